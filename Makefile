@@ -1,0 +1,35 @@
+# Verbs of the project. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+JOBS ?= $(shell nproc)
+
+.PHONY: help setup build test run bench lockstep asan ubsan coverage dev format tidy clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: ## install what Debian packages are missing (root or sudo)
+	@scripts/setup.sh
+
+build: setup ## build the program (release) at build/quadrille
+	@cmake --preset release
+	@cmake --build --preset release -j $(JOBS)
+
+test: build ## set up, build and run all tests
+	@cd build && ctest -j $(JOBS) --output-on-failure --no-tests=error
+
+dev: setup ## build with warnings as errors and run the tests
+	@cmake --preset dev
+	@cmake --build --preset dev -j $(JOBS)
+	@cd build-dev && ctest -j $(JOBS) --output-on-failure --no-tests=error
+
+asan: setup ## tests under the address sanitizer
+	@cmake --preset asan && cmake --build --preset asan -j $(JOBS)
+	@cd build-asan && ctest -j $(JOBS) --output-on-failure --no-tests=error
+
+ubsan: setup ## tests under the undefined-behaviour sanitizer
+	@cmake --preset ubsan && cmake --build --preset ubsan -j $(JOBS)
+	@cd build-ubsan && ctest -j $(JOBS) --output-on-failure --no-tests=error
+
+clean: ## remove build folders
+	@rm -rf build build-dev build-asan build-ubsan build-coverage
