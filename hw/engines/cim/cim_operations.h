@@ -1,0 +1,73 @@
+// Commands of the CIM bank: write a matrix into macros, multiply by it.
+#pragma once
+
+#include <cstdint>
+
+#include "hw/memory/stream.h"
+
+namespace quadrille::hw {
+
+/// Shape and speed of the CIM bank. A macro is an array of `rows` x `columns`
+/// weights; the inputs enter along the rows, the sums leave along the columns.
+struct CimConfig {
+  int macros = 64;
+  int rows = 256;
+  int columns = 64;
+  int weight_bits = 8;  ///< Bits a cell row of a weight can hold, 1..8.
+  int input_bits = 8;   ///< Bits of the widest bit-serial input, 1..8.
+  int input_bytes_per_cycle = 128;
+  int output_bytes_per_cycle = 128;
+  int write_bytes_per_cycle = 64;   ///< One macro row or a part of it per cycle.
+  bool write_while_compute = true;  ///< Other macros may be written meanwhile.
+};
+
+/// A matrix of k x n weights over row_tiles x column_tiles macros:
+/// row_tiles = ceil(k / rows), column_tiles = ceil(n / columns). Macro
+/// first_macro + r * column_tiles + c holds row tile r of column tile c.
+struct CimRegion {
+  int first_macro = 0;
+  int row_tiles = 0;
+  int column_tiles = 0;
+  int macros() const { return row_tiles * column_tiles; }
+};
+
+/// Writes a k x n matrix of signed 8-bit codes (one byte each in the
+/// scratchpad) row by row. With `transpose` the source is the n x k matrix
+/// (the keys of K become columns) and passes a transpose buffer.
+struct CimWrite {
+  std::uint64_t source = 0;
+  std::int64_t source_pitch_bytes = 0;
+  int rows = 0;     ///< k
+  int columns = 0;  ///< n
+  bool transpose = false;
+  bool dynamic = false;  ///< A run-time operand (K, V), not a trained constant.
+  int weight_bits = 8;
+  CimRegion region;
+};
+
+/// out[t, 0..n) = sum_k X[t, k] * W[k, n]: tokens x k codes of input_bits bits
+/// (one byte each) against the region's weights, 32-bit sums out. With
+/// `causal` (dynamic only) row t uses column j only if j <= first_token + t;
+/// the array computes the rest too and it counts as wasted.
+struct CimMultiply {
+  std::uint64_t source = 0;
+  std::int64_t source_pitch_bytes = 0;
+  std::uint64_t destination = 0;
+  std::int64_t destination_pitch_bytes = 0;
+  int tokens = 0;
+  int rows = 0;     ///< k
+  int columns = 0;  ///< n
+  int input_bits = 8;
+  bool input_signed = true;  ///< False: unsigned codes (softmax weights).
+  bool dynamic = false;
+  bool causal_columns = false;  ///< Q K^T: column j useful for j <= first_token + t.
+  bool causal_rows = false;     ///< A' V: row (key) j useful for j <= first_token + t.
+  int first_token = 0;
+  CimRegion region;
+};
+
+Stream input_stream(const CimConfig& config, const CimWrite& operation);
+Stream input_stream(const CimConfig& config, const CimMultiply& operation);
+Stream output_stream(const CimConfig& config, const CimMultiply& operation);
+
+}  // namespace quadrille::hw

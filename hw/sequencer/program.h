@@ -1,0 +1,56 @@
+// What the sequencer runs: commands with dependencies, one queue per unit.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "hw/engines/cim/cim_operations.h"
+#include "hw/engines/damf/damf_operations.h"
+#include "hw/engines/softmax/softmax_operations.h"
+#include "hw/engines/vector/vector_operations.h"
+#include "hw/memory/dma_operations.h"
+
+namespace quadrille::hw {
+
+/// Units that execute commands, each in program order of its own queue. The
+/// CIM bank has two: its write port and its compute port.
+enum class Unit { kDma, kCimWrite, kCimCompute, kSoftmax, kDamf, kVector };
+inline constexpr int kUnits = 6;
+
+using Operation = std::variant<DmaCopy, CimWrite, CimMultiply, SoftmaxRows, DamfProject, DamfAttend,
+                               VectorRequantise>;
+
+Unit unit_of(const Operation& operation);
+
+/// Why a command exists; the rows of the per-layer report.
+enum class Phase {
+  kLoadWeights,  ///< Static matrices into CIM, constants into the scratchpad.
+  kLoadInput,
+  kProjection,      ///< Static products X W.
+  kScoreInner,      ///< DAMF's X.u and X.v.
+  kWriteDynamic,    ///< K and V written into CIM.
+  kScores,          ///< Q K^T.
+  kNormalise,       ///< Softmax rows.
+  kWeightedValues,  ///< A' V, or DAMF's attend.
+  kRequantise,
+  kOutputProjection,
+  kStoreOutput,
+};
+const char* phase_name(Phase phase);
+
+struct Command {
+  Operation operation;
+  /// Indices of earlier commands that must have ended. Always < own index.
+  std::vector<int> depends_on;
+  int layer = 0;  ///< Index into Program::layers.
+  Phase phase = Phase::kProjection;
+  int head = -1;
+};
+
+struct Program {
+  std::vector<Command> commands;
+  std::vector<std::string> layers;
+};
+
+}  // namespace quadrille::hw
