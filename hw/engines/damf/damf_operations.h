@@ -49,6 +49,12 @@ struct DamfAttend {
 
 using DamfOperation = std::variant<DamfProject, DamfAttend>;
 
+/// Tokens and widths travel in 16 bits of the packed command.
+inline constexpr int kDamfLargestCount = 65535;
+
+/// The beats of a command, in the order in which the engine takes and gives
+/// them (docs/engines/damf.md). Throw InvariantError when the command does not
+/// fit the engine.
 Stream input_stream(const DamfConfig& config, const DamfProject& operation);
 Stream output_stream(const DamfConfig& config, const DamfProject& operation);
 Stream input_stream(const DamfConfig& config, const DamfAttend& operation);
