@@ -6,6 +6,7 @@
 
 #include "hw/engines/damf/damf_engine.h"
 #include "testbench/common/damf_case.h"
+#include "testbench/common/lockstep.h"
 #include "testbench/common/seed.h"
 
 namespace quadrille::testbench {
@@ -36,6 +37,63 @@ TEST(DamfTile, EqualsTheSpecification) {
   }
   EXPECT_GT(uniform_rows, 0);
   EXPECT_GT(saturated, 0);
+}
+
+using Body = hw::BeatEngine<hw::DamfOperation>;
+
+LockstepResult run(const std::vector<Body*>& bodies, const hw::DamfConfig& config,
+                   const DamfCase& test, Image& memory, const Surroundings& surroundings,
+                   std::int64_t& cycle) {
+  return std::visit(
+      [&](const auto& operation) {
+        return run_lockstep<hw::DamfOperation>(
+            bodies, test.operation, hw::input_stream(config, operation),
+            hw::output_stream(config, operation), memory.bytes(), surroundings, cycle);
+      },
+      test.operation);
+}
+
+Surroundings draw_surroundings(std::mt19937_64& random) {
+  Surroundings result{Pacer::draw(random), Pacer::draw(random), Pacer::draw(random), 0};
+  result.padding = static_cast<std::uint8_t>(random());
+  return result;
+}
+
+// Every settings pair, each command unstalled and under random stalls, one
+// after the other on the same bodies.
+void dance(const hw::DamfConfig& config, const std::vector<Body*>& bodies, int rounds) {
+  const std::uint64_t seed = test_seed(2);
+  SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  std::int64_t cycle = 0;
+  std::int64_t compared = 0;
+  for (int round = 0; round < rounds; ++round) {
+    for (const model::DamfSettings& settings : pairwise_settings(random)) {
+      const DamfCase test = random_damf_case(random, config, settings);
+      for (const bool stalled : {false, true}) {
+        const Surroundings surroundings = stalled ? draw_surroundings(random) : Surroundings{};
+        Image memory = test.before;
+        const LockstepResult result = run(bodies, config, test, memory, surroundings, cycle);
+        ASSERT_EQ(result.difference, "") << test.description << " stalled " << stalled;
+        ASSERT_TRUE(memory == test.after) << test.description << " stalled " << stalled;
+        if (!stalled) {
+          ASSERT_EQ(result.cycles, hw::DamfEngine(config).alone_cycles(test.operation))
+              << test.description;
+        }
+        compared += result.compared_pins + result.output_beats;
+      }
+    }
+  }
+  EXPECT_GT(compared, 0);
+}
+
+TEST(DamfBeat, EqualsTheSpecificationAndTheTimingContract) {
+  for (const hw::DamfConfig& config :
+       {kSmall, kWide, hw::DamfConfig{1, 1, 512, 64}, hw::DamfConfig{6, 17, 512, 64},
+        hw::DamfConfig{64, 16, 512, 256}}) {
+    const auto body = hw::make_damf_beat_body(config);
+    dance(config, {body.get()}, 3);
+  }
 }
 
 }  // namespace
