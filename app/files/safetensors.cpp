@@ -1,0 +1,636 @@
+#include "app/files/safetensors.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <system_error>
+#include <tuple>
+#include <utility>
+
+#include "app/files/atomic_file.h"
+#include "app/files/suggest.h"
+#include "model/errors.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "safetensors are little-endian, and so must the host be"
+#endif
+
+namespace quadrille::app {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;
+constexpr std::size_t kLengthBytes = 8;
+constexpr const char* kMetadataKey = "__metadata__";
+
+struct DtypeRow {
+  Dtype dtype;
+  std::string_view name;
+  std::size_t size;
+  bool integer;
+};
+
+constexpr std::array<DtypeRow, 13> kDtypes{{
+    {Dtype::kF64, "F64", 8, false},
+    {Dtype::kF32, "F32", 4, false},
+    {Dtype::kF16, "F16", 2, false},
+    {Dtype::kBF16, "BF16", 2, false},
+    {Dtype::kI64, "I64", 8, true},
+    {Dtype::kI32, "I32", 4, true},
+    {Dtype::kI16, "I16", 2, true},
+    {Dtype::kI8, "I8", 1, true},
+    {Dtype::kU64, "U64", 8, true},
+    {Dtype::kU32, "U32", 4, true},
+    {Dtype::kU16, "U16", 2, true},
+    {Dtype::kU8, "U8", 1, true},
+    {Dtype::kBool, "BOOL", 1, true},
+}};
+
+const DtypeRow& row_of(Dtype dtype) { return kDtypes[static_cast<std::size_t>(dtype)]; }
+
+std::string dtype_list() {
+  std::string list;
+  for (const DtypeRow& row : kDtypes) {
+    if (!list.empty()) list += ' ';
+    list += row.name;
+  }
+  return list;
+}
+
+/// Product of the shape; false on overflow. `shape` has no negative entry.
+bool multiply_shape(const Shape& shape, std::int64_t* product) {
+  *product = 1;
+  for (const std::int64_t dimension : shape) {
+    if (__builtin_mul_overflow(*product, dimension, product)) return false;
+  }
+  return true;
+}
+
+template <typename T>
+T load(const char* bytes) {
+  T value;
+  std::memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
+template <typename T>
+T from_bits(std::uint32_t bits) {
+  T value;
+  static_assert(sizeof value == sizeof bits);
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+double from_half(std::uint16_t half) {
+  const int exponent = (half >> 10) & 0x1F;
+  const int fraction = half & 0x3FF;
+  double magnitude = 0.0;
+  if (exponent == 0) {
+    magnitude = std::ldexp(fraction, -24);
+  } else if (exponent == 0x1F) {
+    magnitude = fraction == 0 ? std::numeric_limits<double>::infinity()
+                              : std::numeric_limits<double>::quiet_NaN();
+  } else {
+    magnitude = std::ldexp(fraction + 0x400, exponent - 25);
+  }
+  return (half & 0x8000) != 0 ? -magnitude : magnitude;
+}
+
+double from_bfloat(std::uint16_t bits) {
+  return static_cast<double>(from_bits<float>(static_cast<std::uint32_t>(bits) << 16));
+}
+
+template <typename T>
+void append(std::string* out, T value) {
+  const std::size_t at = out->size();
+  out->resize(at + sizeof value);
+  std::memcpy(out->data() + at, &value, sizeof value);
+}
+
+std::string element_place(const std::string& name, std::int64_t flat, const Shape& shape) {
+  return fmt::format("tensor {}, flat index {} = {}", in_quotes(name), flat,
+                     index_text(flat, shape));
+}
+
+/// What a header should have been.
+struct BadHeader {
+  std::string expectation;
+};
+
+/// Parses the header's JSON and refuses, with BadHeader, what a plain parser lets pass: a key
+/// given twice and nesting without end.
+json parse_header(const char* begin, const char* end) {
+  constexpr int kDeepest = 4;  // root, entry, array and one to report it
+  std::vector<std::set<std::string>> keys;
+  const auto watch = [&keys](int depth, json::parse_event_t event, json& value) {
+    switch (event) {
+      case json::parse_event_t::object_start:
+      case json::parse_event_t::array_start:
+        if (depth >= kDeepest) throw BadHeader{"expected no nesting deeper than a shape"};
+        if (event == json::parse_event_t::object_start) keys.emplace_back();
+        break;
+      case json::parse_event_t::object_end:
+        keys.pop_back();
+        break;
+      case json::parse_event_t::key: {
+        const auto& key = value.get_ref<const std::string&>();
+        if (!keys.back().insert(key).second) {
+          throw BadHeader{"expected each name once, found " + in_quotes(key) + " twice"};
+        }
+        break;
+      }
+      default:
+        break;
+    }
+    return true;
+  };
+  try {
+    return json::parse(begin, end, watch);
+  } catch (const json::parse_error& error) {
+    throw BadHeader{fmt::format("expected valid JSON, found an error at its byte {}", error.byte)};
+  } catch (const json::exception&) {
+    throw BadHeader{"expected valid JSON with numbers in range"};
+  }
+}
+
+}  // namespace
+
+std::string_view dtype_name(Dtype dtype) { return row_of(dtype).name; }
+std::size_t dtype_size(Dtype dtype) { return row_of(dtype).size; }
+bool dtype_is_integer(Dtype dtype) { return row_of(dtype).integer; }
+
+std::int64_t element_count(const Shape& shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t dimension : shape) {
+    if (dimension < 0) throw InvariantError("shape with a negative dimension " + shape_text(shape));
+  }
+  if (!multiply_shape(shape, &count)) {
+    throw InvariantError("shape " + shape_text(shape) + " has more than 2^63 - 1 elements");
+  }
+  return count;
+}
+
+std::string shape_text(const Shape& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (i > 0) text += ',';
+    text += shape[i] < 0 ? "*" : std::to_string(shape[i]);
+  }
+  return text + "]";
+}
+
+std::string index_text(std::int64_t flat, const Shape& shape) {
+  Shape index(shape.size());
+  for (std::size_t i = shape.size(); i-- > 0;) {
+    index[i] = flat % shape[i];
+    flat /= shape[i];
+  }
+  return shape_text(index);
+}
+
+// ---------------------------------------------------------------------------
+// Reading
+
+SafetensorsFile SafetensorsFile::open(const std::string& path) {
+  SafetensorsFile file;
+  file.path_ = path;
+  file.map_file();
+  file.read_header();
+  return file;
+}
+
+SafetensorsFile::SafetensorsFile(SafetensorsFile&& other) noexcept { *this = std::move(other); }
+
+SafetensorsFile& SafetensorsFile::operator=(SafetensorsFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(size_, other.size_);
+  std::swap(data_start_, other.data_start_);
+  std::swap(tensors_, other.tensors_);
+  std::swap(metadata_, other.metadata_);
+  return *this;
+}
+
+SafetensorsFile::~SafetensorsFile() {
+  if (bytes_ != nullptr) ::munmap(const_cast<char*>(bytes_), size_);
+}
+
+void SafetensorsFile::fail(const std::string& place, const std::string& expectation) const {
+  throw InputError(printable(path_, 400), place, expectation);
+}
+
+void SafetensorsFile::map_file() {
+  // O_NONBLOCK: opening a pipe must not wait for its writer.
+  const int descriptor = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) {
+    fail("file", "expected a readable safetensors file: " + std::generic_category().message(errno));
+  }
+  struct stat status {};
+  const bool known = ::fstat(descriptor, &status) == 0;
+  if (!known || !S_ISREG(status.st_mode)) {
+    ::close(descriptor);
+    fail("file", "expected a regular file");
+  }
+  size_ = static_cast<std::size_t>(status.st_size);
+  if (size_ < kLengthBytes) {
+    ::close(descriptor);
+    fail("file", fmt::format("expected at least {} bytes, found {}", kLengthBytes, size_));
+  }
+  void* mapping = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  const int error = errno;
+  ::close(descriptor);
+  if (mapping == MAP_FAILED) {
+    fail("file", "expected a file that can be mapped: " + std::generic_category().message(error));
+  }
+  bytes_ = static_cast<const char*>(mapping);
+}
+
+void SafetensorsFile::read_header() {
+  const auto header_bytes = load<std::uint64_t>(bytes_);
+  if (header_bytes > kMaxHeaderBytes) {
+    fail("header length",
+         fmt::format("expected at most {} bytes, found {}", kMaxHeaderBytes, header_bytes));
+  }
+  if (header_bytes > size_ - kLengthBytes) {
+    fail("header length", fmt::format("expected at most the {} bytes that follow it, found {}",
+                                      size_ - kLengthBytes, header_bytes));
+  }
+  data_start_ = kLengthBytes + static_cast<std::size_t>(header_bytes);
+  const std::uint64_t data_bytes = size_ - data_start_;
+  if (header_bytes == 0 || bytes_[kLengthBytes] != '{') {
+    fail("header", "expected a JSON object that starts with '{'");
+  }
+
+  json header;
+  try {
+    header = parse_header(bytes_ + kLengthBytes, bytes_ + data_start_);
+  } catch (const BadHeader& bad) {
+    fail("header", bad.expectation);
+  }
+
+  for (const auto& [name, value] : header.items()) {
+    if (name == kMetadataKey) {
+      if (!value.is_object()) fail(kMetadataKey, "expected an object of strings");
+      for (const auto& [key, text] : value.items()) {
+        if (!text.is_string()) {
+          fail(std::string(kMetadataKey) + ", key " + in_quotes(key), "expected a string");
+        }
+        metadata_.emplace(key, text.get<std::string>());
+      }
+      continue;
+    }
+
+    const std::string place = "tensor " + in_quotes(name);
+    if (!value.is_object()) fail(place, "expected an object with dtype, shape and data_offsets");
+    for (const auto& item : value.items()) {
+      if (item.key() != "dtype" && item.key() != "shape" && item.key() != "data_offsets") {
+        fail(place, "expected only dtype, shape and data_offsets, found " + in_quotes(item.key()));
+      }
+    }
+    for (const char* key : {"dtype", "shape", "data_offsets"}) {
+      if (!value.contains(key)) fail(place, fmt::format("expected the key '{}'", key));
+    }
+
+    Entry tensor;
+    const json& dtype = value["dtype"];
+    if (!dtype.is_string()) fail(place + ", dtype", "expected a string");
+    const auto& dtype_text = dtype.get_ref<const std::string&>();
+    const auto row = std::find_if(kDtypes.begin(), kDtypes.end(),
+                                  [&](const DtypeRow& r) { return r.name == dtype_text; });
+    if (row == kDtypes.end()) {
+      fail(place + ", dtype",
+           fmt::format("expected one of {}, found {}", dtype_list(), in_quotes(dtype_text)));
+    }
+    tensor.info.dtype = row->dtype;
+
+    const json& shape = value["shape"];
+    if (!shape.is_array()) fail(place + ", shape", "expected an array of integers");
+    for (const json& dimension : shape) {
+      if (!dimension.is_number_unsigned() ||
+          dimension.get<std::uint64_t>() >
+              static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+        fail(place + ", shape", "expected integers from 0 to 2^63 - 1");
+      }
+      tensor.info.shape.push_back(dimension.get<std::int64_t>());
+    }
+
+    const json& offsets = value["data_offsets"];
+    if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
+        !offsets[1].is_number_unsigned()) {
+      fail(place + ", data_offsets", "expected two integers, begin and end, from 0 up");
+    }
+    tensor.begin = offsets[0].get<std::uint64_t>();
+    tensor.end = offsets[1].get<std::uint64_t>();
+    if (tensor.end < tensor.begin) {
+      fail(place + ", data_offsets",
+           fmt::format("expected an end not before the begin, found [{},{}]", tensor.begin,
+                       tensor.end));
+    }
+    if (tensor.end > data_bytes) {
+      fail(place + ", data_offsets",
+           fmt::format("expected an end within the {} bytes of data, found {}", data_bytes,
+                       tensor.end));
+    }
+
+    std::int64_t elements = 0;
+    std::uint64_t needed = 0;
+    if (!multiply_shape(tensor.info.shape, &elements) ||
+        __builtin_mul_overflow(static_cast<std::uint64_t>(elements), row->size, &needed)) {
+      fail(place + ", shape", "expected fewer than 2^63 bytes");
+    }
+    if (tensor.end - tensor.begin != needed) {
+      fail(place + ", data_offsets", fmt::format("expected {} bytes for shape {} of {}, found {}",
+                                                 needed, printable(shape_text(tensor.info.shape)),
+                                                 row->name, tensor.end - tensor.begin));
+    }
+    tensors_.emplace(name, std::move(tensor));
+  }
+  check_layout(data_bytes);
+}
+
+void SafetensorsFile::check_layout(std::uint64_t data_bytes) const {
+  std::vector<std::tuple<std::uint64_t, std::uint64_t, const std::string*>> ranges;
+  ranges.reserve(tensors_.size());
+  for (const auto& [name, tensor] : tensors_) ranges.emplace_back(tensor.begin, tensor.end, &name);
+  std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) {
+    return std::tie(std::get<0>(a), std::get<1>(a), *std::get<2>(a)) <
+           std::tie(std::get<0>(b), std::get<1>(b), *std::get<2>(b));
+  });
+  std::uint64_t covered = 0;
+  for (const auto& [begin, end, name] : ranges) {
+    if (begin != covered) {
+      fail("tensor " + in_quotes(*name) + ", data_offsets",
+           fmt::format("expected begin {} where the tensor before ends, found {} ({})", covered,
+                       begin, begin < covered ? "overlap" : "hole"));
+    }
+    covered = end;
+  }
+  if (covered != data_bytes) {
+    fail("data",
+         fmt::format("expected {} bytes as the header says, found {}", covered, data_bytes));
+  }
+}
+
+std::vector<std::string> SafetensorsFile::names() const {
+  std::vector<std::string> all;
+  all.reserve(tensors_.size());
+  for (const auto& item : tensors_) all.push_back(item.first);
+  return all;
+}
+
+const SafetensorsFile::Entry& SafetensorsFile::entry(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) {
+    const std::vector<std::string> all = names();
+    std::string list;
+    for (const std::string& other : all) list += (list.empty() ? "" : " ") + other;
+    fail("tensor " + in_quotes(name),
+         "expected in the file" + did_you_mean(name, all) +
+             " (it holds: " + (list.empty() ? "nothing" : printable(list, 200)) + ")");
+  }
+  return found->second;
+}
+
+void SafetensorsFile::require_shape(const std::string& name, const Shape& expected) const {
+  const Shape& found = info(name).shape;
+  bool same = found.size() == expected.size();
+  for (std::size_t i = 0; same && i < found.size(); ++i) {
+    same = expected[i] < 0 ? found[i] > 0 : found[i] == expected[i];
+  }
+  if (same) return;
+  const bool has_zero = std::find(found.begin(), found.end(), 0) != found.end();
+  fail("tensor " + in_quotes(name),
+       fmt::format("expected shape {}{}, found {}", shape_text(expected),
+                   has_zero ? " and no empty dimension" : "", printable(shape_text(found))));
+}
+
+std::vector<double> SafetensorsFile::read_f64(const std::string& name) const {
+  const Entry& tensor = entry(name);
+  const Dtype dtype = tensor.info.dtype;
+  if (dtype_is_integer(dtype)) {
+    fail("tensor " + in_quotes(name) + ", dtype",
+         fmt::format("expected one of F64 F32 F16 BF16, found {}", dtype_name(dtype)));
+  }
+  const std::size_t size = dtype_size(dtype);
+  const char* bytes = bytes_ + data_start_ + tensor.begin;
+  std::vector<double> values(static_cast<std::size_t>(tensor.end - tensor.begin) / size);
+  for (std::size_t i = 0; i < values.size(); ++i, bytes += size) {
+    switch (dtype) {
+      case Dtype::kF64:
+        values[i] = load<double>(bytes);
+        break;
+      case Dtype::kF32:
+        values[i] = static_cast<double>(load<float>(bytes));
+        break;
+      case Dtype::kF16:
+        values[i] = from_half(load<std::uint16_t>(bytes));
+        break;
+      default:
+        values[i] = from_bfloat(load<std::uint16_t>(bytes));
+        break;
+    }
+    if (!std::isfinite(values[i])) {
+      fail(element_place(name, static_cast<std::int64_t>(i), tensor.info.shape),
+           fmt::format("expected a finite value, found {}",
+                       std::isnan(values[i]) ? "NaN" : (values[i] > 0 ? "infinity" : "-infinity")));
+    }
+  }
+  return values;
+}
+
+std::vector<std::int64_t> SafetensorsFile::read_i64(const std::string& name) const {
+  const Entry& tensor = entry(name);
+  const Dtype dtype = tensor.info.dtype;
+  if (!dtype_is_integer(dtype)) {
+    fail("tensor " + in_quotes(name) + ", dtype",
+         fmt::format("expected an integer type, found {}", dtype_name(dtype)));
+  }
+  const std::size_t size = dtype_size(dtype);
+  const char* bytes = bytes_ + data_start_ + tensor.begin;
+  std::vector<std::int64_t> values(static_cast<std::size_t>(tensor.end - tensor.begin) / size);
+  for (std::size_t i = 0; i < values.size(); ++i, bytes += size) {
+    switch (dtype) {
+      case Dtype::kI64:
+        values[i] = load<std::int64_t>(bytes);
+        break;
+      case Dtype::kI32:
+        values[i] = load<std::int32_t>(bytes);
+        break;
+      case Dtype::kI16:
+        values[i] = load<std::int16_t>(bytes);
+        break;
+      case Dtype::kI8:
+        values[i] = load<std::int8_t>(bytes);
+        break;
+      case Dtype::kU64: {
+        const auto value = load<std::uint64_t>(bytes);
+        if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+          fail(element_place(name, static_cast<std::int64_t>(i), tensor.info.shape),
+               fmt::format("expected at most 2^63 - 1, found {}", value));
+        }
+        values[i] = static_cast<std::int64_t>(value);
+        break;
+      }
+      case Dtype::kU32:
+        values[i] = load<std::uint32_t>(bytes);
+        break;
+      case Dtype::kU16:
+        values[i] = load<std::uint16_t>(bytes);
+        break;
+      default:
+        values[i] = load<std::uint8_t>(bytes);
+        if (dtype == Dtype::kBool && values[i] > 1) {
+          fail(element_place(name, static_cast<std::int64_t>(i), tensor.info.shape),
+               fmt::format("expected 0 or 1, found {}", values[i]));
+        }
+        break;
+    }
+  }
+  return values;
+}
+
+// ---------------------------------------------------------------------------
+// Writing
+
+void SafetensorsWriter::add(const std::string& name, Dtype dtype, const Shape& shape,
+                            std::size_t count, std::string bytes) {
+  if (name == kMetadataKey || valid_utf8_prefix(name) != name.size()) {
+    throw InvariantError("safetensors: no tensor can be named " + in_quotes(name));
+  }
+  const std::int64_t expected = element_count(shape);
+  if (static_cast<std::uint64_t>(expected) != count) {
+    throw InvariantError(fmt::format("safetensors: tensor {} of shape {} needs {} values, got {}",
+                                     in_quotes(name), shape_text(shape), expected, count));
+  }
+  if (!tensors_.emplace(name, Tensor{{dtype, shape}, std::move(bytes)}).second) {
+    throw InvariantError("safetensors: tensor " + in_quotes(name) + " added twice");
+  }
+}
+
+void SafetensorsWriter::add_f64(const std::string& name, const Shape& shape,
+                                const std::vector<double>& values) {
+  std::string bytes;
+  bytes.reserve(values.size() * sizeof(double));
+  for (const double value : values) {
+    if (!std::isfinite(value)) {
+      throw InvariantError(fmt::format("safetensors: tensor {} holds {}", in_quotes(name), value));
+    }
+    append(&bytes, value);
+  }
+  add(name, Dtype::kF64, shape, values.size(), std::move(bytes));
+}
+
+void SafetensorsWriter::add_f32(const std::string& name, const Shape& shape,
+                                const std::vector<float>& values) {
+  std::string bytes;
+  bytes.reserve(values.size() * sizeof(float));
+  for (const float value : values) {
+    if (!std::isfinite(value)) {
+      throw InvariantError(fmt::format("safetensors: tensor {} holds {}", in_quotes(name), value));
+    }
+    append(&bytes, value);
+  }
+  add(name, Dtype::kF32, shape, values.size(), std::move(bytes));
+}
+
+namespace {
+
+template <typename T>
+std::string narrow(const std::string& name, const std::vector<std::int64_t>& values) {
+  std::string bytes;
+  bytes.reserve(values.size() * sizeof(T));
+  for (const std::int64_t value : values) {
+    if (value < static_cast<std::int64_t>(std::numeric_limits<T>::min()) ||
+        value > static_cast<std::int64_t>(std::numeric_limits<T>::max())) {
+      throw InvariantError(fmt::format("safetensors: tensor {} holds {}, beyond its {} bits",
+                                       in_quotes(name), value, 8 * sizeof(T)));
+    }
+    append(&bytes, static_cast<T>(value));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+void SafetensorsWriter::add_integers(const std::string& name, Dtype dtype, const Shape& shape,
+                                     const std::vector<std::int64_t>& values) {
+  std::string bytes;
+  switch (dtype) {
+    case Dtype::kI64:
+      bytes = narrow<std::int64_t>(name, values);
+      break;
+    case Dtype::kI32:
+      bytes = narrow<std::int32_t>(name, values);
+      break;
+    case Dtype::kI16:
+      bytes = narrow<std::int16_t>(name, values);
+      break;
+    case Dtype::kI8:
+      bytes = narrow<std::int8_t>(name, values);
+      break;
+    case Dtype::kU8:
+      bytes = narrow<std::uint8_t>(name, values);
+      break;
+    default:
+      throw InvariantError(fmt::format("safetensors: tensor {} cannot be written as {}",
+                                       in_quotes(name), dtype_name(dtype)));
+  }
+  add(name, dtype, shape, values.size(), std::move(bytes));
+}
+
+void SafetensorsWriter::set_metadata(const std::string& key, const std::string& value) {
+  if (valid_utf8_prefix(key) != key.size()) {
+    throw InvariantError("safetensors: no metadata key can be named " + in_quotes(key));
+  }
+  metadata_[key] = value;
+}
+
+void SafetensorsWriter::write(const std::string& path) const {
+  using Item = std::pair<const std::string, Tensor>;
+  std::vector<const Item*> order;
+  order.reserve(tensors_.size());
+  for (const Item& item : tensors_) order.push_back(&item);
+  std::stable_sort(order.begin(), order.end(), [](const Item* a, const Item* b) {
+    return dtype_size(a->second.info.dtype) > dtype_size(b->second.info.dtype);
+  });
+
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata_.empty()) header[kMetadataKey] = metadata_;
+  std::uint64_t offset = 0;
+  for (const Item* item : order) {
+    const Tensor& tensor = item->second;
+    const std::uint64_t end = offset + tensor.bytes.size();
+    nlohmann::ordered_json& entry = header[item->first];
+    entry["dtype"] = dtype_name(tensor.info.dtype);
+    entry["shape"] = tensor.info.shape;
+    entry["data_offsets"] = {offset, end};
+    offset = end;
+  }
+  std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  text.append((kLengthBytes - text.size() % kLengthBytes) % kLengthBytes, ' ');
+  if (text.size() > kMaxHeaderBytes) {
+    throw InvariantError("safetensors: a header of more than 100 MB for " + path);
+  }
+
+  std::string length;
+  append(&length, static_cast<std::uint64_t>(text.size()));
+  AtomicFile file(path);
+  file.write(length);
+  file.write(text);
+  for (const Item* item : order) file.write(item->second.bytes);
+  file.commit();
+}
+
+}  // namespace quadrille::app
