@@ -31,5 +31,22 @@ ubsan: setup ## tests under the undefined-behaviour sanitizer
 	@cmake --preset ubsan && cmake --build --preset ubsan -j $(JOBS)
 	@cd build-ubsan && ctest -j $(JOBS) --output-on-failure --no-tests=error
 
+run: build ## the main job: real text through a trained layer on the chip, both twins
+	@build/quadrille run -w licences-softmax -c default -o out/licences-softmax
+	@build/quadrille run -w licences-damf -c default -o out/licences-damf
+
+bench: build ## speed as ratios in one run; writes build/bench.json
+	@build/testbench/quadrille_bench
+
+lockstep: build ## the long lockstep run of every engine with RTL (QUADRILLE_SEED, QUADRILLE_LOCKSTEP_RUNS)
+	@QUADRILLE_LOCKSTEP_RUNS=$${QUADRILLE_LOCKSTEP_RUNS:-100000} build/testbench/test_lockstep
+
+format: ## rewrite all C++ in the project's format
+	@git ls-files '*.h' '*.cpp' | xargs clang-format -i
+
+tidy: ## clang-tidy over model, hw and app
+	@cmake --preset dev >/dev/null
+	@git ls-files 'model/*.cpp' 'hw/*.cpp' 'app/*.cpp' | xargs -P $(JOBS) -n 4 clang-tidy -p build-dev --quiet
+
 clean: ## remove build folders
 	@rm -rf build build-dev build-asan build-ubsan build-coverage
