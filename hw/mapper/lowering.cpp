@@ -284,8 +284,6 @@ void SoftmaxHeads::scores(Item& item) {
   }
   const View q = head.q.rows_from(item.first_row);
   for (const Strip& strip : key_strips_) {
-    const bool hidden = shape_.causal && strip.first_column >= item.first_row + item.rows;
-    if (hidden) continue;
     if (key_strips_.size() > 1) {
       head.k_slot = k_slots_.next();
       write_keys(head, strip, head.k_slot);
