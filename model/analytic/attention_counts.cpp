@@ -26,7 +26,7 @@ class Bill {
 
 /// A_max of formula (10) from running extremes: one of the products of the
 /// extremes of s and t is the largest score.
-void add_maximum(Bill* bill, const AttentionShape& shape, const DamfSettings& settings) {
+void add_maximum(Bill* bill, const LayerDimensions& shape, const DamfSettings& settings) {
   const std::int64_t tokens = shape.heads * shape.length;
   const bool magnitude = settings.maximum == DamfMaximum::kAbs;
   const bool one_per_head = !settings.causal && settings.maximum != DamfMaximum::kRow;
@@ -46,7 +46,7 @@ void add_maximum(Bill* bill, const AttentionShape& shape, const DamfSettings& se
 
 }  // namespace
 
-void check(const AttentionShape& shape) {
+void check(const LayerDimensions& shape) {
   const bool in_range = shape.length >= 1 && shape.length <= kMaxLength && shape.width >= 1 &&
                         shape.width <= kMaxWidth && shape.heads >= 1;
   if (!in_range || shape.width % shape.heads != 0) {
@@ -65,7 +65,7 @@ std::int64_t AttentionCounts::total(CountKind kind) const {
   return sum;
 }
 
-AttentionCounts softmax_counts(const AttentionShape& shape, bool causal) {
+AttentionCounts softmax_counts(const LayerDimensions& shape, bool causal) {
   check(shape);
   const std::int64_t pairs = visible_pairs(shape.length, causal);
   const std::int64_t rows = shape.heads * shape.length;
@@ -85,7 +85,7 @@ AttentionCounts softmax_counts(const AttentionShape& shape, bool causal) {
   return bill.take();
 }
 
-AttentionCounts damf_counts(const AttentionShape& shape, const DamfSettings& settings) {
+AttentionCounts damf_counts(const LayerDimensions& shape, const DamfSettings& settings) {
   check(shape);
   const std::int64_t pairs = shape.heads * visible_pairs(shape.length, settings.causal);
   const std::int64_t rows = shape.heads * shape.length;
@@ -105,7 +105,7 @@ AttentionCounts damf_counts(const AttentionShape& shape, const DamfSettings& set
     bill.add("sum of t", CountKind::kAddition, rows);
     bill.add("sum of t V", CountKind::kDynamicMac, rows * width);
     bill.add("A_max sum(V) + s sum(t V)", CountKind::kDynamicMac, 2 * rows * width);
-    bill.add("A_max sum(1) + s sum(t)", CountKind::kDynamicMac, 2 * rows);
+    bill.add("A_max sum(1) + s sum(t)", CountKind::kMultiply, 2 * rows);
   } else {
     bill.add("scores s t", CountKind::kDynamicMac, pairs);
     bill.add("denominator, A_max times keys", CountKind::kMultiply, rows);

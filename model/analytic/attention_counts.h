@@ -24,7 +24,7 @@
 
 namespace quadrille::model {
 
-struct AttentionShape {
+struct LayerDimensions {
   std::int64_t length = 0;  ///< L, tokens
   std::int64_t width = 0;   ///< d, d_model
   std::int64_t heads = 0;   ///< n_head, divides d
@@ -34,7 +34,7 @@ struct AttentionShape {
 /// Throws InvariantError naming the values unless 1 <= L <= 2^22, 1 <= d <=
 /// 2^16, n_head >= 1 and n_head divides d: within them no count overflows.
 /// Every function here and in damf_tables.h calls it.
-void check(const AttentionShape& shape);
+void check(const LayerDimensions& shape);
 
 /// Pairs (query, key) that a head sees: L^2, or L (L + 1) / 2 under the causal
 /// mask.
@@ -74,7 +74,7 @@ struct AttentionCounts {
 /// compare (row maximum); per head and row one reciprocal and d_h multiplies
 /// (the row's sum is divided out of the output). The scale 1/sqrt(d_h) is part
 /// of the requantisation of the scores and not counted.
-AttentionCounts softmax_counts(const AttentionShape& shape, bool causal);
+AttentionCounts softmax_counts(const LayerDimensions& shape, bool causal);
 
 /// DAMF attention in the three modes of DamfSettings (mode, maximum,
 /// shift_order and causal matter; sigma is part of the rounding rule). P are
@@ -83,10 +83,10 @@ AttentionCounts softmax_counts(const AttentionShape& shape, bool causal);
 ///   maclaurin  scores s_m t_n: P; (A_max + A_mn) V_n: P d_h
 ///   shift      scores s_m t_n: P; A' V are shift-adds: 2 P d_h as formula (17)
 ///              stands, one by I_max and one by I_mn for every pair and column
-///   collapsed  t_n V_n: L d_h; readout A_max·ΣV + s_m·ΣtV and its
-///              denominator A_max·Σ1 + s_m·Σt: 2 L (d_h + 1)
+///   collapsed  t_n V_n: L d_h; readout A_max·ΣV + s_m·ΣtV: 2 L d_h (its
+///              denominator A_max·Σ1 + s_m·Σt is two multiplies per row)
 /// The maximum is not a MAC: it comes from running extremes, with one or two
 /// multiplies per row (per head, with `global` or `abs` and no mask: 4 or 1).
-AttentionCounts damf_counts(const AttentionShape& shape, const DamfSettings& settings);
+AttentionCounts damf_counts(const LayerDimensions& shape, const DamfSettings& settings);
 
 }  // namespace quadrille::model

@@ -12,10 +12,10 @@ double quotient(Number a, Number b) {
 
 }  // namespace
 
-AttentionShape bert_base_shape() { return {128, 768, 12}; }
-AttentionShape bert_small_shape() { return {128, 512, 8}; }
+LayerDimensions bert_base_shape() { return {128, 768, 12}; }
+LayerDimensions bert_small_shape() { return {128, 512, 8}; }
 
-TableCount table_count(TableDesign design, TableReading reading, const AttentionShape& shape) {
+TableCount table_count(TableDesign design, TableReading reading, const LayerDimensions& shape) {
   check(shape);
   const std::int64_t l = shape.length;
   const std::int64_t d = shape.width;
@@ -29,7 +29,7 @@ TableCount table_count(TableDesign design, TableReading reading, const Attention
           2 * l * l * counted_heads};
 }
 
-std::vector<DifferenceRow> complete_minus_paper(TableDesign design, const AttentionShape& shape) {
+std::vector<DifferenceRow> complete_minus_paper(TableDesign design, const LayerDimensions& shape) {
   check(shape);
   const std::int64_t pairs = shape.length * shape.length;
   if (design == TableDesign::kBaseline) {
@@ -41,7 +41,7 @@ std::vector<DifferenceRow> complete_minus_paper(TableDesign design, const Attent
            2 * pairs * (shape.heads - 1)}};
 }
 
-std::vector<DifferenceRow> executed_minus_complete(const AttentionShape& shape,
+std::vector<DifferenceRow> executed_minus_complete(const LayerDimensions& shape,
                                                    const DamfSettings& settings) {
   const AttentionCounts executed = damf_counts(shape, settings);
   const std::int64_t pairs = shape.heads * shape.length * shape.length;
@@ -68,10 +68,10 @@ std::int64_t sum(const std::vector<DifferenceRow>& rows) {
 }
 
 std::vector<PrintedRatio> printed_ratios() {
-  const auto count = [](TableDesign design, TableReading reading, const AttentionShape& shape) {
+  const auto count = [](TableDesign design, TableReading reading, const LayerDimensions& shape) {
     return table_count(design, reading, shape);
   };
-  const AttentionShape base = bert_base_shape();
+  const LayerDimensions base = bert_base_shape();
   const auto paper_base = count(TableDesign::kBaseline, TableReading::kPaper, base);
   const auto paper_small = count(TableDesign::kBaseline, TableReading::kPaper, bert_small_shape());
   const auto paper_damf = count(TableDesign::kDamf, TableReading::kPaper, base);
@@ -101,7 +101,7 @@ std::vector<PrintedRatio> printed_ratios() {
   };
 }
 
-std::vector<AccessRow> figure5_words(TableDesign design, const AttentionShape& shape) {
+std::vector<AccessRow> figure5_words(TableDesign design, const LayerDimensions& shape) {
   check(shape);
   const std::int64_t l = shape.length;
   const std::int64_t d = shape.width;

@@ -41,7 +41,7 @@ struct TableCount {
 };
 
 /// One layer of multi-head attention, counted. Without mask, batch 1.
-TableCount table_count(TableDesign design, TableReading reading, const AttentionShape& shape);
+TableCount table_count(TableDesign design, TableReading reading, const LayerDimensions& shape);
 
 /// A named difference between two counts, in MACs; negative: counted less.
 struct DifferenceRow {
@@ -50,11 +50,11 @@ struct DifferenceRow {
 };
 
 /// Complete minus paper. The rows sum to exactly the difference of the totals.
-std::vector<DifferenceRow> complete_minus_paper(TableDesign design, const AttentionShape& shape);
+std::vector<DifferenceRow> complete_minus_paper(TableDesign design, const LayerDimensions& shape);
 
 /// damf_counts(shape, settings) minus complete, in MACs: what the mode and the
 /// mask spare or need beside the document's steps. Sums exactly.
-std::vector<DifferenceRow> executed_minus_complete(const AttentionShape& shape,
+std::vector<DifferenceRow> executed_minus_complete(const LayerDimensions& shape,
                                                    const DamfSettings& settings);
 
 std::int64_t sum(const std::vector<DifferenceRow>& rows);
@@ -76,8 +76,8 @@ std::vector<PrintedRatio> printed_ratios();
 
 /// The document's shapes: BERT-base (768 wide, 12 heads) and BERTsmall (512,
 /// 8), 128 tokens.
-AttentionShape bert_base_shape();
-AttentionShape bert_small_shape();
+LayerDimensions bert_base_shape();
+LayerDimensions bert_small_shape();
 
 /// Memory accesses of one head (Figure 5), by cause.
 struct AccessRow {
@@ -87,7 +87,7 @@ struct AccessRow {
 
 /// A reconstruction: the document prints only the ratio 2.71, and several
 /// counts give it. This is the natural one. All shape arguments as above.
-std::vector<AccessRow> figure5_words(TableDesign design, const AttentionShape& shape);
+std::vector<AccessRow> figure5_words(TableDesign design, const LayerDimensions& shape);
 std::int64_t sum(const std::vector<AccessRow>& rows);
 
 /// "314.77": millions with two digits, as Table II prints them.
