@@ -34,7 +34,8 @@ struct BeatInputs {
 ///    surroundings' valid (or ready) are both set in that cycle.
 ///  - One command at a time: command_ready() falls with the accepted command
 ///    and rises again in the cycle after the command's last output beat was
-///    taken (or its last input beat, when it has no output).
+///    taken (or, when it has no output, after its last input beat has taken
+///    effect).
 ///  - The engine takes exactly the input beats that its operation's
 ///    input_stream() lists, in that order, and gives exactly the output beats
 ///    of output_stream(). Bits of a beat beyond its size are ignored.
