@@ -1,0 +1,60 @@
+// The softmax engine: a row of integer scores in, its 8-bit codes and one
+// reciprocal out. Two passes over each row, rows overlapped.
+// docs/engines/softmax.md.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "hw/engines/activity.h"
+#include "hw/engines/beat_engine.h"
+#include "hw/engines/softmax/softmax_operations.h"
+#include "hw/memory/bytes.h"
+
+namespace quadrille::hw {
+
+/// When things happen, in cycles; the documentation prints these numbers.
+struct SoftmaxTiming {
+  /// From the acceptance of a row's last beat to its first slot in pass 2: the
+  /// maximum over the lanes, the running maximum, the register pass 2 reads.
+  int maximum_latency = 3;
+  /// From a slot's issue to its beat at the output: read and subtract,
+  /// multiply, round, table, shift; adder tree, accumulate; leading one,
+  /// table, two multiplies of the Newton step, output buffer. Codes and
+  /// reciprocals take the same way, so they leave in order.
+  int slot_latency = 12;
+  int output_fifo = 16;  ///< Slots in the pipeline and behind it; credits.
+  int row_buffers = 2;   ///< One fills while the other is read.
+};
+inline constexpr SoftmaxTiming kSoftmaxTiming;
+
+class SoftmaxEngine {
+ public:
+  /// Throws InvariantError when a beat does not fit the port.
+  explicit SoftmaxEngine(const SoftmaxConfig& config);
+
+  /// Cycles from the edge that accepts the command until command_ready, when
+  /// neither stream stalls.
+  std::int64_t alone_cycles(const SoftmaxRows& operation) const;
+
+  /// Everything that the operation alone determines; the same without data.
+  static Activity activity(const SoftmaxRows& operation);
+
+  /// The command's data in one go. Nothing in `values` depends on this
+  /// engine's data; activity() has all of its counters.
+  void execute(const SoftmaxRows& operation, Bytes scratchpad, Activity& values) const;
+
+ private:
+  SoftmaxConfig config_;
+};
+
+/// The body that is timed cycle by cycle.
+std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_beat_body(const SoftmaxConfig& config);
+
+/// Keys that row i of the operation sees.
+int visible_keys(const SoftmaxRows& operation, int row);
+
+/// Throws InvariantError with names and numbers when the operation is impossible.
+void validate(const SoftmaxConfig& config, const SoftmaxRows& operation);
+
+}  // namespace quadrille::hw
