@@ -1,0 +1,53 @@
+// Exact product of 8-bit activations with resident 8-bit weights: what a
+// multiply of the CIM bank computes, in one call. Bit-equal on every machine.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace quadrille::hw {
+
+enum class ProductKernel {
+  kPortable,  ///< A plain loop with 16-bit operands.
+  kOneDnn,    ///< Only where its int8 arithmetic is exact.
+};
+
+/// Whether oneDNN multiplies int8 exactly on this processor: with VNNI or AMX.
+/// Without them it adds pairs of products in 16 bits, which saturate.
+bool onednn_is_exact();
+
+/// kOneDnn where that is exact, else kPortable.
+ProductKernel best_product_kernel();
+
+/// k x n signed weights, packed for the kernel at their first use.
+class ExactProduct {
+ public:
+  /// `weights` is row-major, k * n bytes.
+  ExactProduct(std::vector<std::int8_t> weights, int k, int n, ProductKernel kernel);
+  ~ExactProduct();
+  ExactProduct(ExactProduct&&) noexcept;
+  ExactProduct& operator=(ExactProduct&&) noexcept;
+
+  /// out[t, j] = sum_i x[t, i] * weights[i, j] for `tokens` rows of k bytes,
+  /// signed or unsigned. Pitches in bytes, the output's a multiple of 4. The
+  /// sums must fit 32 bits: k <= kMaxTerms.
+  void multiply(const std::uint8_t* x, std::int64_t x_pitch, bool x_signed, int tokens,
+                std::uint8_t* out, std::int64_t out_pitch);
+
+  /// Gives the weights' buffer back for reuse.
+  std::vector<std::int8_t> release();
+
+  /// Terms of full scale, 255 * -128, that a 32-bit sum holds.
+  static constexpr int kMaxTerms = 65793;
+
+ private:
+  struct Packed;
+  std::vector<std::int8_t> weights_;
+  int k_;
+  int n_;
+  ProductKernel kernel_;
+  std::unique_ptr<Packed> packed_;
+};
+
+}  // namespace quadrille::hw
