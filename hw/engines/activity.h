@@ -21,7 +21,7 @@ struct Activity {
   std::int64_t multiplies = 0;    ///< Scalings and normalisations by one factor.
   std::int64_t requantises = 0;
   // CIM only.
-  std::int64_t cim_bit_cycles = 0;          ///< 1-bit input x weight products, padding included.
+  std::int64_t cim_bit_cycles = 0;  ///< 1-bit input x 1-bit weight products, padding included.
   std::int64_t cim_static_write_bits = 0;   ///< Cell bits written with trained constants.
   std::int64_t cim_dynamic_write_bits = 0;  ///< Cell bits written with run-time operands.
   // Of values, so null without data.

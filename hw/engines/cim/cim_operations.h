@@ -64,10 +64,20 @@ struct CimMultiply {
   bool causal_rows = false;     ///< A' V: row (key) j useful for j <= first_token + t.
   int first_token = 0;
   CimRegion region;
+  int weight_bits = 8;  ///< As the region was written; bit planes above are gated off.
 };
 
+/// Weights that enter a macro row in one cycle. The cells see one granule per
+/// cycle; a transposed matrix passes in blocks of granule x granule codes.
+int write_granule(const CimConfig& config);
+
+/// Column tile by column tile; in a tile every row of the matrix, in granules.
+/// With `transpose`, a tile's columns in blocks of one granule, each block in
+/// turn split along k: a beat is then a piece of a source row.
 Stream input_stream(const CimConfig& config, const CimWrite& operation);
+/// Token by token, the codes of its row.
 Stream input_stream(const CimConfig& config, const CimMultiply& operation);
+/// Token by token, its n sums.
 Stream output_stream(const CimConfig& config, const CimMultiply& operation);
 
 }  // namespace quadrille::hw

@@ -1,0 +1,95 @@
+// The CIM bank: macros that hold weights and multiply by them. It has two
+// ports with a command stream each, one writes and one computes.
+// docs/engines/cim.md.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "hw/engines/activity.h"
+#include "hw/engines/beat_engine.h"
+#include "hw/engines/cim/cim_operations.h"
+#include "hw/engines/cim/exact_product.h"
+#include "hw/memory/bytes.h"
+
+namespace quadrille::hw {
+
+/// When things happen, in cycles; the documentation prints these numbers.
+struct CimTiming {
+  int write_latency = 1;   ///< From a granule on the write bus to the cells.
+  int array_latency = 4;   ///< Last bit cycle to output: product, adder tree, shift-accumulate,
+                           ///< output buffer. A tree over the row tiles adds its levels.
+  int output_buffers = 4;  ///< Tokens between their first bit cycle and their last output beat.
+  int input_buffers = 2;   ///< One fills while the other is applied bit by bit.
+  int transpose_buffers = 2;
+
+  /// From a token's last bit cycle to its first output beat.
+  int latency(int row_tiles) const;
+};
+inline constexpr CimTiming kCimTiming;
+
+class CimBank {
+ public:
+  /// Throws InvariantError when the shape is impossible.
+  explicit CimBank(const CimConfig& config);
+  ~CimBank();
+  CimBank(const CimBank&) = delete;
+  CimBank& operator=(const CimBank&) = delete;
+
+  const CimConfig& config() const { return config_; }
+
+  /// Cycles from the edge that accepts the command until command_ready, when
+  /// no stream stalls.
+  std::int64_t alone_cycles(const CimWrite& operation) const;
+  std::int64_t alone_cycles(const CimMultiply& operation) const;
+
+  /// Everything that the operation alone determines; the same without data.
+  Activity activity(const CimWrite& operation) const;
+  Activity activity(const CimMultiply& operation) const;
+
+  /// What the macros hold and who uses them, with or without data. A command
+  /// starts, executes if there are data, and finishes; one per port. Throws
+  /// InvariantError with names and numbers when a multiply finds other weights
+  /// than it names, or when a write meets macros in use.
+  void start(const CimWrite& operation);
+  void finish(const CimWrite& operation);
+  void start(const CimMultiply& operation);
+  void finish(const CimMultiply& operation);
+
+  /// The data of a command that has started, in one go. Nothing in `values`
+  /// depends on this engine's data; activity() has all of its counters.
+  void execute(const CimWrite& operation, Bytes scratchpad, Activity& values);
+  void execute(const CimMultiply& operation, Bytes scratchpad, Activity& values);
+
+  /// The cells, for the bodies that are timed cycle by cycle: signed weights,
+  /// macro by macro, row by row.
+  std::int8_t* cell_row(int macro, int row);
+
+ private:
+  struct Matrix;
+
+  void check_region(const CimRegion& region, int k, int n) const;
+  void check_holds(const CimRegion& region, int k, int n, int weight_bits) const;
+
+  CimConfig config_;
+  std::vector<std::shared_ptr<Matrix>> macros_;  ///< What each macro holds a tile of.
+  std::shared_ptr<Matrix> written_;              ///< By the command on the write port.
+  std::shared_ptr<Matrix> used_;                 ///< By the command on the compute port.
+  std::vector<std::int8_t> spare_;               ///< A buffer to write the next matrix into.
+  std::vector<std::int8_t> cells_;
+};
+
+/// The bodies that are timed cycle by cycle, one per port. They keep their
+/// weights in the bank's cells and call start() and finish() themselves.
+std::unique_ptr<BeatEngine<CimWrite>> make_cim_write_beat_body(CimBank& bank);
+std::unique_ptr<BeatEngine<CimMultiply>> make_cim_multiply_beat_body(CimBank& bank);
+
+/// The value that `bits` cells or input planes hold of a code's byte.
+constexpr int low_bits(std::uint8_t code, int bits, bool is_signed) {
+  const int value = code & ((1 << bits) - 1);
+  return is_signed && (value >> (bits - 1)) != 0 ? value - (1 << bits) : value;
+}
+
+}  // namespace quadrille::hw
