@@ -142,6 +142,7 @@ void StaticProducts::multiply(const Task& task) {
     operation.rows = task.k;
     operation.columns = task.strip.columns;
     operation.input_bits = task.input_bits;
+    operation.weight_bits = task.weight_bits;
     operation.region =
         region_for(bench_.config.cim, task.slot.first_macro, task.k, task.strip.columns);
     std::vector<Storage> reads = x.storages;

@@ -1,0 +1,238 @@
+// The mapper's programs, judged by the bytes and macros that they touch: every
+// command must come after the last writer of what it reads and after every
+// user of what it overwrites.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+#include "hw/mapper/mapping.h"
+#include "model/errors.h"
+
+namespace quadrille::hw {
+namespace {
+
+struct Touch {
+  std::vector<std::uint64_t> reads;   // Scratchpad bytes.
+  std::vector<std::uint64_t> writes;  // Scratchpad bytes.
+  std::vector<int> macros_read;
+  std::vector<int> macros_written;
+};
+
+void append(std::vector<std::uint64_t>& bytes, const Stream& stream) {
+  for (StreamCursor cursor(stream); !cursor.done(); cursor.advance()) {
+    for (int i = 0; i < cursor.bytes(); ++i)
+      bytes.push_back(cursor.address() + static_cast<std::uint64_t>(i));
+  }
+}
+
+std::vector<int> macros_of(const CimRegion& region) {
+  std::vector<int> macros;
+  for (int i = 0; i < region.macros(); ++i) macros.push_back(region.first_macro + i);
+  return macros;
+}
+
+class TouchOf {
+ public:
+  explicit TouchOf(const ChipConfig& config) : config_(config) {}
+  Touch operator()(const DmaCopy& copy) const {
+    Touch touch;
+    auto& bytes = copy.to_scratchpad ? touch.writes : touch.reads;
+    for (std::int64_t row = 0; row < copy.rows; ++row) {
+      for (std::int64_t i = 0; i < copy.row_bytes; ++i)
+        bytes.push_back(copy.scratchpad_address +
+                        static_cast<std::uint64_t>(row * copy.scratchpad_pitch_bytes + i));
+    }
+    return touch;
+  }
+  Touch operator()(const CimWrite& operation) const {
+    Touch touch;
+    append(touch.reads, input_stream(config_.cim, operation));
+    touch.macros_written = macros_of(operation.region);
+    return touch;
+  }
+  Touch operator()(const CimMultiply& operation) const {
+    Touch touch = streams(config_.cim, operation);
+    touch.macros_read = macros_of(operation.region);
+    return touch;
+  }
+  Touch operator()(const SoftmaxRows& operation) const {
+    return streams(config_.softmax, operation);
+  }
+  Touch operator()(const DamfProject& operation) const { return streams(config_.damf, operation); }
+  Touch operator()(const DamfAttend& operation) const { return streams(config_.damf, operation); }
+  Touch operator()(const VectorRequantise& operation) const {
+    return streams(config_.vector, operation);
+  }
+
+ private:
+  template <typename Config, typename Op>
+  static Touch streams(const Config& config, const Op& operation) {
+    Touch touch;
+    append(touch.reads, input_stream(config, operation));
+    append(touch.writes, output_stream(config, operation));
+    return touch;
+  }
+  const ChipConfig& config_;
+};
+
+// reachable[i][j]: command j has ended before command i starts.
+std::vector<std::vector<bool>> order_of(const Program& program) {
+  const std::size_t count = program.commands.size();
+  std::vector<std::vector<bool>> before(count, std::vector<bool>(count, false));
+  std::map<Unit, std::size_t> last_of_unit;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto follow = [&](std::size_t j) {
+      before[i][j] = true;
+      for (std::size_t k = 0; k < j; ++k) {
+        if (before[j][k]) before[i][k] = true;
+      }
+    };
+    for (const int j : program.commands[i].depends_on) {
+      EXPECT_LT(j, static_cast<int>(i));
+      follow(static_cast<std::size_t>(j));
+    }
+    const Unit unit = unit_of(program.commands[i].operation);
+    const auto last = last_of_unit.find(unit);
+    if (last != last_of_unit.end()) follow(last->second);
+    last_of_unit[unit] = i;
+  }
+  return before;
+}
+
+// Checks one kind of place (byte or macro) for read-after-write,
+// write-after-read and write-after-write.
+template <typename Place>
+class Hazards {
+ public:
+  explicit Hazards(const std::vector<std::vector<bool>>& before) : before_(before) {}
+  void read(std::size_t command, const Place& place) {
+    Uses& uses = uses_[place];
+    if (uses.writer < 0) {
+      ADD_FAILURE() << "command " << command << " reads " << place << ", which nobody wrote";
+      return;
+    }
+    check(command, static_cast<std::size_t>(uses.writer), place, "read after write");
+    uses.readers.push_back(command);
+  }
+  void write(std::size_t command, const Place& place) {
+    Uses& uses = uses_[place];
+    if (uses.writer >= 0 && static_cast<std::size_t>(uses.writer) != command)
+      check(command, static_cast<std::size_t>(uses.writer), place, "write after write");
+    for (const std::size_t reader : uses.readers) check(command, reader, place, "write after read");
+    uses.writer = static_cast<std::int64_t>(command);
+    uses.readers.clear();
+  }
+  std::int64_t checks() const { return checks_; }
+
+ private:
+  struct Uses {
+    std::int64_t writer = -1;
+    std::vector<std::size_t> readers;
+  };
+  void check(std::size_t command, std::size_t other, const Place& place, const char* kind) {
+    ++checks_;
+    if (other != command && !before_[command][other] && ++failures_ < 5)
+      ADD_FAILURE() << kind << " at " << place << ": command " << command
+                    << " does not wait for command " << other;
+  }
+  const std::vector<std::vector<bool>>& before_;
+  std::map<Place, Uses> uses_;
+  std::int64_t checks_ = 0;
+  int failures_ = 0;
+};
+
+void expect_no_hazard(const ChipConfig& config, const Mapping& mapping) {
+  const auto before = order_of(mapping.program);
+  Hazards<std::uint64_t> bytes(before);
+  Hazards<int> macros(before);
+  for (std::size_t i = 0; i < mapping.program.commands.size(); ++i) {
+    const Touch touch = std::visit(TouchOf(config), mapping.program.commands[i].operation);
+    for (const auto byte : touch.reads) bytes.read(i, byte);
+    for (const auto macro : touch.macros_read) macros.read(i, macro);
+    for (const auto byte : touch.writes) bytes.write(i, byte);
+    for (const auto macro : touch.macros_written) macros.write(i, macro);
+    for (const auto macro : touch.macros_written) ASSERT_LT(macro, config.cim.macros);
+  }
+  EXPECT_GT(bytes.checks(), 0);
+  EXPECT_LE(mapping.scratchpad_bytes, config.scratchpad.capacity_bytes);
+}
+
+ChipConfig little_chip() {
+  ChipConfig config;
+  config.name = "little";
+  config.cim = {24, 32, 16, 8, 8, 16, 16, 16, true};
+  config.softmax = {4, 512};
+  config.damf = {4, 2, 512, 256};
+  config.vector = {4};
+  config.scratchpad = {64 << 10, 8, 16, 2};
+  return config;
+}
+
+model::AttentionInteger layer(int tokens, int width, int heads, int head_width, bool causal,
+                              model::Mechanism mechanism) {
+  model::AttentionInteger result;
+  result.shape.tokens = tokens;
+  result.shape.model_width = width;
+  result.shape.heads = heads;
+  result.shape.head_width = head_width;
+  result.shape.causal = causal;
+  result.shape.damf.causal = causal;
+  result.shape.mechanism = mechanism;
+  result.s_factor.resize(static_cast<std::size_t>(heads));
+  result.t_factor.resize(static_cast<std::size_t>(heads));
+  result.rules.resize(static_cast<std::size_t>(heads));
+  return result;
+}
+
+TEST(Mapper, LayersHaveNoHazard) {
+  const ChipConfig config = little_chip();
+  for (const auto mechanism : {model::Mechanism::kSoftmax, model::Mechanism::kDamf}) {
+    for (const int tokens : {1, 7, 33, 70}) {
+      for (const int heads : {1, 2, 4}) {
+        SCOPED_TRACE(fmt::format("tokens {} heads {} damf {}", tokens, heads,
+                                 mechanism == model::Mechanism::kDamf));
+        expect_no_hazard(config, map_attention_layer(config, layer(tokens, 48, heads, 16,
+                                                                   tokens % 2 == 1, mechanism)));
+      }
+    }
+  }
+}
+
+// Few macros and little memory: strips of K and V, blocks of queries.
+TEST(Mapper, CrampedOperatorsHaveNoHazard) {
+  ChipConfig config = little_chip();
+  config.cim.macros = 6;
+  std::mt19937 random(5);
+  for (int trial = 0; trial < 12; ++trial) {
+    const model::SoftmaxShape shape{
+        1 + static_cast<int>(random() % 90), 1 + static_cast<int>(random() % 90),
+        1 + static_cast<int>(random() % 40), 1 + static_cast<int>(random() % 70), trial % 2 == 0};
+    SCOPED_TRACE(fmt::format("Lq {} Lk {} d {} dv {}", shape.queries, shape.keys, shape.width,
+                             shape.value_width));
+    expect_no_hazard(config, map_softmax(config, shape, {}));
+    expect_no_hazard(config,
+                     map_matmul(config, shape.queries, shape.keys, shape.value_width, 8, 8));
+    DamfProblem damf;
+    damf.tokens = shape.queries;
+    damf.model_width = shape.width;
+    damf.width = shape.value_width;
+    expect_no_hazard(config, map_damf(config, damf));
+  }
+}
+
+TEST(Mapper, RefusesWhatDoesNotFit) {
+  ChipConfig config = little_chip();
+  config.scratchpad.capacity_bytes = 4096;
+  EXPECT_THROW(map_matmul(config, 64, 128, 128, 8, 8), InputError);
+  config = little_chip();
+  config.cim.macros = 1;
+  EXPECT_THROW(map_matmul(config, 4, 64, 16, 8, 8), InputError);
+  config = little_chip();
+  EXPECT_THROW(map_attention_layer(config, layer(8, 48, 2, 24, false, model::Mechanism::kSoftmax)),
+               InputError);
+}
+
+}  // namespace
+}  // namespace quadrille::hw
