@@ -6,14 +6,15 @@
 #include <vector>
 
 #include "hw/engines/cim/cim_bank.h"
-#include "testbench/common/stream_driver.h"
+#include "testbench/common/drive.h"
+#include "testbench/common/seed.h"
 
 namespace quadrille {
 namespace {
 
 using namespace hw;
+using testbench::draw_surroundings;
 using testbench::drive;
-using testbench::Stalls;
 
 constexpr std::uint64_t kWeights = 0;
 constexpr std::uint64_t kInputs = 1 << 15;
@@ -110,7 +111,9 @@ std::vector<std::uint8_t> reference(const Case& c) {
 }
 
 TEST(CimBank, TileAndBeatEqualTheProduct) {
-  std::mt19937_64 random(20240504);
+  const std::uint64_t seed = testbench::test_seed(20240504);
+  SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
   for (int trial = 0; trial < 400; ++trial) {
     const Case c = random_case(random);
     SCOPED_TRACE("trial " + std::to_string(trial) + ": " + c.describe());
@@ -133,12 +136,12 @@ TEST(CimBank, TileAndBeatEqualTheProduct) {
     CimBank beat_bank(c.config);
     auto writer = make_cim_write_beat_body(beat_bank);
     auto multiplier = make_cim_multiply_beat_body(beat_bank);
-    const Stalls stalls{static_cast<std::uint64_t>(trial), 30, 20 * (trial % 4), 30 * (trial % 3)};
     // Twice: the second write finds the cells used.
     for (int round = 0; round < 2; ++round) {
-      drive(*writer, c.write, input_stream(c.config, c.write), {}, beat_bytes, stalls);
+      drive(*writer, c.write, input_stream(c.config, c.write), {}, beat_bytes,
+            draw_surroundings(random));
       drive(*multiplier, c.multiply, input_stream(c.config, c.multiply),
-            output_stream(c.config, c.multiply), beat_bytes, stalls);
+            output_stream(c.config, c.multiply), beat_bytes, draw_surroundings(random));
       ASSERT_EQ(beat, expected);
       std::copy(c.memory.begin() + kOutputs, c.memory.end(), beat.begin() + kOutputs);
     }

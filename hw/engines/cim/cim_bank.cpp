@@ -120,7 +120,7 @@ std::int64_t CimBank::alone_cycles(const CimWrite& operation) const {
     const int whole_tiles = operation.columns / config_.columns;
     const std::int64_t granules = std::int64_t{whole_tiles} * ceil_div(config_.columns, granule) +
                                   ceil_div(operation.columns % config_.columns, granule);
-    return operation.rows * granules + kCimTiming.write_latency;
+    return operation.rows * granules + kCimTiming.write_latency + 1;
   }
   // Two transpose buffers: while one block comes in, the one before goes out,
   // and they change places when both are done.
@@ -135,7 +135,7 @@ std::int64_t CimBank::alone_cycles(const CimWrite& operation) const {
       }
     }
   }
-  return cycles + draining + kCimTiming.write_latency;
+  return cycles + draining + kCimTiming.write_latency + 1;
 }
 
 std::int64_t CimBank::alone_cycles(const CimMultiply& operation) const {
@@ -152,7 +152,8 @@ std::int64_t CimBank::alone_cycles(const CimMultiply& operation) const {
   const std::int64_t spread =
       std::max(later * interval,
                rounds * (through + out) + (later - rounds * kCimTiming.output_buffers) * interval);
-  return in + through + out + spread;
+  const std::int64_t first_output = in + 1 + through;
+  return first_output + out + spread;
 }
 
 Activity CimBank::activity(const CimWrite& operation) const {

@@ -40,8 +40,8 @@ class CimBank {
 
   const CimConfig& config() const { return config_; }
 
-  /// Cycles from the edge that accepts the command until command_ready, when
-  /// no stream stalls.
+  /// Cycles from the one that accepts the command to the one that shows
+  /// command_ready again, when no stream stalls.
   std::int64_t alone_cycles(const CimWrite& operation) const;
   std::int64_t alone_cycles(const CimMultiply& operation) const;
 

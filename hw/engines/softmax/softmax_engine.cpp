@@ -122,7 +122,8 @@ std::int64_t SoftmaxEngine::alone_cycles(const SoftmaxRows& operation) const {
   const std::int64_t beats = (operation.keys + config_.lanes - 1) / config_.lanes;
   const std::int64_t first_slot = beats + kSoftmaxTiming.maximum_latency;
   const std::int64_t slots = operation.queries * (beats + 1);
-  return first_slot + slots - 1 + kSoftmaxTiming.slot_latency;
+  const std::int64_t last_slot = first_slot + slots - 1;
+  return last_slot + kSoftmaxTiming.slot_latency + 1;
 }
 
 Activity SoftmaxEngine::activity(const SoftmaxRows& operation) {

@@ -97,8 +97,9 @@ VectorEngine::VectorEngine(const VectorConfig& config) : config_(config) {
 std::int64_t VectorEngine::alone_cycles(const VectorRequantise& operation) const {
   validate(operation);
   const int beats = (operation.columns + config_.lanes - 1) / config_.lanes;
-  return std::int64_t{operation.rows} * (beats + (operation.normalise ? 1 : 0)) +
-         kVectorTiming.latency;
+  const std::int64_t last_input =
+      std::int64_t{operation.rows} * (beats + (operation.normalise ? 1 : 0));
+  return last_input + kVectorTiming.latency + 1;
 }
 
 Activity VectorEngine::activity(const VectorRequantise& operation) {

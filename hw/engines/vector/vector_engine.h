@@ -24,8 +24,8 @@ class VectorEngine {
   /// Throws InvariantError when a beat does not fit the port.
   explicit VectorEngine(const VectorConfig& config);
 
-  /// Cycles from the edge that accepts the command until command_ready, when
-  /// neither stream stalls.
+  /// Cycles from the one that accepts the command to the one that shows
+  /// command_ready again, when neither stream stalls.
   std::int64_t alone_cycles(const VectorRequantise& operation) const;
 
   /// Everything that the operation alone determines; the same without data.
