@@ -96,5 +96,13 @@ TEST(DamfBeat, EqualsTheSpecificationAndTheTimingContract) {
   }
 }
 
+TEST(DamfRtl, StaysInStepWithTheBeatBody) {
+  for (const hw::DamfConfig& config : {kSmall, kWide}) {
+    const auto beat = hw::make_damf_beat_body(config);
+    const auto rtl = hw::make_damf_rtl_body(config);
+    dance(config, {beat.get(), rtl.get()}, lockstep_runs(2));
+  }
+}
+
 }  // namespace
 }  // namespace quadrille::testbench
