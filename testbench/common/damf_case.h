@@ -54,8 +54,8 @@ inline std::string describe(const model::DamfSettings& settings) {
 }
 
 /// How the codes of a case are drawn.
-enum class Codes { kUniform, kSmall, kExtreme, kNegativeScores, kSparse };
-inline constexpr int kCodesKinds = 5;
+enum class Codes { kUniform, kSmall, kExtreme, kNegativeScores, kSparse, kLowest };
+inline constexpr int kCodesKinds = 6;
 
 inline std::int32_t draw_code(std::mt19937_64& random, Codes kind) {
   const auto any = static_cast<std::int32_t>(random() % 256) - 128;
@@ -70,6 +70,8 @@ inline std::int32_t draw_code(std::mt19937_64& random, Codes kind) {
       return any % 2 != 0 ? 128 - std::max(any, 1 - any) : any;
     case Codes::kSparse:
       return random() % 4 == 0 ? any : 0;
+    case Codes::kLowest:
+      return -128;
   }
   return any;
 }

@@ -1,5 +1,6 @@
 // DAMF in lockstep: specification = tile data path = SystemC-side body = RTL,
 // bit for bit, and the last two pin for pin in every cycle.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -8,6 +9,7 @@
 #include "testbench/common/damf_case.h"
 #include "testbench/common/lockstep.h"
 #include "testbench/common/seed.h"
+#include "testbench/lockstep/damf_wrong_body.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -100,7 +102,70 @@ TEST(DamfRtl, StaysInStepWithTheBeatBody) {
   for (const hw::DamfConfig& config : {kSmall, kWide}) {
     const auto beat = hw::make_damf_beat_body(config);
     const auto rtl = hw::make_damf_rtl_body(config);
-    dance(config, {beat.get(), rtl.get()}, lockstep_runs(2));
+    dance(config, {beat.get(), rtl.get()}, lockstep_runs(10));
+  }
+}
+
+// The widths of the accumulators at the most tokens and the largest codes.
+TEST(DamfRtl, HoldsTheLargestSums) {
+  const std::uint64_t seed = test_seed(3);
+  SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  const auto beat = hw::make_damf_beat_body(kWide);
+  const auto rtl = hw::make_damf_rtl_body(kWide);
+  std::int64_t cycle = 0;
+  for (const Codes kind : {Codes::kLowest, Codes::kExtreme, Codes::kUniform}) {
+    for (const model::DamfMode mode :
+         {model::DamfMode::kMaclaurin, model::DamfMode::kShift, model::DamfMode::kCollapsed}) {
+      for (const model::DamfShiftOrder order :
+           {model::DamfShiftOrder::kLast, model::DamfShiftOrder::kEach}) {
+        for (const int guard_bits : {0, 16}) {
+          model::DamfSettings settings;
+          settings.mode = mode;
+          settings.shift_order = order;
+          settings.guard_bits = guard_bits;
+          settings.causal = guard_bits == 0 && kind != Codes::kUniform;
+          const DamfCase test =
+              make_attend_case(random, kWide.max_tokens, 3, settings, 0.4999, kind);
+          Image memory = test.before;
+          const LockstepResult result =
+              run({beat.get(), rtl.get()}, kWide, test, memory, {}, cycle);
+          ASSERT_EQ(result.difference, "") << test.description;
+          ASSERT_TRUE(memory == test.after) << test.description;
+          ASSERT_EQ(result.cycles, hw::DamfEngine(kWide).alone_cycles(test.operation));
+        }
+      }
+    }
+  }
+}
+
+// A model built with one wrong constant in its table: the comparison must say
+// so, at a data pin, or it compares nothing.
+TEST(DamfRtl, OneWrongConstantIsFound) {
+  const std::uint64_t seed = test_seed(4);
+  SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  int found = 0;
+  for (int trial = 0; trial < 20; ++trial) {
+    const auto beat = hw::make_damf_beat_body(kSmall);
+    const auto wrong = make_wrong_damf_rtl_body(kSmall);
+    // Uniform rows of 8 keys: the reciprocal of a power of two, entry 0.
+    const DamfCase test = make_attend_case(random, 8, 4, {}, 1.0, Codes::kNegativeScores);
+    Image memory = test.before;
+    std::int64_t cycle = 0;
+    const LockstepResult result = run({beat.get(), wrong.get()}, kSmall, test, memory, {}, cycle);
+    found += result.difference.rfind("output bytes", 0) == 0 ? 1 : 0;
+  }
+  EXPECT_EQ(found, 20);
+}
+
+TEST(DamfRtl, NamesTheBuiltPointsForAnother) {
+  try {
+    hw::make_damf_rtl_body({64, 16, 4096, 4096});
+    FAIL() << "accepted";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("lanes 64, query_rows 16"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("(lanes 4, query_rows 2"));
   }
 }
 
