@@ -14,10 +14,12 @@ namespace {
 
 using hw::ExactProduct;
 using hw::ProductKernel;
+using hw::WeightLayout;
 
 enum class Values { kRandom, kLowest, kHighest, kAlternating };
 
-void check(ProductKernel kernel, bool x_signed, Values values, int tokens, int k, int n) {
+void check(ProductKernel kernel, WeightLayout layout, bool x_signed, Values values, int tokens,
+           int k, int n) {
   std::mt19937 random(static_cast<unsigned>(tokens * 131 + k * 17 + n));
   const auto code = [&](bool is_signed, std::size_t at) -> int {
     switch (values) {
@@ -46,18 +48,20 @@ void check(ProductKernel kernel, bool x_signed, Values values, int tokens, int k
       for (int i = 0; i < k; ++i) {
         const std::uint8_t byte = x[static_cast<std::size_t>(t * x_pitch + i)];
         sum += std::int64_t{x_signed ? static_cast<std::int8_t>(byte) : int{byte}} *
-               w[static_cast<std::size_t>(i * n + j)];
+               w[static_cast<std::size_t>(layout == WeightLayout::kRows ? i * n + j : j * k + i)];
       }
       const auto narrow = static_cast<std::int32_t>(sum);
       ASSERT_EQ(narrow, sum);
       std::memcpy(expected.data() + t * out_pitch + 4 * j, &narrow, 4);
     }
   }
-  ExactProduct product(w, k, n, kernel);
+  ExactProduct product(w, k, n, layout, kernel);
   product.multiply(x.data(), x_pitch, x_signed, tokens, actual.data(), out_pitch);
   ASSERT_EQ(actual, expected) << (kernel == ProductKernel::kOneDnn ? "oneDNN " : "portable ")
-                              << (x_signed ? "s8" : "u8") << " x s8, " << tokens << " x " << k
-                              << " x " << n << ", values " << static_cast<int>(values);
+                              << (x_signed ? "s8" : "u8")
+                              << (layout == WeightLayout::kRows ? " x s8, " : " x s8 transposed, ")
+                              << tokens << " x " << k << " x " << n << ", values "
+                              << static_cast<int>(values);
 }
 
 void check_all(ProductKernel kernel) {
@@ -68,7 +72,8 @@ void check_all(ProductKernel kernel) {
     for (const bool x_signed : {true, false})
       for (const Values values :
            {Values::kRandom, Values::kLowest, Values::kHighest, Values::kAlternating})
-        check(kernel, x_signed, values, shape[0], shape[1], shape[2]);
+        for (const WeightLayout layout : {WeightLayout::kRows, WeightLayout::kColumns})
+          check(kernel, layout, x_signed, values, shape[0], shape[1], shape[2]);
 }
 
 TEST(ExactProduct, PortableKernelIsExact) { check_all(ProductKernel::kPortable); }
@@ -79,10 +84,10 @@ TEST(ExactProduct, OneDnnKernelIsExact) {
   check_all(ProductKernel::kOneDnn);
 }
 
-TEST(ExactProduct, RepacksForAnotherShapeAndSignedness) {
+TEST(ExactProduct, FollowsAnotherShapeAndSignedness) {
   std::vector<std::int8_t> w(40 * 24);
   for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<std::int8_t>(37 * i);
-  ExactProduct product(w, 40, 24, hw::best_product_kernel());
+  ExactProduct product(w, 40, 24, WeightLayout::kRows, hw::best_product_kernel());
   for (const int tokens : {1, 7, 64, 7}) {
     for (const bool x_signed : {true, false, true}) {
       std::vector<std::uint8_t> x(static_cast<std::size_t>(tokens * 40));
@@ -105,8 +110,10 @@ TEST(ExactProduct, RepacksForAnotherShapeAndSignedness) {
 }
 
 TEST(ExactProduct, HoldsTheLongestSumAndRefusesALongerOne) {
-  check(hw::best_product_kernel(), false, Values::kHighest, 1, ExactProduct::kMaxTerms, 1);
-  EXPECT_THROW(ExactProduct({}, ExactProduct::kMaxTerms + 1, 1, ProductKernel::kPortable),
+  check(hw::best_product_kernel(), WeightLayout::kRows, false, Values::kHighest, 1,
+        ExactProduct::kMaxTerms, 1);
+  EXPECT_THROW(ExactProduct({}, ExactProduct::kMaxTerms + 1, 1, WeightLayout::kRows,
+                            ProductKernel::kPortable),
                InvariantError);
 }
 

@@ -42,20 +42,6 @@ void keep_low_bits(std::uint8_t* codes, std::size_t count, int bits, bool is_sig
     codes[i] = static_cast<std::uint8_t>(low_bits(codes[i], bits, is_signed));
 }
 
-void transpose(const std::uint8_t* source, std::int64_t pitch, int k, int n, std::int8_t* out) {
-  // In blocks that stay in the first-level cache.
-  constexpr int kBlock = 32;
-  for (int i0 = 0; i0 < k; i0 += kBlock) {
-    for (int j0 = 0; j0 < n; j0 += kBlock) {
-      for (int i = i0; i < std::min(k, i0 + kBlock); ++i) {
-        std::int8_t* row = out + static_cast<std::ptrdiff_t>(i) * n;
-        for (int j = j0; j < std::min(n, j0 + kBlock); ++j)
-          row[j] = static_cast<std::int8_t>(source[j * pitch + i]);
-      }
-    }
-  }
-}
-
 }  // namespace
 
 int CimTiming::latency(int row_tiles) const {
@@ -285,18 +271,14 @@ void CimBank::execute(const CimWrite& operation, Bytes scratchpad, Activity&) {
   const auto source_row = [&](int row) {
     return scratchpad.at(operation.source + static_cast<std::uint64_t>(row * pitch), row_bytes);
   };
-  if (operation.transpose) {
-    source_row(source_rows - 1);  // The last row in bounds, so all are.
-    transpose(source_row(0), pitch, operation.rows, operation.columns, weights.data());
-  } else {
-    for (int row = 0; row < source_rows; ++row)
-      std::memcpy(weights.data() + static_cast<std::size_t>(row) * row_bytes, source_row(row),
-                  row_bytes);
-  }
+  for (int row = 0; row < source_rows; ++row)
+    std::memcpy(weights.data() + static_cast<std::size_t>(row) * row_bytes, source_row(row),
+                row_bytes);
   if (operation.weight_bits < 8)
     keep_low_bits(reinterpret_cast<std::uint8_t*>(weights.data()), weights.size(),
                   operation.weight_bits, true);
   written_->product.emplace(std::move(weights), operation.rows, operation.columns,
+                            operation.transpose ? WeightLayout::kColumns : WeightLayout::kRows,
                             best_product_kernel());
 }
 
