@@ -178,13 +178,14 @@ void CimBank::start(const CimWrite& operation) {
                          region_text(used_->region) +
                          " compute: this bank does not write while computing");
   }
+  const auto region_macros = static_cast<std::size_t>(operation.region.macros());
   auto matrix = std::make_shared<Matrix>();
   matrix->region = operation.region;
   matrix->k = operation.rows;
   matrix->n = operation.columns;
   matrix->weight_bits = operation.weight_bits;
-  for (int i = 0; i < operation.region.macros(); ++i) {
-    const auto macro = static_cast<std::size_t>(operation.region.first_macro + i);
+  for (std::size_t i = 0; i < region_macros; ++i) {
+    const auto macro = static_cast<std::size_t>(operation.region.first_macro) + i;
     std::shared_ptr<Matrix>& held = macros_[macro];
     if (held && held == used_) {
       throw InvariantError("cim write to " + region_text(operation.region) + " meets macro " +
@@ -192,9 +193,9 @@ void CimBank::start(const CimWrite& operation) {
                            region_text(used_->region));
     }
   }
-  for (int i = 0; i < operation.region.macros(); ++i) {
+  for (std::size_t i = 0; i < region_macros; ++i) {
     std::shared_ptr<Matrix>& held =
-        macros_[static_cast<std::size_t>(operation.region.first_macro + i)];
+        macros_[static_cast<std::size_t>(operation.region.first_macro) + i];
     if (held) {
       held->intact = false;
       if (held->product) spare_ = held->product->release();

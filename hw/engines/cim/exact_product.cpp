@@ -154,14 +154,15 @@ void ExactProduct::multiply_portable(const std::uint8_t* x, std::int64_t x_pitch
     columns_.resize(k * n);
     for (std::size_t i = 0; i < k; ++i)
       for (std::size_t j = 0; j < n; ++j)
-        columns_[j * k + i] = weights_[layout_ == WeightLayout::kRows ? i * n + j : j * k + i];
+        columns_[j * k + i] = static_cast<std::int16_t>(
+            weights_[layout_ == WeightLayout::kRows ? i * n + j : j * k + i]);
   }
   std::vector<std::int16_t> row(k);
   std::vector<std::int32_t> sums(n);
   for (int t = 0; t < tokens; ++t) {
     const std::uint8_t* codes = x + t * x_pitch;
     for (std::size_t i = 0; i < k; ++i)
-      row[i] = x_signed ? static_cast<std::int8_t>(codes[i]) : std::int16_t{codes[i]};
+      row[i] = static_cast<std::int16_t>(x_signed && codes[i] > 127 ? codes[i] - 256 : codes[i]);
     dot_products(row.data(), columns_.data(), k_, n_, sums.data());
     std::memcpy(out + t * out_pitch, sums.data(), 4 * n);
   }

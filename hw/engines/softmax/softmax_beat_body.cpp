@@ -81,8 +81,8 @@ class SoftmaxBeatBody final : public BeatEngine<SoftmaxRows> {
     const int visible = visible_keys(*operation_, fill_row_);
     for (int lane = 0; lane < count; ++lane, ++filled_) {
       std::uint32_t word = 0;
-      for (int b = 0; b < 4; ++b)
-        word |= static_cast<std::uint32_t>(beat.bytes[static_cast<std::size_t>(4 * lane + b)])
+      for (std::size_t b = 0; b < 4; ++b)
+        word |= static_cast<std::uint32_t>(beat.bytes[4 * static_cast<std::size_t>(lane) + b])
                 << (8 * b);
       const auto score = static_cast<std::int32_t>(word);
       target.scores[static_cast<std::size_t>(filled_)] = score;

@@ -94,11 +94,11 @@ class VectorBeatBody final : public BeatEngine<VectorRequantise> {
   }
 
   void put(Beat& beat, int lane, std::int64_t x) const {
-    const int bytes = operation_->to == VectorResult::kSums32 ? 4 : 1;
-    for (int b = 0; b < bytes; ++b)
-      beat.bytes[static_cast<std::size_t>(lane * bytes + b)] =
+    const std::size_t bytes = operation_->to == VectorResult::kSums32 ? 4 : 1;
+    for (std::size_t b = 0; b < bytes; ++b)
+      beat.bytes[static_cast<std::size_t>(lane) * bytes + b] =
           static_cast<std::uint8_t>(x >> (8 * b));
-    beat.size += bytes;
+    beat.size += static_cast<int>(bytes);
   }
 
   VectorConfig config_;
