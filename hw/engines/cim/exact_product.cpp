@@ -154,8 +154,8 @@ void ExactProduct::multiply_portable(const std::uint8_t* x, std::int64_t x_pitch
     columns_.resize(k * n);
     for (std::size_t i = 0; i < k; ++i)
       for (std::size_t j = 0; j < n; ++j)
-        columns_[j * k + i] = static_cast<std::int16_t>(
-            weights_[layout_ == WeightLayout::kRows ? i * n + j : j * k + i]);
+        columns_[j * k + i] =  // NOLINTNEXTLINE(bugprone-signed-char-misuse): numbers, not text.
+            weights_[layout_ == WeightLayout::kRows ? i * n + j : j * k + i];
   }
   std::vector<std::int16_t> row(k);
   std::vector<std::int32_t> sums(n);
