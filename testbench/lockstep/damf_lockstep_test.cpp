@@ -107,7 +107,7 @@ TEST(DamfRtl, StaysInStepWithTheBeatBody) {
 }
 
 // The widths of the accumulators at the most tokens and the largest codes.
-TEST(DamfRtl, HoldsTheLargestSums) {
+TEST(DamfLargest, SumsFitEverywhere) {
   const std::uint64_t seed = test_seed(3);
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
@@ -133,6 +133,10 @@ TEST(DamfRtl, HoldsTheLargestSums) {
           ASSERT_EQ(result.difference, "") << test.description;
           ASSERT_TRUE(memory == test.after) << test.description;
           ASSERT_EQ(result.cycles, hw::DamfEngine(kWide).alone_cycles(test.operation));
+          Image tile = test.before;
+          hw::Activity activity;
+          hw::DamfEngine(kWide).execute(test.operation, tile.bytes(), activity);
+          ASSERT_TRUE(tile == test.after) << test.description;
         }
       }
     }
