@@ -36,7 +36,7 @@ run: build ## the main job: real text through a trained layer on the chip, both 
 	@build/quadrille run -w licences-damf -c default -o out/licences-damf
 
 bench: build ## speed as ratios in one run; writes build/bench.json
-	@build/testbench/quadrille_bench
+	@OMP_NUM_THREADS=1 build/testbench/quadrille_bench build/bench.json
 
 lockstep: build ## the long lockstep run of every engine with RTL (QUADRILLE_SEED, QUADRILLE_LOCKSTEP_RUNS)
 	@QUADRILLE_LOCKSTEP_RUNS=$${QUADRILLE_LOCKSTEP_RUNS:-100000} build/testbench/test_lockstep

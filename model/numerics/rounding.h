@@ -13,7 +13,8 @@ constexpr std::int64_t round_shift(std::int64_t x, int shift) {
   if (shift <= 0) return static_cast<std::int64_t>(static_cast<std::uint64_t>(x) << -shift);
   if (shift >= 63) return 0;
   const std::int64_t quotient = x >> shift;  // floor
-  const std::int64_t remainder = x - (quotient << shift);
+  const auto low_bits = (std::uint64_t{1} << shift) - 1;
+  const auto remainder = static_cast<std::int64_t>(static_cast<std::uint64_t>(x) & low_bits);
   const std::int64_t half = std::int64_t{1} << (shift - 1);
   const bool up = remainder > half || (remainder == half && (quotient & 1) != 0);
   return quotient + (up ? 1 : 0);
