@@ -17,6 +17,8 @@ struct ScratchpadConfig {
   int banks = 16;
   int word_bytes = 128;         ///< Width of a bank; consecutive words lie in consecutive banks.
   int read_latency_cycles = 2;  ///< From grant to data.
+  int reader_fifo_words = 8;    ///< Per stream; a full stream needs read_latency_cycles + 1.
+  int writer_fifo_words = 4;    ///< Per stream; a full stream needs 2.
 };
 
 struct DramConfig {

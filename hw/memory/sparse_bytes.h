@@ -1,0 +1,30 @@
+// Storage of a simulated memory: zero until written, and only pages that were
+// touched exist.
+#pragma once
+
+#include <cstdint>
+
+#include "hw/memory/bytes.h"
+
+namespace quadrille::hw {
+
+class SparseBytes {
+ public:
+  /// With `backed` false there is no storage at all: addresses can be checked,
+  /// bytes cannot be touched.
+  SparseBytes(std::uint64_t size, bool backed);
+  ~SparseBytes();
+  SparseBytes(const SparseBytes&) = delete;
+  SparseBytes& operator=(const SparseBytes&) = delete;
+
+  bool backed() const { return data_ != nullptr; }
+  std::uint64_t size() const { return size_; }
+  /// Throws InvariantError when there is no storage.
+  Bytes bytes() const;
+
+ private:
+  std::uint8_t* data_ = nullptr;
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace quadrille::hw
