@@ -24,12 +24,6 @@ struct DramTensor {
   bool output = false;
 };
 
-/// MACs that the program must count, from the workload's closed form.
-struct ExpectedWork {
-  std::int64_t macs_static = 0;
-  std::int64_t macs_dynamic = 0;
-};
-
 struct Mapping {
   Program program;
   std::vector<DramTensor> tensors;

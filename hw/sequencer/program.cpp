@@ -17,6 +17,24 @@ struct UnitOf {
 
 Unit unit_of(const Operation& operation) { return std::visit(UnitOf{}, operation); }
 
+const char* unit_name(Unit unit) {
+  switch (unit) {
+    case Unit::kDma:
+      return "dma";
+    case Unit::kCimWrite:
+      return "cim_write";
+    case Unit::kCimCompute:
+      return "cim_compute";
+    case Unit::kSoftmax:
+      return "softmax";
+    case Unit::kDamf:
+      return "damf";
+    case Unit::kVector:
+      return "vector";
+  }
+  return "unknown";
+}
+
 const char* phase_name(Phase phase) {
   switch (phase) {
     case Phase::kLoadWeights:

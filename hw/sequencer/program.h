@@ -1,6 +1,7 @@
 // What the sequencer runs: commands with dependencies, one queue per unit.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <variant>
 #include <vector>
@@ -38,6 +39,7 @@ enum class Phase {
   kStoreOutput,
 };
 const char* phase_name(Phase phase);
+const char* unit_name(Unit unit);
 
 struct Command {
   Operation operation;
@@ -46,6 +48,12 @@ struct Command {
   int layer = 0;  ///< Index into Program::layers.
   Phase phase = Phase::kProjection;
   int head = -1;
+};
+
+/// MACs that a program must count, from the workload's closed form.
+struct ExpectedWork {
+  std::int64_t macs_static = 0;
+  std::int64_t macs_dynamic = 0;
 };
 
 struct Program {
