@@ -1,0 +1,102 @@
+// The whole chip: engines, memories, DMA and sequencer in one module.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <systemc>
+#include <tlm>
+#include <vector>
+
+#include "hw/chip_config.h"
+#include "hw/chip_result.h"
+#include "hw/clock.h"
+#include "hw/engine_unit.h"
+#include "hw/memory/bytes.h"
+#include "hw/memory/dma.h"
+#include "hw/memory/dram.h"
+#include "hw/memory/scratchpad.h"
+#include "hw/memory/stream_port.h"
+#include "hw/sequencer/program.h"
+#include "hw/sequencer/sequencer.h"
+
+namespace quadrille::hw {
+
+struct ChipOptions {
+  Timing timing = Timing::kTile;
+  /// Engines to run in RTL, by name; any makes the run beat-timed.
+  std::set<std::string> rtl;
+  /// Without data no byte is touched; cycles and access counters are the same.
+  bool data = true;
+  /// No DRAM of its own: bind_external_dram() must be called.
+  bool external_dram = false;
+};
+
+/// One run of one program. Make a SimulationContext first, then the chip:
+///
+///   SimulationContext context;
+///   Chip chip("chip", config, options);
+///   chip.load(program, [&](const Bytes& dram) { ... });
+///   ChipResult result = chip.run(expected);
+///   ... chip.dram() ...
+///
+/// Inside a larger SystemC model the surrounding context serves, and masters
+/// outside reach the scratchpad through scratchpad_socket().
+class Chip : public sc_core::sc_module {
+ public:
+  using DramWriter = std::function<void(const Bytes& dram)>;
+
+  /// Throws InputError for an impossible chip, or an engine without RTL.
+  Chip(sc_core::sc_module_name name, const ChipConfig& config, const ChipOptions& options);
+  ~Chip() override;
+
+  /// The DRAM's target socket becomes `socket`: a TLM-2.0 target that answers
+  /// b_transport by annotating its delay, without waiting. Before run().
+  void bind_external_dram(tlm::tlm_target_socket<>& socket);
+  tlm::tlm_target_socket<>& scratchpad_socket() { return scratchpad_.socket; }
+
+  /// `write_dram` is called at once, with data and the chip's own DRAM only.
+  void load(Program program, const DramWriter& write_dram = {});
+
+  /// Runs the program to its end, once. Throws InvariantError on a deadlock, a
+  /// wrong access or a violated conservation law.
+  ChipResult run(const std::optional<ExpectedWork>& expected = std::nullopt);
+
+  /// The DRAM's bytes, after (or before) the run; with data only.
+  Bytes dram() const;
+
+  Timing timing() const { return timing_; }
+
+ private:
+  class DmaUnit;
+
+  void step();
+  ChipResult collect() const;
+
+  ChipConfig config_;
+  ChipOptions options_;
+  Timing timing_;
+  Clock clock_;
+  std::vector<CommandRecord> records_;
+  Program program_;
+
+  Scratchpad scratchpad_;
+  std::unique_ptr<Dram> dram_;
+  Dma dma_;
+  /// Owns the engines' models, which the units refer to.
+  struct Engines;
+  std::unique_ptr<Engines> engines_;
+  std::array<std::unique_ptr<SteppedUnit>, kUnits> units_;
+  std::unique_ptr<Sequencer> sequencer_;
+  std::array<bool, kEngines> has_values_{};
+
+  // Beat timing.
+  BankArbiter arbiter_;
+  sc_core::sc_event step_event_;
+  std::int64_t stepped_ = -1;
+  int settle_ = 0;
+};
+
+}  // namespace quadrille::hw
