@@ -60,12 +60,14 @@ module damf_row_pipeline #(
   localparam int unsigned DivisorW = 16 + TokenW;
   localparam int unsigned LeadW = $clog2(DivisorW);
 
-  function automatic logic signed [15:0] larger(logic signed [15:0] a, logic signed [15:0] b);
-    return (a > b) ? a : b;
+  function automatic logic signed [15:0] larger(input logic signed [15:0] a,
+                                                input logic signed [15:0] b);
+    larger = (a > b) ? a : b;
   endfunction
 
-  function automatic logic signed [15:0] sized(logic signed [15:0] a, logic magnitude);
-    return (magnitude && a < 0) ? -a : a;
+  function automatic logic signed [15:0] sized(input logic signed [15:0] a,
+                                               input logic magnitude);
+    sized = (magnitude && a < 0) ? -a : a;
   endfunction
 
   // ------------------------------------------------ statistics of all pairs
