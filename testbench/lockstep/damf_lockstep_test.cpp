@@ -106,6 +106,13 @@ TEST(DamfRtl, StaysInStepWithTheBeatBody) {
   }
 }
 
+TEST(DamfRtl, StaysInStepAtTheDefaultPoint) {
+  const hw::DamfConfig config;
+  const auto beat = hw::make_damf_beat_body(config);
+  const auto rtl = hw::make_damf_rtl_body(config);
+  dance(config, {beat.get(), rtl.get()}, 1);
+}
+
 // The widths of the accumulators at the most tokens and the largest codes.
 TEST(DamfLargest, SumsFitEverywhere) {
   const std::uint64_t seed = test_seed(3);
@@ -165,10 +172,10 @@ TEST(DamfRtl, OneWrongConstantIsFound) {
 
 TEST(DamfRtl, NamesTheBuiltPointsForAnother) {
   try {
-    hw::make_damf_rtl_body({64, 16, 4096, 4096});
+    hw::make_damf_rtl_body({64, 16, 1024, 4096});
     FAIL() << "accepted";
   } catch (const InputError& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr("lanes 64, query_rows 16"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("lanes 64, query_rows 16, max_tokens 1024"));
     EXPECT_THAT(error.what(), testing::HasSubstr("(lanes 4, query_rows 2"));
   }
 }

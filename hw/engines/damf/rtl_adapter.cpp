@@ -2,6 +2,7 @@
 #include <string>
 
 #include "VdamfEngine4x2.h"
+#include "VdamfEngine64x16.h"
 #include "VdamfEngine8x4.h"
 #include "hw/engines/damf/rtl_body.h"
 #include "model/errors.h"
@@ -22,6 +23,7 @@ struct Point {
 constexpr Point kPoints[] = {
     {{4, 2, 512, 256}, make<VdamfEngine4x2>},
     {{8, 4, 512, 256}, make<VdamfEngine8x4>},
+    {{64, 16, 4096, 4096}, make<VdamfEngine64x16>},
 };
 
 std::string describe(const DamfConfig& config) {
