@@ -1,0 +1,109 @@
+#include "hw/energy/energy.h"
+
+namespace quadrille::hw {
+namespace {
+
+double real(std::int64_t count) { return static_cast<double>(count); }
+
+// Operations of an engine that is not the CIM array.
+double operations_pj(const Technology& technology, const Activity& activity) {
+  const auto cost = [&](const char* row, std::int64_t count) {
+    return technology.value(row) * real(count);
+  };
+  return cost("op.mac8", activity.macs_static + activity.macs_dynamic + activity.macs_wasted) +
+         cost("op.exponential", activity.exponentials) + cost("op.compare", activity.compares) +
+         cost("op.addition", activity.additions) + cost("op.reciprocal", activity.reciprocals) +
+         cost("op.shift_add", activity.shift_adds) + cost("op.leading_one", activity.leading_ones) +
+         cost("op.multiply", activity.multiplies) + cost("op.requantise", activity.requantises);
+}
+
+const char* component_of(Unit unit) {
+  switch (unit) {
+    case Unit::kSoftmax:
+      return "softmax";
+    case Unit::kDamf:
+      return "damf";
+    case Unit::kVector:
+      return "vector";
+    default:
+      return "cim";
+  }
+}
+
+double bank_kib(const ChipConfig& config) {
+  return real(config.scratchpad.capacity_bytes) / config.scratchpad.banks / 1024.0;
+}
+
+double cim_bits(const ChipConfig& config) {
+  return real(config.cim.macros) * config.cim.rows * config.cim.columns * config.cim.weight_bits;
+}
+
+}  // namespace
+
+void add(ByComponent& sum, const ByComponent& part) {
+  for (const auto& [name, value] : part) sum[name] += value;
+}
+
+double total(const ByComponent& parts) {
+  double sum = 0.0;
+  for (const auto& part : parts) sum += part.second;
+  return sum;
+}
+
+ByComponent dynamic_energy_pj(const ChipConfig& config, const Technology& technology, Unit unit,
+                              const Activity& activity, const Traffic& traffic) {
+  ByComponent energy;
+  if (unit == Unit::kCimCompute || unit == Unit::kCimWrite) {
+    energy["cim"] = real(activity.cim_bit_cycles) * technology.value("cim.bit_product") *
+                    (config.activity / 0.5);
+    energy["cim_write"] = real(activity.cim_static_write_bits + activity.cim_dynamic_write_bits) *
+                          technology.value("cim.cell_write");
+  } else if (unit != Unit::kDma) {
+    energy[component_of(unit)] = operations_pj(technology, activity);
+  }
+  const SramRow sram = technology.sram(bank_kib(config));
+  energy["sram"] = config.sram_factor * (real(traffic.sram_read.slices) * sram.read_pj +
+                                         real(traffic.sram_write.slices) * sram.write_pj);
+  energy["dram"] = 8.0 * (real(traffic.dram_read_bytes) * technology.value("dram.read_bit") +
+                          real(traffic.dram_write_bytes) * technology.value("dram.write_bit")) +
+                   real(traffic.dram_row_misses) * technology.value("dram.activation");
+  energy["wires"] = 8.0 * real(traffic.sram_read.bytes + traffic.sram_write.bytes) *
+                    technology.value("wire.bit_mm") * technology.value("wire.length");
+  return energy;
+}
+
+ByComponent static_energy_pj(const ChipConfig& config, const Technology& technology,
+                             std::int64_t cycles) {
+  const double seconds = real(cycles) / config.clock_hz;
+  const auto picojoules = [&](double microwatts) { return microwatts * seconds * 1e6; };
+  ByComponent energy;
+  energy["sram"] =
+      picojoules(config.scratchpad.banks * technology.sram(bank_kib(config)).leakage_uw);
+  const double macro_kib = cim_bits(config) / config.cim.macros / 8.0 / 1024.0;
+  energy["cim"] = picojoules(config.cim.macros * technology.sram(macro_kib).leakage_uw);
+  const ByComponent area = area_um2(config, technology);
+  for (const char* engine : {"softmax", "damf", "vector"})
+    energy[engine] = picojoules(area.at(engine) * 1e-6 * technology.value("leakage.logic"));
+  return energy;
+}
+
+ByComponent area_um2(const ChipConfig& config, const Technology& technology) {
+  const auto value = [&](const char* row) { return technology.value(row); };
+  ByComponent area;
+  area["sram"] = 8.0 * real(config.scratchpad.capacity_bytes) * value("area.sram_bit");
+  area["cim"] = cim_bits(config) * value("area.cim_bit");
+  const double sram_bit = value("area.sram_bit");
+  area["softmax"] = config.softmax.lanes * value("area.exponential") +
+                    2.0 * 32.0 * config.softmax.max_keys * sram_bit;
+  // Two MACs per lane project; every (query, lane) pair has a shift-adder and
+  // a 48-bit sum; buffers hold (s, t), u and v.
+  const double pairs = real(config.damf.lanes) * config.damf.query_rows;
+  area["damf"] =
+      2.0 * config.damf.lanes * value("area.mac8") +
+      pairs * (value("area.shift_add") + value("area.mac8") + 48.0 * value("area.register_bit")) +
+      16.0 * (real(config.damf.max_tokens) + config.damf.max_model_width) * sram_bit;
+  area["vector"] = config.vector.lanes * value("area.requantise");
+  return area;
+}
+
+}  // namespace quadrille::hw

@@ -1,0 +1,51 @@
+#include "hw/energy/technology.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/errors.h"
+
+namespace quadrille::hw {
+
+const std::vector<std::string>& required_technology_rows() {
+  static const std::vector<std::string> names = {
+      "cim.bit_product", "cim.cell_write",   "dram.read_bit",   "dram.write_bit",
+      "dram.activation", "wire.bit_mm",      "wire.length",     "op.mac8",
+      "op.exponential",  "op.compare",       "op.addition",     "op.reciprocal",
+      "op.shift_add",    "op.leading_one",   "op.multiply",     "op.requantise",
+      "leakage.logic",   "area.sram_bit",    "area.cim_bit",    "area.mac8",
+      "area.shift_add",  "area.exponential", "area.requantise", "area.register_bit"};
+  return names;
+}
+
+Technology::Technology(std::string name, std::vector<TechnologyRow> rows, std::vector<SramRow> sram)
+    : name_(std::move(name)), rows_(std::move(rows)), sram_(std::move(sram)) {
+  for (const TechnologyRow& row : rows_) values_[row.name] = row.value;
+  for (const std::string& required : required_technology_rows()) value(required);
+  if (sram_.size() < 2) throw InputError(name_, "sram", "expected at least two capacities");
+}
+
+double Technology::value(const std::string& row) const {
+  const auto found = values_.find(row);
+  if (found == values_.end()) throw InputError(name_, "rows", "expected a row named '" + row + "'");
+  return found->second;
+}
+
+SramRow Technology::sram(double capacity_kib) const {
+  // The segment that holds the capacity, or the nearest one.
+  std::size_t upper = 1;
+  while (upper + 1 < sram_.size() && sram_[upper].capacity_kib < capacity_kib) ++upper;
+  const SramRow& a = sram_[upper - 1];
+  const SramRow& b = sram_[upper];
+  const double position =
+      std::log(capacity_kib / a.capacity_kib) / std::log(b.capacity_kib / a.capacity_kib);
+  // Energies and leakage grow like powers of the capacity: straight lines in
+  // log-log, never below zero outside the table.
+  const auto between = [&](double low, double high) {
+    return std::exp(std::log(low) + position * (std::log(high) - std::log(low)));
+  };
+  return {capacity_kib, between(a.read_pj, b.read_pj), between(a.write_pj, b.write_pj),
+          between(a.leakage_uw, b.leakage_uw)};
+}
+
+}  // namespace quadrille::hw
