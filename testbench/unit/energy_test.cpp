@@ -1,0 +1,107 @@
+// Energy and area: counters times the technology table, recomputed by hand.
+#include "hw/energy/energy.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "model/errors.h"
+
+namespace quadrille::hw {
+namespace {
+
+Technology table() {
+  std::vector<TechnologyRow> rows;
+  double value = 1.0;
+  // Every row another value, so that no two can be exchanged unnoticed.
+  for (const std::string& name : required_technology_rows())
+    rows.push_back({name, value += 1.0, "pJ", "test", 28, 0.9, "assumed"});
+  return Technology("test", rows, {{8, 2, 4, 10}, {32, 8, 16, 40}});
+}
+
+ChipConfig chip() {
+  ChipConfig config;
+  config.scratchpad.capacity_bytes = 16 * 16 * 1024;  // Banks of 16 KiB.
+  config.scratchpad.banks = 16;
+  config.sram_factor = 3.0;
+  config.activity = 0.25;
+  return config;
+}
+
+TEST(Technology, InterpolatesSramInLogLog) {
+  const SramRow row = table().sram(16);
+  EXPECT_NEAR(row.read_pj, 4.0, 1e-12);
+  EXPECT_NEAR(row.write_pj, 8.0, 1e-12);
+  EXPECT_NEAR(row.leakage_uw, 20.0, 1e-12);
+  EXPECT_NEAR(table().sram(64).read_pj, 16.0, 1e-12) << "extended beyond the table";
+}
+
+TEST(Technology, RefusesATableWithAMissingRow) {
+  std::vector<TechnologyRow> rows;
+  for (const std::string& name : required_technology_rows())
+    if (name != "op.shift_add") rows.push_back({name, 1.0, "pJ", "test", 28, 0.9, "assumed"});
+  try {
+    Technology("short.yaml", rows, {{8, 2, 4, 10}, {32, 8, 16, 40}});
+    FAIL() << "accepted";
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("op.shift_add"), std::string::npos);
+  }
+}
+
+TEST(Energy, IsCountersTimesRows) {
+  const Technology technology = table();
+  Activity activity;
+  activity.macs_static = 3;
+  activity.macs_dynamic = 5;
+  activity.macs_wasted = 7;
+  activity.exponentials = 11;
+  activity.compares = 13;
+  activity.additions = 17;
+  activity.reciprocals = 19;
+  activity.shift_adds = 23;
+  activity.leading_ones = 29;
+  activity.multiplies = 31;
+  activity.requantises = 37;
+  Traffic traffic;
+  traffic.sram_read = {100, 8, 10};
+  traffic.sram_write = {60, 5, 6};
+  traffic.dram_read_bytes = 128;
+  traffic.dram_write_bytes = 64;
+  traffic.dram_row_misses = 2;
+  const auto energy = dynamic_energy_pj(chip(), technology, Unit::kDamf, activity, traffic);
+  const auto row = [&](const char* name) { return technology.value(name); };
+  EXPECT_DOUBLE_EQ(energy.at("damf"), 15 * row("op.mac8") + 11 * row("op.exponential") +
+                                          13 * row("op.compare") + 17 * row("op.addition") +
+                                          19 * row("op.reciprocal") + 23 * row("op.shift_add") +
+                                          29 * row("op.leading_one") + 31 * row("op.multiply") +
+                                          37 * row("op.requantise"));
+  EXPECT_NEAR(energy.at("sram"), 3.0 * (10 * 4.0 + 6 * 8.0), 1e-9);
+  EXPECT_DOUBLE_EQ(energy.at("dram"), 1024 * row("dram.read_bit") + 512 * row("dram.write_bit") +
+                                          2 * row("dram.activation"));
+  EXPECT_DOUBLE_EQ(energy.at("wires"), 8.0 * 160 * row("wire.bit_mm") * row("wire.length"));
+}
+
+TEST(Energy, CimProductsScaleWithTheShareOfOnes) {
+  Activity activity;
+  activity.cim_bit_cycles = 1000;
+  activity.cim_static_write_bits = 10;
+  activity.cim_dynamic_write_bits = 20;
+  activity.macs_static = 99;  // Priced by bit products, not again as MACs.
+  const Technology technology = table();
+  const auto energy = dynamic_energy_pj(chip(), technology, Unit::kCimCompute, activity, Traffic{});
+  EXPECT_DOUBLE_EQ(energy.at("cim"), 1000 * technology.value("cim.bit_product") * 0.5);
+  EXPECT_DOUBLE_EQ(energy.at("cim_write"), 30 * technology.value("cim.cell_write"));
+  EXPECT_DOUBLE_EQ(total(energy), energy.at("cim") + energy.at("cim_write"));
+}
+
+TEST(Energy, LeakageIsPowerTimesTime) {
+  ChipConfig config = chip();
+  config.clock_hz = 1e9;
+  const auto energy = static_energy_pj(config, table(), 1000);  // One microsecond.
+  EXPECT_NEAR(energy.at("sram"), 16 * 20.0, 1e-9);              // uW x us = pJ.
+  const double logic_mm2 = area_um2(config, table()).at("vector") * 1e-6;
+  EXPECT_NEAR(energy.at("vector"), logic_mm2 * table().value("leakage.logic"), 1e-12);
+}
+
+}  // namespace
+}  // namespace quadrille::hw
