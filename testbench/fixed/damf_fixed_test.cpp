@@ -119,7 +119,7 @@ TEST(DamfFixed, OneTokenIsItsOwnValue) {
     const DamfFixedResult fixed = problem.fixed();
     const bool shift = problem.settings.mode == DamfMode::kShift && fixed.uniform_rows == 0;
     for (std::size_t c = 0; c < fixed.out_q.size(); ++c) {
-      const std::int64_t own = std::int64_t{problem.v[c]} << kDamfOutputFractionBits;
+      const std::int64_t own = std::int64_t{problem.v[c]} * (1 << kDamfOutputFractionBits);
       if (shift) {
         // 2^I V twice, over 2^(I+1): exact, with any number of guard bits.
         EXPECT_EQ(fixed.out_q[c], own);
