@@ -33,7 +33,7 @@ enum class PortClass { kReader, kWriter, kDma };
 /// word takes its neighbouring banks in the same cycle, all or none.
 class BankArbiter {
  public:
-  static constexpr std::int64_t kTurn = 16;
+  static constexpr std::int64_t kTurn = 15;
   BankArbiter(const ScratchpadConfig& config, const std::vector<PortClass>& ports);
 
   void clear();

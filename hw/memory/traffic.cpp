@@ -102,8 +102,10 @@ DmaFootprint dma_footprint(const DmaCopy& copy, std::int64_t burst_bytes, std::i
   } else {
     for (std::int64_t row = 0; row < copy.rows; ++row) add_row(row, 1);
   }
-  if (one_run && copy.row_bytes % burst_bytes != 0 && copy.rows > 1) {
-    footprint.most_pieces += (burst_bytes - 1) / copy.row_bytes + 1;
+  const bool rows_end_in_bursts = copy.row_bytes % burst_bytes != 0 || dram % burst_bytes != 0;
+  if (one_run && rows_end_in_bursts && copy.rows > 1) {
+    // Each row end in a burst cuts it once, and the next row may lie off its words.
+    footprint.most_pieces += 2 * ((burst_bytes - 1) / copy.row_bytes + 1);
   }
   footprint.scratchpad.bytes = footprint.useful_bytes;
   footprint.padding_bytes = footprint.bursts * burst_bytes - footprint.useful_bytes;

@@ -1,0 +1,117 @@
+// Occupancy logs, their merging, and the counter tree.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "hw/counters/chip_counters.h"
+#include "hw/counters/occupancy.h"
+#include "model/errors.h"
+
+namespace quadrille::hw {
+namespace {
+
+TEST(Occupancy, WhatWasNotLoggedIsIdle) {
+  OccupancyLog log(false);
+  log.add(CycleState::stalled(StallCause::kDependency), 5);
+  log.add(CycleState::busy(), 10);
+  log.add(CycleState::stalled(StallCause::kOutput), 2);
+  const OccupancyTotals totals = log.totals(20);
+  EXPECT_EQ(totals.busy, 10);
+  EXPECT_EQ(totals.all_stalled(), 7);
+  EXPECT_EQ(totals.stalled_by(StallCause::kOutput), 2);
+  EXPECT_EQ(totals.idle, 3);
+  EXPECT_EQ(totals.total(), 20);
+}
+
+// Cycle by cycle: busy over stalled over idle, running causes over waiting ones.
+TEST(Occupancy, MergingEqualsACycleByCycleCount) {
+  std::mt19937 random(9);
+  const auto pick = [&random](int least, int most) {
+    return std::uniform_int_distribution<int>(least, most)(random);
+  };
+  const auto state = [](int code) {
+    if (code == 0) return CycleState::idle();
+    if (code == 1) return CycleState::busy();
+    return CycleState::stalled(static_cast<StallCause>(code - 2));
+  };
+  for (int round = 0; round < 100; ++round) {
+    OccupancyLog logs[2] = {OccupancyLog(true), OccupancyLog(true)};
+    std::vector<int> codes[2];
+    for (int unit = 0; unit < 2; ++unit) {
+      for (int span = pick(0, 12); span > 0; --span) {
+        const int code = pick(0, 1 + kStallCauses);
+        const int cycles = pick(0, 6);
+        logs[unit].add(state(code), cycles);
+        codes[unit].insert(codes[unit].end(), static_cast<std::size_t>(cycles), code);
+      }
+    }
+    const std::size_t cycles = std::max(codes[0].size(), codes[1].size()) + 3;
+    OccupancyTotals expected;
+    for (auto& each : codes) each.resize(cycles, 0);
+    for (std::size_t i = 0; i < cycles; ++i) {
+      const int a = codes[0][i];
+      const int b = codes[1][i];
+      if (a == 1 || b == 1) {
+        ++expected.busy;
+      } else if (a == 0 && b == 0) {
+        ++expected.idle;
+      } else {
+        const int cause = a == 0 ? b : (b == 0 ? a : std::min(a, b));
+        ++expected.stalled[static_cast<std::size_t>(cause - 2)];
+      }
+    }
+    const OccupancyTotals merged =
+        merged_totals(logs[0], logs[1], static_cast<std::int64_t>(cycles));
+    ASSERT_EQ(merged.busy, expected.busy);
+    ASSERT_EQ(merged.stalled, expected.stalled);
+    ASSERT_EQ(merged.idle, expected.idle);
+    ASSERT_EQ(merged.total(), static_cast<std::int64_t>(cycles));
+  }
+}
+
+TEST(CounterTree, FindsByPathAndKeepsItsOrder) {
+  CounterModule root("chip");
+  root.add("cycles", "cycles", "a run", 7);
+  CounterModule memory("memory");
+  CounterModule dram("dram");
+  dram.add("read_bytes", "bytes", "", 64);
+  dram.add("saturated", "count", "", std::nullopt);
+  memory.adopt(std::move(dram));
+  root.adopt(std::move(memory));
+  EXPECT_EQ(root.value("cycles"), 7);
+  EXPECT_EQ(root.value("memory.dram.read_bytes"), 64);
+  EXPECT_EQ(root.find("memory.sram.read_bytes"), nullptr);
+  EXPECT_EQ(root.find("memory.dram.write_bytes"), nullptr);
+  EXPECT_THROW(root.value("memory.dram.write_bytes"), InvariantError);
+  EXPECT_THROW(root.value("memory.dram.saturated"), InvariantError);
+  EXPECT_EQ(root.children()[0].children()[0].counters()[0].name, "read_bytes");
+}
+
+void expect_described(const CounterModule& module, const std::string& path, int& counters) {
+  for (const Counter& counter : module.counters()) {
+    EXPECT_FALSE(counter.name.empty()) << path;
+    EXPECT_STRNE(counter.unit, "") << path << counter.name;
+    EXPECT_STRNE(counter.description, "") << path << counter.name;
+    ++counters;
+  }
+  for (const CounterModule& child : module.children()) {
+    expect_described(child, path + child.name() + ".", counters);
+  }
+}
+
+TEST(CounterTree, EveryCounterOfTheChipHasUnitAndDescription) {
+  ChipTotals totals;
+  totals.bank_conflicts.assign(4, 0);
+  totals.engine(Engine::kVector).activity.requantises = 5;
+  const CounterModule chip = chip_counters(totals);
+  int counters = 0;
+  expect_described(chip, "", counters);
+  EXPECT_GT(counters, 100);
+  EXPECT_EQ(chip.value("ops.requantises"), 5);
+  EXPECT_EQ(chip.value("engines.vector.ops.requantises"), 5);
+  EXPECT_EQ(chip.value("memory.sram.bank_conflicts.bank_3"), 0);
+  EXPECT_FALSE(chip.find("engines.damf.values.saturated")->value.has_value());
+}
+
+}  // namespace
+}  // namespace quadrille::hw
