@@ -14,13 +14,6 @@ void BurstTrain::begin(std::int64_t first_issue) {
   ends_.assign(static_cast<std::size_t>(window), 0);
 }
 
-std::int64_t BurstTrain::end_of(std::int64_t burst) const {
-  // The oldest of the ring is burst bursts_ - window.
-  std::size_t at = next_ + static_cast<std::size_t>(burst - (bursts_ - window));
-  if (at >= ends_.size()) at -= ends_.size();
-  return ends_[at];
-}
-
 std::int64_t BurstTrain::next_issue() const {
   if (bursts_ == 0) return first_issue_;
   const std::int64_t in_order = last_issue_ + spacing;
@@ -37,15 +30,10 @@ void BurstTrain::record(std::int64_t issue, std::int64_t end) {
 }
 
 void BurstTrain::record_run(std::int64_t count, std::int64_t step) {
-  // Ends lie at least `spacing` apart, so of all window bounds the last one
-  // governs the last issue.
-  const std::int64_t freed = bursts_ + count - 1 - window;
+  // The last issue as far as order tells. The window may have delayed it, but
+  // ends lie at least `spacing` apart: for the next burst its own window bound
+  // governs then, and in-order issue adds nothing.
   last_issue_ += count * spacing;
-  if (freed >= 0) {
-    const std::int64_t end =
-        freed < bursts_ ? end_of(freed) : last_end_ + (freed - bursts_ + 1) * step;
-    last_issue_ = std::max(last_issue_, end + release);
-  }
   const std::int64_t skipped = std::max<std::int64_t>(0, count - window);
   next_ = (next_ + static_cast<std::size_t>(skipped)) % ends_.size();
   std::int64_t end = last_end_ + skipped * step;

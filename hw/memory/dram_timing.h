@@ -56,8 +56,6 @@ class BurstTrain : public tlm::tlm_extension<BurstTrain> {
   }
 
  private:
-  /// Of a burst that is one of the last `window`.
-  std::int64_t end_of(std::int64_t burst) const;
   std::int64_t first_issue_ = 0;
   std::int64_t last_issue_ = 0;
   std::int64_t first_end_ = 0;

@@ -117,6 +117,9 @@ TEST_P(ChipLayers, TileIsCloseToBeatAndCountsTheSame) {
   const ChipResult tile = run(Timing::kTile, true);
   const ChipResult beat = run(Timing::kBeat, true);
   expect_same_counts(tile, beat, false);
+  EXPECT_EQ(tile.counters.value("engines.vector.values.saturated"),
+            beat.counters.value("engines.vector.values.saturated"));
+  EXPECT_GT(tile.counters.value("engines.vector.values.saturated"), 0);
   // Tile timing neglects bank conflicts only; 8 banks here.
   EXPECT_LE(tile.cycles, beat.cycles);
   EXPECT_LT(static_cast<double>(beat.cycles - tile.cycles), 0.03 * static_cast<double>(beat.cycles))

@@ -131,6 +131,18 @@ TEST_F(SequencerTest, WithoutWritingWhileComputingTheTwoExclude) {
   EXPECT_EQ(ran[3].dependency, 10);
 }
 
+TEST_F(SequencerTest, AWriteThatBecomesReadyWaitsForTheMultiplyThatRuns) {
+  add(CimMultiply{}, 20);
+  add(DmaCopy{}, 5);
+  add(CimWrite{}, 3, {1});
+  add(CimMultiply{}, 3);
+  EXPECT_EQ(run(false), 26);
+  EXPECT_EQ(ran[2].start, 20);
+  EXPECT_EQ(ran[2].dependency, 5);
+  EXPECT_EQ(ran[2].exclusion, 15);
+  EXPECT_EQ(ran[3].start, 23);
+}
+
 TEST_F(SequencerTest, DependenciesMustBeEarlier) {
   add(DmaCopy{}, 1, {1});
   add(DmaCopy{}, 1);
