@@ -1,0 +1,55 @@
+// The words that settings take, in --set, in workloads and in cases alike: one
+// table per setting, so that a word is spelt in one place.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hw/chip_config.h"
+#include "model/attention/damf.h"
+#include "model/transformer/attention_layer.h"
+
+namespace quadrille::app {
+
+template <typename Value>
+using Choices = std::vector<std::pair<std::string, Value>>;
+
+inline const Choices<bool> kBooleanChoices = {{"false", false}, {"true", true}};
+inline const Choices<model::Mechanism> kMechanismChoices = {{"softmax", model::Mechanism::kSoftmax},
+                                                            {"damf", model::Mechanism::kDamf}};
+inline const Choices<model::DamfMode> kDamfModeChoices = {
+    {"maclaurin", model::DamfMode::kMaclaurin},
+    {"shift", model::DamfMode::kShift},
+    {"collapsed", model::DamfMode::kCollapsed}};
+inline const Choices<model::PowerRounding> kRoundingChoices = {
+    {"linear", model::PowerRounding::kLinear},
+    {"log", model::PowerRounding::kLog},
+    {"floor", model::PowerRounding::kFloor}};
+inline const Choices<model::DamfMaximum> kMaximumChoices = {{"global", model::DamfMaximum::kGlobal},
+                                                            {"row", model::DamfMaximum::kRow},
+                                                            {"abs", model::DamfMaximum::kAbs}};
+inline const Choices<model::DamfNegative> kNegativeChoices = {
+    {"signed", model::DamfNegative::kSigned}, {"clamp", model::DamfNegative::kClamp}};
+inline const Choices<bool> kSigmaChoices = {{"omit", false}, {"keep", true}};
+inline const Choices<model::DamfShiftOrder> kShiftOrderChoices = {
+    {"last", model::DamfShiftOrder::kLast}, {"each", model::DamfShiftOrder::kEach}};
+inline const Choices<hw::Timing> kTimingChoices = {{"tile", hw::Timing::kTile},
+                                                   {"beat", hw::Timing::kBeat}};
+
+template <typename Value>
+std::vector<std::string> words(const Choices<Value>& choices) {
+  std::vector<std::string> result;
+  for (const auto& choice : choices) result.push_back(choice.first);
+  return result;
+}
+
+template <typename Value>
+const std::string& word_of(const Choices<Value>& choices, Value value) {
+  for (const auto& choice : choices) {
+    if (choice.second == value) return choice.first;
+  }
+  return choices.front().first;
+}
+
+}  // namespace quadrille::app

@@ -1,0 +1,51 @@
+// Workload files: what is to be computed, and where its numbers come from.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "app/files/yaml_reader.h"
+#include "model/transformer/attention_layer.h"
+
+namespace quadrille::app {
+
+/// Numbers from a seed.
+struct RandomSource {
+  std::uint64_t seed = 1;
+};
+
+/// Numbers from a trained language model reading a text.
+struct TrainedData {
+  std::string checkpoint;  ///< Path of the safetensors file.
+  int layer = 0;           ///< Whose attention runs on the chip.
+  std::string text;        ///< Path of the text; one token per byte.
+  std::int64_t offset_bytes = 0;
+};
+
+/// Numbers from a file of tensors X, WQ, WK, WV, WO.
+struct FileData {
+  std::string tensors;  ///< Path of the safetensors file.
+};
+
+struct Workload {
+  std::string path;
+  std::string name;
+  model::AttentionShape shape;
+  double softmax_scale = 0.0;  ///< Factor of the logits.
+  std::optional<TrainedData> trained;
+  std::optional<FileData> file;
+  RandomSource random;  ///< Without both.
+  /// Static scales of the integer tensors; without them they come from the
+  /// level `float` on the same data.
+  std::optional<model::AttentionScales> scales;
+};
+
+/// InputError for an unknown key or kind, a wrong type or range. Paths in the
+/// file are relative to it.
+Workload read_workload_file(const std::string& path);
+
+/// The same from a map inside another file, whose finish() is the caller's.
+Workload read_workload(const YamlNode& node);
+
+}  // namespace quadrille::app
