@@ -1,0 +1,106 @@
+#include "app/operators/layer_operator.h"
+
+#include "hw/mapper/mapping.h"
+#include "model/analytic/attention_counts.h"
+#include "model/errors.h"
+
+namespace quadrille::app {
+namespace {
+
+/// The layer's MACs by closed form. The analytic counts are of square
+/// projections; here the heads together may be wider or narrower than d.
+hw::ExpectedWork expected_work(const model::AttentionShape& shape) {
+  const std::int64_t tokens = shape.tokens;
+  const std::int64_t width = shape.model_width;
+  const std::int64_t inner = shape.inner_width();
+  const model::LayerDimensions heads{tokens, inner, shape.heads};
+  if (shape.mechanism == model::Mechanism::kSoftmax) {
+    return {4 * tokens * width * inner, model::softmax_counts(heads, shape.causal).macs_dynamic()};
+  }
+  return {2 * tokens * width * (inner + shape.heads),
+          model::damf_counts(heads, shape.damf).macs_dynamic()};
+}
+
+/// A layer with the right shape and nothing in it, for runs without data.
+model::AttentionInteger empty_layer(const model::AttentionShape& shape) {
+  model::AttentionInteger layer;
+  layer.shape = shape;
+  const auto heads = static_cast<std::size_t>(shape.heads);
+  layer.s_factor.resize(heads);
+  layer.t_factor.resize(heads);
+  layer.rules.resize(heads);
+  return layer;
+}
+
+CodeMap inputs_of(const model::AttentionInteger& layer) {
+  CodeMap inputs = {{"X", widen(layer.x.q)}, {"WV", widen(layer.wv.q)}, {"WO", widen(layer.wo.q)}};
+  if (layer.shape.mechanism == model::Mechanism::kSoftmax) {
+    inputs["WQ"] = widen(layer.wq.q);
+    inputs["WK"] = widen(layer.wk.q);
+  } else {
+    inputs["u"] = widen(layer.u);
+    inputs["v"] = widen(layer.v);
+  }
+  return inputs;
+}
+
+ChipJob lower_integer(const hw::ChipConfig& chip, const model::AttentionInteger& layer) {
+  ChipJob job;
+  job.mapping = hw::map_attention_layer(chip, layer);
+  job.expected = expected_work(layer.shape);
+  return job;
+}
+
+}  // namespace
+
+LayerOperator::LayerOperator(const Workload& workload)
+    : shape_(workload.shape), data_(load_layer_data(workload)) {
+  real_ =
+      model::attention_float(shape_, data_.x, data_.weights, data_.triples, workload.softmax_scale);
+  const model::AttentionScales scales =
+      workload.scales ? *workload.scales
+                      : model::calibrate(shape_, data_.x, data_.weights, data_.triples, real_);
+  try {
+    layer_ = model::quantise_layer(shape_, data_.x, data_.weights, data_.triples, scales,
+                                   workload.softmax_scale);
+  } catch (const InvariantError& error) {
+    // The factors come from the user's data and scales.
+    throw InputError(workload.path, "scales", error.what());
+  }
+}
+
+OperatorResult LayerOperator::run_float() const {
+  OperatorResult result;
+  result.reals["out"] = {out_shape(), real_.out};
+  return result;
+}
+
+OperatorResult LayerOperator::run_fixed() const {
+  return collect({{"out", model::attention_fixed(layer_).out_q}});
+}
+
+ChipJob LayerOperator::lower(const hw::ChipConfig& chip) const {
+  ChipJob job = lower_integer(chip, layer_);
+  job.inputs = inputs_of(layer_);
+  return job;
+}
+
+OperatorResult LayerOperator::collect(const CodeMap& outputs) const {
+  OperatorResult result;
+  add_integer(result, "out", out_shape(), outputs.at("out"), layer_.out_scale);
+  return result;
+}
+
+std::map<std::string, double> LayerOperator::scales() const {
+  return {{"X", layer_.x.scale}, {"WV", layer_.wv.scale}, {"WO", layer_.wo.scale}};
+}
+
+const char* LayerOperator::engine() const {
+  return shape_.mechanism == model::Mechanism::kDamf ? "damf" : "softmax";
+}
+
+ChipJob lower_shape(const hw::ChipConfig& chip, const model::AttentionShape& shape) {
+  return lower_integer(chip, empty_layer(shape));
+}
+
+}  // namespace quadrille::app

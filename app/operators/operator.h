@@ -1,0 +1,114 @@
+// One operator on the user's tensors, at any level: what `eval` and the
+// operator cases of `regress` run.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/files/safetensors.h"
+#include "app/operators/settings.h"
+#include "hw/mapper/mapping.h"
+
+namespace quadrille::app {
+
+/// A tensor of the level `float`.
+struct RealTensor {
+  Shape shape;
+  std::vector<double> values;
+};
+
+/// A tensor of the integer levels; value = code * scale.
+struct IntegerTensor {
+  Shape shape;
+  std::vector<std::int64_t> codes;
+  double scale = 1.0;
+};
+
+/// What a level gives. At the integer levels every name of `integers` is also
+/// one of `reals`, its codes times its scale.
+struct OperatorResult {
+  std::map<std::string, RealTensor> reals;
+  std::map<std::string, IntegerTensor> integers;
+};
+
+/// Codes by the name of the tensor.
+using CodeMap = std::map<std::string, std::vector<std::int64_t>>;
+
+/// Everything the chip needs to run: where each tensor lies and what is in it.
+struct ChipJob {
+  hw::Mapping mapping;
+  CodeMap inputs;             ///< Of every tensor of the mapping that is no output.
+  hw::ExpectedWork expected;  ///< MACs by closed form; the run is held against it.
+};
+
+class Operator {
+ public:
+  virtual ~Operator() = default;
+  virtual OperatorResult run_float() const = 0;
+  virtual OperatorResult run_fixed() const = 0;
+  /// The same integers as a program for a chip. InputError if it does not fit.
+  virtual ChipJob lower(const hw::ChipConfig& chip) const = 0;
+  /// The chip's outputs (by the mapping's names) in the form of run_fixed().
+  virtual OperatorResult collect(const CodeMap& outputs) const = 0;
+
+  /// Scales of the quantised inputs and static intermediates: value = code * scale.
+  virtual std::map<std::string, double> scales() const = 0;
+  /// Engine whose RTL takes part at the level `rtl`.
+  virtual const char* engine() const = 0;
+};
+
+/// Names of the operators that exist, in the order of the documentation.
+const std::vector<std::string>& operator_names();
+
+/// Reads the operator's tensors and settings. InputError for an unknown
+/// operator, setting or tensor (with the nearest name), for a missing one, and
+/// for wrong shapes, dtypes and values.
+std::unique_ptr<Operator> make_operator(const std::string& name, const SafetensorsFile& file,
+                                        Settings settings);
+
+// Pieces that the operators share.
+
+/// A tensor as the user gave it: real, or codes with a scale.
+class InputTensor {
+ public:
+  /// `expected`: negative entries stand for any size from 1 up.
+  InputTensor(const SafetensorsFile& file, const std::string& name, const Shape& expected);
+
+  const Shape& shape() const { return shape_; }
+  std::size_t dim(std::size_t axis) const { return static_cast<std::size_t>(shape_[axis]); }
+  /// The values as the level `float` sees them.
+  const std::vector<double>& reals() const { return reals_; }
+  /// The given codes (which must fit `bits` bits), or the values quantised.
+  model::Codes codes(int bits) const;
+
+ private:
+  std::string file_;
+  std::string name_;
+  Shape shape_;
+  std::vector<double> reals_;
+  std::vector<std::int64_t> integers_;
+  bool is_integer_ = false;
+  double scale_ = 1.0;
+};
+
+/// Refuses every tensor of the file whose name is not in `names`.
+void refuse_other_tensors(const SafetensorsFile& file, const std::vector<std::string>& names);
+
+/// make_multiplier, or an InputError naming `what`: the factor comes from the
+/// scales of the user's tensors.
+model::Multiplier input_multiplier(const std::string& file, const std::string& what, double factor);
+
+/// Adds `codes` to both maps of `result`.
+void add_integer(OperatorResult& result, const std::string& name, const Shape& shape,
+                 std::vector<std::int64_t> codes, double scale);
+
+std::vector<std::int64_t> widen(const std::vector<std::int32_t>& codes);
+
+std::unique_ptr<Operator> make_softmax_operator(const SafetensorsFile& file, Settings settings);
+std::unique_ptr<Operator> make_damf_operator(const SafetensorsFile& file, Settings settings);
+std::unique_ptr<Operator> make_matmul_operator(const SafetensorsFile& file, Settings settings);
+
+}  // namespace quadrille::app

@@ -1,0 +1,59 @@
+// A workload on a chip: one run as a value, from the numbers to the counters,
+// compared with the integer specification on the way.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/config/workload_file.h"
+#include "app/implementation.h"
+#include "hw/chip_config.h"
+#include "hw/chip_result.h"
+
+namespace quadrille::app {
+
+struct RunRequest {
+  Workload workload;
+  hw::ChipConfig chip;
+  std::string chip_path;  ///< For messages about what does not fit the chip.
+  Implementation implementation;
+  bool data = true;
+};
+
+/// The chip's output against the level `float`.
+struct ErrorFigures {
+  std::optional<double> sqnr_db;  ///< None: no error at all.
+  double max_abs = 0.0;
+};
+
+/// Next-token loss of the language model, nats per token.
+struct LossFigures {
+  double with_float = 0.0;  ///< Every layer at level `float`.
+  double with_chip = 0.0;   ///< This layer's output from the chip.
+  std::int64_t predictions = 0;
+};
+
+struct RunOutcome {
+  hw::ChipResult chip;
+  hw::Timing timing = hw::Timing::kTile;
+  std::vector<std::string> layers;
+  std::vector<std::string> choices;  ///< The mapper's, one line each.
+  std::int64_t scratchpad_bytes = 0;
+  std::map<std::string, std::string> inputs;  ///< Role -> path of the data files read.
+  // With data only:
+  std::optional<ErrorFigures> error;
+  std::optional<LossFigures> loss;
+  /// Where the chip's output first differs from the level `fixed`.
+  std::optional<std::string> difference;
+};
+
+/// Without data, only the workload's shape is looked at. Throws InputError and
+/// InvariantError; a difference is reported, not thrown.
+RunOutcome simulate(const RunRequest& request);
+
+/// Figures of `found` against `expected`.
+ErrorFigures error_figures(const std::vector<double>& expected, const std::vector<double>& found);
+
+}  // namespace quadrille::app
