@@ -1,0 +1,133 @@
+#include "app/report/csv.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+namespace quadrille::app {
+namespace {
+
+using Text = std::back_insert_iterator<std::string>;
+
+constexpr const char* kMacColumns = "macs_static,macs_dynamic,macs_wasted";
+constexpr const char* kByteColumns =
+    "dram_read_bytes,dram_write_bytes,sram_read_bytes,sram_write_bytes,cim_write_bytes";
+
+void put_macs(Text to, const hw::Activity& activity) {
+  fmt::format_to(to, ",{},{},{}", activity.macs_static, activity.macs_dynamic,
+                 activity.macs_wasted);
+}
+
+void put_bytes(Text to, const hw::Traffic& traffic) {
+  fmt::format_to(to, ",{},{},{},{},{}", traffic.dram_read_bytes, traffic.dram_write_bytes,
+                 traffic.sram_read.bytes, traffic.sram_write.bytes, traffic.cim_write_bytes);
+}
+
+std::string stall_columns() {
+  std::string names;
+  for (int cause = 0; cause < hw::kStallCauses; ++cause) {
+    names +=
+        fmt::format(",stalled_{}_cycles", hw::stall_cause_name(static_cast<hw::StallCause>(cause)));
+  }
+  return names;
+}
+
+void put_stalls(Text to, const hw::OccupancyTotals& occupancy) {
+  for (int cause = 0; cause < hw::kStallCauses; ++cause)
+    fmt::format_to(to, ",{}", occupancy.stalled_by(static_cast<hw::StallCause>(cause)));
+}
+
+void put_counters(Text to, const std::string& prefix, const hw::CounterModule& module) {
+  for (const hw::Counter& counter : module.counters()) {
+    fmt::format_to(to, "{}{},{},{},\"{}\"\n", prefix, counter.name, counter.unit,
+                   counter.value ? std::to_string(*counter.value) : "", counter.description);
+  }
+  for (const hw::CounterModule& child : module.children())
+    put_counters(to, prefix + child.name() + ".", child);
+}
+
+}  // namespace
+
+std::string layers_csv(const RunReport& report) {
+  hw::Activity activity;
+  for (const hw::EngineTotals& engine : report.outcome->chip.totals.engines)
+    activity += engine.activity;
+  std::string csv =
+      fmt::format("layer,cycles,{},{},energy_dynamic_pj,energy_static_pj,sqnr_db,max_abs_error\n",
+                  kMacColumns, kByteColumns);
+  const Text to(csv);
+  fmt::format_to(to, "attention,{}", report.outcome->chip.cycles);
+  put_macs(to, activity);
+  put_bytes(to, report.outcome->chip.totals.traffic);
+  fmt::format_to(to, ",{},{}", report.energy.total_dynamic_pj(), report.energy.total_static_pj());
+  const auto& error = report.outcome->error;
+  fmt::format_to(to, ",{},{}\n", error && error->sqnr_db ? fmt::format("{}", *error->sqnr_db) : "",
+                 error ? fmt::format("{}", error->max_abs) : "");
+  return csv;
+}
+
+std::string engines_csv(const RunReport& report) {
+  std::string csv = fmt::format("engine,commands,busy_cycles,stalled_cycles,idle_cycles{},{}\n",
+                                stall_columns(), kMacColumns);
+  const Text to(csv);
+  const auto put = [&](const char* name, const hw::EngineTotals& engine) {
+    const hw::OccupancyTotals& occupancy = engine.occupancy;
+    fmt::format_to(to, "{},{},{},{},{}", name, engine.commands, occupancy.busy,
+                   occupancy.all_stalled(), occupancy.idle);
+    put_stalls(to, occupancy);
+    put_macs(to, engine.activity);
+    fmt::format_to(to, "\n");
+  };
+  const hw::ChipTotals& totals = report.outcome->chip.totals;
+  for (int i = 0; i < hw::kEngines; ++i) {
+    const auto which = static_cast<hw::Engine>(i);
+    put(hw::engine_name(which), totals.engine(which));
+  }
+  put("dma", totals.dma);
+  return csv;
+}
+
+std::string phases_csv(const RunReport& report) {
+  std::string csv = fmt::format("phase,commands,cycles,busy_cycles,{},{},energy_dynamic_pj\n",
+                                kMacColumns, kByteColumns);
+  const Text to(csv);
+  for (const PhaseFigures& phase : report.phases) {
+    fmt::format_to(to, "{},{},{},{}", hw::phase_name(phase.phase), phase.commands, phase.cycles,
+                   phase.busy_cycles);
+    put_macs(to, phase.activity);
+    put_bytes(to, phase.traffic);
+    fmt::format_to(to, ",{}\n", phase.dynamic_pj);
+  }
+  return csv;
+}
+
+std::string commands_csv(const RunReport& report) {
+  std::string csv = fmt::format(
+      "command,unit,phase,layer,head,start_cycle,end_cycle,busy_cycles{},waited_dependency_cycles,"
+      "waited_write_exclusion_cycles,{},{}\n",
+      stall_columns(), kMacColumns, kByteColumns);
+  const Text to(csv);
+  const auto& records = report.outcome->chip.records;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const hw::CommandRecord& record = records[i];
+    fmt::format_to(to, "{},{},{},{},{},{},{},{}", i, hw::unit_name(record.unit),
+                   hw::phase_name(record.phase),
+                   report.outcome->layers[static_cast<std::size_t>(record.layer)],
+                   record.head < 0 ? "" : std::to_string(record.head), record.start_cycle,
+                   record.end_cycle, record.occupancy.busy);
+    put_stalls(to, record.occupancy);
+    fmt::format_to(to, ",{},{}", record.dependency_cycles, record.exclusion_cycles);
+    put_macs(to, record.activity);
+    put_bytes(to, record.traffic);
+    fmt::format_to(to, "\n");
+  }
+  return csv;
+}
+
+std::string counters_csv(const hw::CounterModule& root) {
+  std::string csv = "counter,unit,value,description\n";
+  put_counters(Text(csv), "", root);
+  return csv;
+}
+
+}  // namespace quadrille::app

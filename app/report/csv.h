@@ -1,0 +1,17 @@
+// The CSV tables of a run. First line: names with units; no quoting is needed.
+#pragma once
+
+#include <string>
+
+#include "app/report/run_report.h"
+
+namespace quadrille::app {
+
+std::string layers_csv(const RunReport& report);
+std::string engines_csv(const RunReport& report);
+std::string phases_csv(const RunReport& report);
+std::string commands_csv(const RunReport& report);
+/// One line per counter of the tree: path, unit, value, description.
+std::string counters_csv(const hw::CounterModule& root);
+
+}  // namespace quadrille::app

@@ -1,0 +1,58 @@
+// What a run reports, whatever the form: summary.json, CSV tables, console.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "app/report/energy_figures.h"
+#include "app/simulation.h"
+
+namespace quadrille::app {
+
+/// A file that the run read: what for, its name, its fingerprint.
+struct InputFile {
+  std::string role;
+  std::string name;
+  std::string fnv1a_64;
+};
+
+/// The commands of one phase together.
+struct PhaseFigures {
+  hw::Phase phase = hw::Phase::kLoadWeights;
+  std::int64_t commands = 0;
+  std::int64_t cycles = 0;       ///< In which at least one of them ran.
+  std::int64_t busy_cycles = 0;  ///< Summed over units, so of all phases more than the run has.
+  hw::Activity activity;
+  hw::Traffic traffic;
+  double dynamic_pj = 0.0;
+};
+
+/// The dynamic-operand problem: products of two run-time matrices, and writing
+/// one of them (K, V) into the CIM array.
+struct DynamicOperands {
+  double macs_share = 0.0;            ///< Of all useful MACs.
+  double product_cycles_share = 0.0;  ///< Cycles with a dynamic product running.
+  double write_cycles_share = 0.0;    ///< Cycles with K or V being written.
+  double cycles_share = 0.0;          ///< Either.
+  double product_energy_share = 0.0;  ///< Of the dynamic (switching) energy.
+  double write_energy_share = 0.0;
+  double energy_share = 0.0;
+};
+
+struct RunReport {
+  std::string workload;
+  const RunRequest* request = nullptr;
+  const RunOutcome* outcome = nullptr;
+  std::vector<InputFile> inputs;
+  EnergyFigures energy;
+  std::vector<PhaseFigures> phases;  ///< In the order of hw::Phase; those with commands.
+  DynamicOperands dynamic;           ///< Of the whole run.
+  DynamicOperands dynamic_resident;  ///< Without the one-time load of the static weights.
+};
+
+/// Both must outlive the report.
+RunReport make_report(const RunRequest& request, const RunOutcome& outcome,
+                      std::vector<InputFile> inputs);
+
+}  // namespace quadrille::app

@@ -1,0 +1,195 @@
+#include "app/report/summary.h"
+
+#include <nlohmann/json.hpp>
+
+#include "app/config/choices.h"
+#include "app/version.h"
+
+namespace quadrille::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json macs_json(const hw::Activity& activity) {
+  return {{"static", activity.macs_static},
+          {"dynamic", activity.macs_dynamic},
+          {"wasted", activity.macs_wasted}};
+}
+
+Json ops_json(const hw::Activity& activity) {
+  return {{"exponentials", activity.exponentials},
+          {"compares", activity.compares},
+          {"additions", activity.additions},
+          {"reciprocals", activity.reciprocals},
+          {"shift_adds", activity.shift_adds},
+          {"leading_ones", activity.leading_ones},
+          {"multiplies", activity.multiplies},
+          {"requantises", activity.requantises},
+          {"cim_bit_cycles", activity.cim_bit_cycles},
+          {"cim_static_write_bits", activity.cim_static_write_bits},
+          {"cim_dynamic_write_bits", activity.cim_dynamic_write_bits}};
+}
+
+Json memory_json(const hw::Traffic& traffic) {
+  const auto level = [](std::int64_t read, std::int64_t write) {
+    return Json{{"read_bytes", read}, {"write_bytes", write}};
+  };
+  return {{"dram", level(traffic.dram_read_bytes, traffic.dram_write_bytes)},
+          {"sram", level(traffic.sram_read.bytes, traffic.sram_write.bytes)},
+          {"cim", level(0, traffic.cim_write_bytes)}};
+}
+
+Json occupancy_json(const hw::OccupancyTotals& occupancy) {
+  return {{"busy_cycles", occupancy.busy},
+          {"stalled_cycles", occupancy.all_stalled()},
+          {"idle_cycles", occupancy.idle}};
+}
+
+Json stalls_json(const hw::OccupancyTotals& occupancy) {
+  Json causes = Json::object();
+  for (int cause = 0; cause < hw::kStallCauses; ++cause) {
+    const auto which = static_cast<hw::StallCause>(cause);
+    causes[hw::stall_cause_name(which)] = occupancy.stalled_by(which);
+  }
+  return causes;
+}
+
+Json energy_json(const EnergyFigures& energy) {
+  Json components = Json::object();
+  for (const auto& [name, picojoules] : energy.dynamic_pj) {
+    const auto leakage = energy.static_pj.find(name);
+    components[name] = picojoules + (leakage == energy.static_pj.end() ? 0.0 : leakage->second);
+  }
+  for (const auto& [name, picojoules] : energy.static_pj) {
+    if (energy.dynamic_pj.count(name) == 0) components[name] = picojoules;
+  }
+  const double dynamic = energy.total_dynamic_pj();
+  const double leakage = energy.total_static_pj();
+  return {{"total", dynamic + leakage},
+          {"dynamic", dynamic},
+          {"static", leakage},
+          {"by_component", std::move(components)}};
+}
+
+Json error_json(const RunOutcome& outcome) {
+  Json error = {{"sqnr_db", nullptr}, {"max_abs", nullptr}};
+  if (outcome.error) {
+    error["max_abs"] = outcome.error->max_abs;
+    if (outcome.error->sqnr_db) error["sqnr_db"] = *outcome.error->sqnr_db;
+  }
+  return error;
+}
+
+Json value_counters(const hw::ChipTotals& totals) {
+  Json values = Json::object();
+  for (int i = 0; i < hw::kEngines; ++i) {
+    const auto which = static_cast<hw::Engine>(i);
+    const hw::Activity& activity = totals.engine(which).activity;
+    Json& entry = values[hw::engine_name(which)];
+    entry = {{"saturated", nullptr}, {"uniform_rows", nullptr}};
+    if (!totals.has_values[static_cast<std::size_t>(i)]) continue;
+    entry["saturated"] = activity.saturated;
+    entry["uniform_rows"] = activity.uniform_rows;
+  }
+  return values;
+}
+
+/// The keys that the run and each of its layers share.
+void add_measures(Json& json, const RunReport& report) {
+  const hw::ChipTotals& totals = report.outcome->chip.totals;
+  hw::Activity activity;
+  Json engines = Json::object();
+  Json stalls = Json::object();
+  for (int i = 0; i < hw::kEngines; ++i) {
+    const auto which = static_cast<hw::Engine>(i);
+    const hw::EngineTotals& engine = totals.engine(which);
+    activity += engine.activity;
+    engines[hw::engine_name(which)] = occupancy_json(engine.occupancy);
+    stalls[hw::engine_name(which)] = stalls_json(engine.occupancy);
+  }
+  json["cycles"] = report.outcome->chip.cycles;
+  json["clock_hz"] = report.request->chip.clock_hz;
+  json["macs"] = macs_json(activity);
+  json["ops"] = ops_json(activity);
+  json["memory"] = memory_json(totals.traffic);
+  json["energy_pj"] = energy_json(report.energy);
+  json["area_um2"] = report.energy.total_area_um2();
+  json["error"] = error_json(*report.outcome);
+  json["engines"] = std::move(engines);
+  json["stalls"] = std::move(stalls);
+}
+
+Json dynamic_json(const DynamicOperands& figures) {
+  return {{"macs_share", figures.macs_share},
+          {"cycles_share", figures.cycles_share},
+          {"product_cycles_share", figures.product_cycles_share},
+          {"write_cycles_share", figures.write_cycles_share},
+          {"energy_share", figures.energy_share},
+          {"product_energy_share", figures.product_energy_share},
+          {"write_energy_share", figures.write_energy_share}};
+}
+
+Json phases_json(const RunReport& report) {
+  Json phases = Json::array();
+  for (const PhaseFigures& phase : report.phases) {
+    phases.push_back({{"name", hw::phase_name(phase.phase)},
+                      {"commands", phase.commands},
+                      {"cycles", phase.cycles},
+                      {"busy_cycles", phase.busy_cycles},
+                      {"macs", macs_json(phase.activity)},
+                      {"memory", memory_json(phase.traffic)},
+                      {"energy_dynamic_pj", phase.dynamic_pj}});
+  }
+  return phases;
+}
+
+}  // namespace
+
+std::string summary_json(const RunReport& report) {
+  const RunRequest& request = *report.request;
+  const RunOutcome& outcome = *report.outcome;
+  Json json;
+  json["schema_version"] = kSummarySchemaVersion;
+  json["version"] = version();
+  json["workload"] = report.workload;
+  json["chip"] = request.chip.name;
+  json["technology"] = request.chip.technology;
+  json["timing"] = word_of(kTimingChoices, outcome.timing);
+  json["data"] = request.data;
+  json["rtl"] = request.implementation.rtl_engines();
+  json["seed"] = request.workload.trained || request.workload.file
+                     ? Json(nullptr)
+                     : Json(request.workload.random.seed);
+  json["inputs"] = Json::array();
+  for (const InputFile& input : report.inputs) {
+    json["inputs"].push_back(
+        {{"role", input.role}, {"name", input.name}, {"fnv1a_64", input.fnv1a_64}});
+  }
+  add_measures(json, report);
+  json["dma"] = occupancy_json(outcome.chip.totals.dma.occupancy);
+  json["dma"]["stalls"] = stalls_json(outcome.chip.totals.dma.occupancy);
+  json["values"] = value_counters(outcome.chip.totals);
+  json["loss"] = nullptr;
+  if (outcome.loss) {
+    json["loss"] = {{"unit", "nats per token"},
+                    {"float", outcome.loss->with_float},
+                    {"chip", outcome.loss->with_chip},
+                    {"predictions", outcome.loss->predictions}};
+  }
+  json["scratchpad_bytes"] = outcome.scratchpad_bytes;
+  json["mapping"] = outcome.choices;
+  // One attention layer is the whole run. A workload of many will have as many.
+  Json layer = {{"name", "attention"}};
+  add_measures(layer, report);
+  json["layers"] = Json::array({std::move(layer)});
+  json["phases"] = phases_json(report);
+  json["dynamic_operands"] = {{"run", dynamic_json(report.dynamic)},
+                              {"without_weight_load", dynamic_json(report.dynamic_resident)},
+                              {"quoted",
+                               {{"design", "MulTCIM on BERT-base, as the DAMF document quotes it"},
+                                {"power_share", kMultcimPowerShare},
+                                {"macs_share", kMultcimMacsShare}}}};
+  return json.dump(2) + "\n";
+}
+
+}  // namespace quadrille::app
