@@ -1,0 +1,219 @@
+#include "app/regression/case.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "app/chip_run.h"
+#include "app/config/chip_file.h"
+#include "app/config/workload_file.h"
+#include "app/files/atomic_file.h"
+#include "app/files/hash.h"
+#include "app/files/shipped.h"
+#include "app/files/suggest.h"
+#include "app/files/yaml_reader.h"
+#include "app/operators/compare.h"
+#include "app/operators/layer_operator.h"
+#include "model/errors.h"
+
+namespace quadrille::app {
+namespace fs = std::filesystem;
+namespace {
+
+using Json = nlohmann::ordered_json;
+/// Counter path -> value; null where a counter has none.
+using Counters = std::map<std::string, Json>;
+
+constexpr const char* kGolden = "golden.safetensors";
+constexpr const char* kCounters = "counters.json";
+
+std::string path_in(const Case& stored, const char* name) {
+  return (fs::path(stored.folder) / name).string();
+}
+
+std::unique_ptr<Operator> read_operator(const YamlNode& root, const std::string& folder) {
+  if (root.text("kind", {"operator", "layer"}) == "layer") {
+    const Workload workload = read_workload(root.child("workload"));
+    root.finish();
+    return std::make_unique<LayerOperator>(workload);
+  }
+  const std::string name = root.text("operator", operator_names());
+  std::map<std::string, std::string> settings;
+  if (const auto node = root.optional_child("settings")) {
+    for (const std::string& key : node->keys()) settings[key] = node->text(key);
+  }
+  root.finish();
+  return make_operator(name,
+                       SafetensorsFile::open((fs::path(folder) / "input.safetensors").string()),
+                       Settings(root.file(), std::move(settings)));
+}
+
+void collect(const hw::CounterModule& module, const std::string& prefix, Counters& counters) {
+  for (const hw::Counter& counter : module.counters())
+    counters[prefix + counter.name] = counter.value ? Json(*counter.value) : Json(nullptr);
+  for (const hw::CounterModule& child : module.children())
+    collect(child, prefix + child.name() + ".", counters);
+}
+
+struct CaseRun {
+  OperatorResult result;
+  Counters counters;
+};
+
+CaseRun run_case(const Case& stored, hw::Timing timing, bool rtl) {
+  Implementation implementation;
+  implementation.damf_rtl = rtl;
+  hw::ChipConfig chip = stored.chip;
+  chip.timing = timing;
+  const ChipRun run = run_on_chip(chip, implementation, stored.operation->lower(chip), true);
+  CaseRun made{stored.operation->collect(run.outputs), {}};
+  collect(run.result.counters, "", made.counters);
+  return made;
+}
+
+/// The golden tensors in the form of a result; empty if there is no file.
+OperatorResult read_golden(const Case& stored) {
+  OperatorResult golden;
+  const std::string path = path_in(stored, kGolden);
+  if (!fs::exists(path)) return golden;
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  for (const std::string& name : file.names()) {
+    const std::string plain =
+        name.size() > 2 && name.compare(name.size() - 2, 2, "_q") == 0
+            ? name.substr(0, name.size() - 2)
+            : throw InputError(path, "tensor " + in_quotes(name), "expected a name ending in _q");
+    golden.integers[plain] = {file.info(name).shape, file.read_i64(name), 1.0};
+  }
+  return golden;
+}
+
+Counters read_counters(const Case& stored, const std::string& timing) {
+  const std::string path = path_in(stored, kCounters);
+  if (!fs::exists(path)) return {};
+  const Json json = Json::parse(read_bytes(path), nullptr, false);
+  if (!json.is_object() || !json.contains(timing) || !json[timing].is_object())
+    throw InputError(path, "key '" + timing + "'", "expected an object of counters");
+  Counters counters;
+  for (const auto& [name, value] : json[timing].items()) counters[name] = value;
+  return counters;
+}
+
+void compare_tensors(const std::string& level, const OperatorResult& golden,
+                     const OperatorResult& found, CaseVerdict& verdict) {
+  if (const auto difference = first_difference("golden", golden, level, found))
+    verdict.differences.push_back(*difference);
+  for (const auto& entry : golden.integers) verdict.values += entry.second.codes.size();
+}
+
+void compare_counters(const std::string& level, const Counters& golden, const Counters& found,
+                      CaseVerdict& verdict) {
+  const auto differ = [&](const std::string& name, const Json& before, const Json& now) {
+    verdict.differences.push_back(
+        fmt::format("counter '{}': golden {}, {} {}", name, before.dump(), level, now.dump()));
+  };
+  if (golden.empty()) {
+    verdict.differences.push_back("no golden counters to compare with in " + level);
+    return;
+  }
+  for (const auto& [name, value] : golden) {
+    const auto now = found.find(name);
+    const Json other = now == found.end() ? Json("missing") : now->second;
+    ++verdict.counters;
+    if (other != value) return differ(name, value, other);
+  }
+  for (const auto& [name, value] : found) {
+    if (golden.count(name) == 0) return differ(name, Json("missing"), value);
+  }
+}
+
+}  // namespace
+
+bool has_rtl(const Operator& operation) { return operation.engine() == std::string("damf"); }
+
+std::vector<std::string> shipped_cases() {
+  std::vector<std::string> folders;
+  std::error_code error;
+  for (fs::directory_iterator entry(fs::path(shipped_root()) / "traces" / "cases", error), end;
+       !error && entry != end; entry.increment(error)) {
+    if (fs::exists(entry->path() / "case.yaml")) folders.push_back(entry->path().string());
+  }
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+Case read_case(const std::string& given) {
+  Case stored;
+  stored.folder = given;
+  if (!fs::exists(fs::path(given) / "case.yaml")) {
+    std::vector<std::string> names;
+    stored.folder.clear();
+    for (const std::string& folder : shipped_cases()) {
+      names.push_back(fs::path(folder).filename().string());
+      if (names.back() == given) stored.folder = folder;
+    }
+    if (stored.folder.empty()) {
+      throw InputError("regress", in_quotes(given),
+                       "no such case; expected a folder with a case.yaml or a shipped case" +
+                           did_you_mean(given, names));
+    }
+  }
+  fs::path folder = fs::path(stored.folder).lexically_normal();
+  stored.name = (folder.has_filename() ? folder : folder.parent_path()).filename().string();
+  const YamlNode root = read_yaml((folder / "case.yaml").string());
+  stored.chip = read_chip_file(find_file(root.file(), "chips", root.text("chip")));
+  stored.operation = read_operator(root, stored.folder);
+  return stored;
+}
+
+CaseVerdict check_case(const Case& stored, const std::vector<CaseLevel>& levels) {
+  CaseVerdict verdict;
+  const OperatorResult golden = read_golden(stored);
+  const auto check = [&](const std::string& level, const char* timing, const CaseRun& run) {
+    compare_tensors(level, golden, run.result, verdict);
+    compare_counters(level, read_counters(stored, timing), run.counters, verdict);
+  };
+  for (const CaseLevel level : levels) {
+    if (level == CaseLevel::kFixed) {
+      compare_tensors("fixed", golden, stored.operation->run_fixed(), verdict);
+    } else if (level == CaseLevel::kSystemc) {
+      check("systemc (tile)", "tile", run_case(stored, hw::Timing::kTile, false));
+      check("systemc (beat)", "beat", run_case(stored, hw::Timing::kBeat, false));
+    } else if (has_rtl(*stored.operation)) {
+      CaseRun run = run_case(stored, hw::Timing::kBeat, true);
+      // The RTL's pins do not tell the counters of values.
+      Counters expected = read_counters(stored, "beat");
+      for (auto& [name, value] : expected) {
+        const auto now = run.counters.find(name);
+        if (now != run.counters.end() && now->second.is_null()) value = nullptr;
+      }
+      compare_tensors("rtl", golden, run.result, verdict);
+      compare_counters("rtl", expected, run.counters, verdict);
+    }
+  }
+  return verdict;
+}
+
+CaseVerdict bless_case(const Case& stored) {
+  CaseVerdict verdict;
+  const OperatorResult fixed = stored.operation->run_fixed();
+  Json counters = {{"schema_version", 1}};
+  for (const auto& [name, timing] :
+       {std::pair{"tile", hw::Timing::kTile}, std::pair{"beat", hw::Timing::kBeat}}) {
+    const CaseRun run = run_case(stored, timing, false);
+    compare_tensors(fmt::format("systemc ({})", name), fixed, run.result, verdict);
+    counters[name] = run.counters;
+    verdict.counters += run.counters.size();
+  }
+  if (!verdict.good()) return verdict;
+  SafetensorsWriter writer;
+  for (const auto& [name, tensor] : fixed.integers)
+    writer.add_integers(name + "_q", Dtype::kI32, tensor.shape, tensor.codes);
+  writer.write(path_in(stored, kGolden));
+  write_file(path_in(stored, kCounters), counters.dump(1) + "\n");
+  return verdict;
+}
+
+}  // namespace quadrille::app

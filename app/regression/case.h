@@ -1,0 +1,52 @@
+// Stored cases: inputs, golden outputs and golden counters, compared exactly.
+//
+// A case is a folder with
+//   case.yaml            chip, and an operator with settings or a layer
+//   input.safetensors    its tensors
+//   golden.safetensors   the integer tensors of the level `fixed`
+//   counters.json        every counter of the runs in tile and in beat timing
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/operators/operator.h"
+
+namespace quadrille::app {
+
+struct Case {
+  std::string name;
+  std::string folder;
+  hw::ChipConfig chip;
+  std::unique_ptr<Operator> operation;
+};
+
+enum class CaseLevel { kFixed, kSystemc, kRtl };
+
+/// What went wrong, one line each, and how much was compared.
+struct CaseVerdict {
+  std::vector<std::string> differences;
+  std::size_t values = 0;
+  std::size_t counters = 0;
+  bool good() const { return differences.empty(); }
+};
+
+/// Folders of the shipped cases, sorted.
+std::vector<std::string> shipped_cases();
+
+/// `given` is a folder with a case.yaml or the name of a shipped case.
+/// InputError for anything else and for a case that cannot be read.
+Case read_case(const std::string& given);
+
+/// Runs the levels and compares each with the goldens. A golden that is not
+/// there is a difference: a case compared with nothing has failed.
+CaseVerdict check_case(const Case& stored, const std::vector<CaseLevel>& levels);
+
+/// Rewrites the goldens, unless `fixed` and `systemc` differ.
+CaseVerdict bless_case(const Case& stored);
+
+/// True when the case's engine has an RTL body.
+bool has_rtl(const Operator& operation);
+
+}  // namespace quadrille::app
