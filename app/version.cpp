@@ -1,1 +1,7 @@
-namespace quadrille::hw {}
+#include "app/version.h"
+
+namespace quadrille::app {
+
+const char* version() { return QUADRILLE_VERSION; }
+
+}  // namespace quadrille::app

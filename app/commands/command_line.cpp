@@ -1,0 +1,156 @@
+#include "app/commands/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <new>
+
+#include "app/commands/eval.h"
+#include "app/commands/list.h"
+#include "app/commands/regress.h"
+#include "app/commands/run.h"
+#include "app/commands/tables.h"
+#include "app/files/suggest.h"
+#include "app/version.h"
+#include "model/errors.h"
+
+namespace quadrille::app {
+namespace {
+
+int report(std::string message, int code) {
+  std::replace_if(
+      message.begin(), message.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; },
+      ' ');
+  fmt::print(stderr, "quadrille: {}\n", message);
+  return code;
+}
+
+/// Every option name of the program, for suggestions.
+std::vector<std::string> option_names(const CLI::App& program) {
+  std::vector<std::string> names;
+  const auto collect = [&](const CLI::App* app) {
+    for (const CLI::Option* option : app->get_options()) {
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+  };
+  collect(&program);
+  for (const CLI::App* command : program.get_subcommands({})) collect(command);
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+/// The first word of the command line that no option or command took.
+std::string suggestion(const CLI::App& program, const CLI::ParseError& error) {
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr) return "";
+  for (const CLI::App* command : program.get_subcommands()) {
+    for (const std::string& word : command->remaining())
+      return did_you_mean(word, option_names(program));
+  }
+  for (const std::string& word : program.remaining(true))
+    return did_you_mean(word, option_names(program));
+  return "";
+}
+
+int parse_and_run(int argc, const char* const* argv) {
+  CLI::App program{"Cycle-approximate model of an attention accelerator on compute-in-memory"};
+  program.name("quadrille");
+  program.set_version_flag("--version", version(), "Print the version");
+  program.require_subcommand(1);
+  program.failure_message(
+      [](const CLI::App*, const CLI::Error& error) -> std::string { return error.what(); });
+  const auto word_of_list = [](const std::vector<std::string>& words) {
+    CLI::IsMember check(words);
+    return check;
+  };
+
+  RunOptions run;
+  CLI::App* run_app = program.add_subcommand("run", "Simulate a workload on a chip");
+  run_app->add_option("-w,--workload", run.workload, "Workload file, or the name of a shipped one")
+      ->required();
+  run_app->add_option("-c,--chip", run.chip, "Chip file, or the name of a shipped one")->required();
+  run_app
+      ->add_option("-o,--output", run.output,
+                   "Folder of the report; files of an earlier report in it are replaced, "
+                   "others left alone")
+      ->capture_default_str();
+  run_app
+      ->add_option("--impl", run.implementations,
+                   "ENGINE=systemc|rtl: the body of an engine; rtl implies beat timing")
+      ->allow_extra_args(false);
+  run_app->add_option("--timing", run.timing, "tile or beat, instead of the chip file's")
+      ->check(word_of_list({"tile", "beat"}));
+  run_app->add_flag("--no-data", run.no_data, "Timing and counters only, no values");
+  run_app->add_option("--trace", run.trace, "perfetto,fst: timelines to write");
+  run_app->add_option("--seed", run.seed, "Seed of random data, instead of the workload's");
+
+  EvalOptions eval;
+  CLI::App* eval_app = program.add_subcommand("eval", "Apply one operator to your tensors");
+  eval_app->add_option("OP", eval.operation, "softmax, damf or matmul")->required();
+  eval_app->add_option("--level", eval.level, "float, fixed, systemc, rtl or all")
+      ->required()
+      ->check(word_of_list(eval_levels()));
+  eval_app->add_option("-i,--input", eval.input, "Tensors in (safetensors)")->required();
+  eval_app->add_option("-o,--output", eval.output, "Tensors out (safetensors)")->required();
+  eval_app->add_option("-c,--chip", eval.chip, "Chip file or name, for systemc and rtl")
+      ->capture_default_str();
+  eval_app->add_option("--set", eval.settings, "KEY=VALUE: a setting of the operator")
+      ->allow_extra_args(false);
+
+  RegressOptions regress;
+  CLI::App* regress_app = program.add_subcommand("regress", "Stored cases against stored goldens");
+  regress_app->add_option("CASE", regress.cases, "Names or folders of cases; none: all shipped");
+  regress_app->add_option("--level", regress.level, "fixed, systemc, rtl or all")
+      ->check(word_of_list(regress_levels()))
+      ->capture_default_str();
+  regress_app->add_flag("--bless", regress.bless, "Rewrite the goldens");
+
+  std::string tables_chip = "default";
+  CLI::App* tables_app = program.add_subcommand(
+      "tables", "The DAMF document's Table II and Figure 5, beside simulated runs");
+  tables_app->add_option("-c,--chip", tables_chip, "Chip file or name")->capture_default_str();
+
+  CLI::App* list_app = program.add_subcommand("list", "Shipped chips, workloads, operators, cases");
+
+  if (argc > 1 && argv[1][0] != '-') {
+    std::vector<std::string> names;
+    for (const CLI::App* command : program.get_subcommands({}))
+      names.push_back(command->get_name());
+    if (std::find(names.begin(), names.end(), argv[1]) == names.end()) {
+      throw InputError("command line", in_quotes(argv[1]),
+                       "unknown command" + did_you_mean(argv[1], names));
+    }
+  }
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return program.exit(error);
+    return report(error.what() + suggestion(program, error), kBadInput);
+  }
+  if (run_app->parsed()) return run_command(run);
+  if (eval_app->parsed()) return eval_command(eval);
+  if (regress_app->parsed()) return regress_command(regress);
+  if (tables_app->parsed()) return tables_command(tables_chip);
+  if (list_app->parsed()) return list_command();
+  return kBadInput;
+}
+
+}  // namespace
+
+int run_command_line(int argc, const char* const* argv) {
+  try {
+    return parse_and_run(argc, argv);
+  } catch (const InputError& error) {
+    return report(error.what(), kBadInput);
+  } catch (const InvariantError& error) {
+    return report(std::string("invariant violated: ") + error.what(), kInvariantViolated);
+  } catch (const std::bad_alloc&) {
+    return report("out of memory, expected an input that fits", kBadInput);
+  } catch (const std::exception& error) {
+    return report(std::string("internal error: ") + error.what(), kInvariantViolated);
+  }
+}
+
+}  // namespace quadrille::app

@@ -1,0 +1,123 @@
+#include "app/commands/eval.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "app/chip_run.h"
+#include "app/commands/command_line.h"
+#include "app/config/chip_file.h"
+#include "app/files/shipped.h"
+#include "app/operators/compare.h"
+#include "app/regression/case.h"
+#include "app/version.h"
+#include "model/errors.h"
+
+namespace quadrille::app {
+namespace {
+
+struct LevelRun {
+  OperatorResult result;
+  std::int64_t cycles = 0;
+};
+
+LevelRun run_on(const Operator& op, hw::ChipConfig chip, hw::Timing timing, bool rtl) {
+  Implementation implementation;
+  implementation.damf_rtl = rtl;
+  chip.timing = timing;
+  const ChipRun run = run_on_chip(chip, implementation, op.lower(chip), true);
+  return {op.collect(run.outputs), run.result.cycles};
+}
+
+void print_cycles(const std::string& level, const hw::ChipConfig& chip, std::int64_t cycles) {
+  fmt::print("{}: {} cycles at {:.0f} Hz on chip {}\n", level, cycles, chip.clock_hz, chip.name);
+}
+
+/// Every integer level against `fixed`; returns false at the first difference.
+bool compare_all(const Operator& op, const hw::ChipConfig& chip, const OperatorResult& fixed,
+                 const EvalOptions& options) {
+  struct Other {
+    std::string name;
+    hw::Timing timing;
+    bool rtl;
+  };
+  std::vector<Other> others = {{"systemc (tile)", hw::Timing::kTile, false},
+                               {"systemc (beat)", hw::Timing::kBeat, false}};
+  if (has_rtl(op)) others.push_back({"rtl", hw::Timing::kBeat, true});
+  std::int64_t beat_cycles = 0;
+  for (const Other& other : others) {
+    const LevelRun run = run_on(op, chip, other.timing, other.rtl);
+    print_cycles(other.name, chip, run.cycles);
+    if (const auto difference = first_difference("fixed", fixed, other.name, run.result)) {
+      fmt::print(stderr, "{}: {} differs from fixed: {}, by cycle {}\n", options.input, other.name,
+                 *difference, run.cycles);
+      return false;
+    }
+    if (other.rtl && run.cycles != beat_cycles) {
+      fmt::print(stderr, "{}: rtl takes {} cycles, systemc (beat) {}\n", options.input, run.cycles,
+                 beat_cycles);
+      return false;
+    }
+    beat_cycles = run.cycles;
+  }
+  return true;
+}
+
+void write_result(const Operator& op, const OperatorResult& result, const std::string& level,
+                  const EvalOptions& options) {
+  SafetensorsWriter writer;
+  for (const auto& [name, tensor] : result.reals) writer.add_f64(name, tensor.shape, tensor.values);
+  for (const auto& [name, tensor] : result.integers) {
+    writer.add_integers(name + "_q", Dtype::kI64, tensor.shape, tensor.codes);
+    writer.set_metadata(name + ".scale", fmt::format("{}", tensor.scale));
+    writer.set_metadata(name + "_q.scale", fmt::format("{}", tensor.scale));
+  }
+  if (!result.integers.empty()) {
+    for (const auto& [name, scale] : op.scales())
+      writer.set_metadata(name + ".scale", fmt::format("{}", scale));
+  }
+  writer.set_metadata("operator", options.operation);
+  writer.set_metadata("level", level);
+  writer.set_metadata("quadrille", version());
+  writer.write(options.output);
+}
+
+}  // namespace
+
+const std::vector<std::string>& eval_levels() {
+  static const std::vector<std::string> levels = {"float", "fixed", "systemc", "rtl", "all"};
+  return levels;
+}
+
+int eval_command(const EvalOptions& options) {
+  const hw::ChipConfig chip = read_chip_file(find_file("--chip", "chips", options.chip));
+  const SafetensorsFile file = SafetensorsFile::open(options.input);
+  const auto op = make_operator(options.operation, file, Settings::parse(options.settings));
+  if (options.level == "rtl" && !has_rtl(*op)) {
+    throw InputError("--level", "'rtl'",
+                     fmt::format("the RTL of {} is not there yet, expected float, fixed, systemc "
+                                 "or all",
+                                 options.operation));
+  }
+  if (options.level == "float") {
+    write_result(*op, op->run_float(), "float", options);
+    return kGood;
+  }
+  if (options.level == "fixed") {
+    write_result(*op, op->run_fixed(), "fixed", options);
+    return kGood;
+  }
+  if (options.level == "all") {
+    const OperatorResult fixed = op->run_fixed();
+    if (!compare_all(*op, chip, fixed, options)) return kComparisonFailed;
+    write_result(*op, fixed, "fixed", options);
+    return kGood;
+  }
+  const bool rtl = options.level == "rtl";
+  const LevelRun run = run_on(*op, chip, chip.timing, rtl);
+  write_result(*op, run.result, options.level, options);
+  print_cycles(options.level, chip, run.cycles);
+  return kGood;
+}
+
+}  // namespace quadrille::app

@@ -1,0 +1,19 @@
+// `quadrille regress`: stored cases against stored goldens, exactly.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace quadrille::app {
+
+struct RegressOptions {
+  std::vector<std::string> cases;  ///< Names or folders; none: all shipped cases.
+  std::string level = "all";
+  bool bless = false;
+};
+
+const std::vector<std::string>& regress_levels();
+
+int regress_command(const RegressOptions& options);
+
+}  // namespace quadrille::app

@@ -1,0 +1,82 @@
+#include "app/commands/run.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "app/commands/command_line.h"
+#include "app/config/chip_file.h"
+#include "app/config/choices.h"
+#include "app/files/hash.h"
+#include "app/files/output_folder.h"
+#include "app/files/shipped.h"
+#include "app/report/console.h"
+#include "app/report/csv.h"
+#include "app/report/summary.h"
+#include "app/simulation.h"
+#include "model/errors.h"
+
+namespace quadrille::app {
+namespace {
+
+InputFile input_file(const std::string& role, const std::string& path) {
+  return {role, std::filesystem::path(path).filename().string(), file_fnv1a_64(path)};
+}
+
+RunRequest make_request(const RunOptions& options, const std::string& workload,
+                        const std::string& chip) {
+  RunRequest request;
+  request.workload = read_workload_file(workload);
+  request.chip = read_chip_file(chip);
+  request.chip_path = chip;
+  request.implementation = parse_implementation(options.implementations);
+  request.data = !options.no_data;
+  if (options.timing == "beat") request.chip.timing = hw::Timing::kBeat;
+  if (options.timing == "tile") {
+    if (request.implementation.any_rtl()) {
+      throw InputError("--timing", "'tile'", "an engine in RTL needs beat timing");
+    }
+    request.chip.timing = hw::Timing::kTile;
+  }
+  if (options.seed) {
+    if (request.workload.trained || request.workload.file) {
+      throw InputError("--seed", std::to_string(*options.seed),
+                       "this workload's data are not random, expected no seed");
+    }
+    request.workload.random.seed = *options.seed;
+  }
+  return request;
+}
+
+}  // namespace
+
+int run_command(const RunOptions& options) {
+  if (!options.trace.empty()) {
+    throw InputError("--trace", "'" + options.trace + "'", "timelines are not there yet");
+  }
+  const std::string workload = find_file("--workload", "workloads", options.workload);
+  const std::string chip = find_file("--chip", "chips", options.chip);
+  const RunRequest request = make_request(options, workload, chip);
+  OutputFolder folder(options.output);
+  const RunOutcome outcome = simulate(request);
+  if (outcome.difference) {
+    fmt::print(stderr,
+               "quadrille: {}: the chip's output differs from the integer specification: {}\n",
+               request.workload.name, *outcome.difference);
+    return kComparisonFailed;
+  }
+  std::vector<InputFile> inputs = {input_file("workload", workload), input_file("chip", chip)};
+  for (const auto& [role, path] : outcome.inputs) inputs.push_back(input_file(role, path));
+  const RunReport report = make_report(request, outcome, std::move(inputs));
+  folder.add("layers.csv", layers_csv(report));
+  folder.add("engines.csv", engines_csv(report));
+  folder.add("phases.csv", phases_csv(report));
+  folder.add("commands.csv", commands_csv(report));
+  folder.add("counters.csv", counters_csv(outcome.chip.counters));
+  folder.add("summary.json", summary_json(report));
+  folder.commit();
+  fmt::print("{}\n  report in {}\n", console_report(report), options.output);
+  return kGood;
+}
+
+}  // namespace quadrille::app

@@ -1,0 +1,24 @@
+// `quadrille run`: a workload on a chip, and its report.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace quadrille::app {
+
+struct RunOptions {
+  std::string workload;
+  std::string chip;
+  std::string output = "out";
+  std::vector<std::string> implementations;  ///< ENGINE=systemc|rtl
+  std::string timing;                        ///< "" : the chip's
+  bool no_data = false;
+  std::string trace;
+  std::optional<std::uint64_t> seed;
+};
+
+int run_command(const RunOptions& options);
+
+}  // namespace quadrille::app

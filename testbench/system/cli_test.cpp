@@ -1,0 +1,63 @@
+// Question: does the command line keep its contract of options and exit codes?
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "testbench/common/expect_bad_input.h"
+
+namespace quadrille::testbench {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(CommandLine, HelpAndVersionAreGood) {
+  const ProgramRun version = run_program({"--version"});
+  EXPECT_EQ(version.exit_code, 0);
+  EXPECT_THAT(version.out, testing::MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+\n"));
+  EXPECT_EQ(version.err, "");
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"--help"}, {"run", "--help"}, {"eval", "--help"}}) {
+    const ProgramRun help = run_program(arguments);
+    EXPECT_EQ(help.exit_code, 0);
+    EXPECT_THAT(help.out, HasSubstr("Usage: quadrille"));
+    EXPECT_EQ(help.err, "");
+  }
+}
+
+TEST(CommandLine, ListNamesWhatIsShipped) {
+  const ProgramRun list = run_program({"list"});
+  EXPECT_EQ(list.exit_code, 0);
+  for (const char* name :
+       {"default", "small", "smoke-softmax", "smoke-damf", "bert-base-mhsa-softmax",
+        "bert-small-mhsa-softmax", "bert-base-mhsa-damf", "softmax", "damf", "matmul"}) {
+    EXPECT_THAT(list.out, HasSubstr(std::string("  ") + name + "\n"));
+  }
+}
+
+TEST(CommandLine, WrongUseIsOneLineAndExitCode2) {
+  expect_bad_input({}, {"subcommand"});
+  expect_bad_input({"evl"}, {"'evl'", "did you mean 'eval'?"});
+  expect_bad_input({"run", "-c", "small"}, {"--workload"});
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--no-dta"},
+                   {"--no-dta", "did you mean '--no-data'?"});
+  expect_bad_input({"run", "-w", "smoke-dafm", "-c", "small"}, {"did you mean 'smoke-damf'?"});
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "smal"}, {"did you mean 'small'?"});
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--timing", "tle"}, {"--timing"});
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--seed", "abc"}, {"--seed"});
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--impl", "dafm=rtl"},
+                   {"did you mean 'damf'?"});
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--impl", "damf=rlt"},
+                   {"did you mean 'rtl'?"});
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--impl", "softmax=rtl"},
+                   {"not there yet"});
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--trace", "perfetto"},
+                   {"not there yet"});
+  expect_bad_input({"eval", "softmax", "--level", "fxed", "-i", "a", "-o", "b"}, {"--level"});
+}
+
+TEST(CommandLine, OneLineEvenForNamesWithLineBreaks) {
+  expect_bad_input({"run", "-w", "no\nsuch\nfile", "-c", "small"}, {"no such file"});
+  expect_bad_input({"e\nval"}, {"unknown command"});
+}
+
+}  // namespace
+}  // namespace quadrille::testbench

@@ -1,0 +1,143 @@
+// Question: do the stored cases hold, and does one wrong bit or one wrong
+// counter make `regress` fail?
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "testbench/common/expect_bad_input.h"
+
+namespace quadrille::testbench {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+const std::string kCases = std::string(QUADRILLE_SOURCE_DIR) + "/traces/cases";
+
+TEST(Regress, EveryShippedCaseHoldsAtEveryLevel) {
+  const ProgramRun run = run_program({"regress"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.err, "");
+  std::size_t shipped = 0;
+  for (const auto& entry : fs::directory_iterator(kCases)) shipped += entry.is_directory() ? 1 : 0;
+  EXPECT_GE(shipped, 80U);
+  EXPECT_THAT(run.out,
+              HasSubstr(std::to_string(shipped) + " of " + std::to_string(shipped) + " cases ok"));
+}
+
+class BrokenCase : public testing::Test {
+ protected:
+  void SetUp() override { copy("layer-damf-7"); }
+
+  void copy(const std::string& name) {
+    case_ = folder_.file("case");
+    fs::remove_all(case_);
+    fs::copy(kCases + "/" + name, case_);
+    fs::permissions(case_, fs::perms::owner_all, fs::perm_options::add);
+  }
+
+  ProgramRun regress(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments = {"regress", case_};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments);
+  }
+
+  void expect_failure(const std::vector<std::string>& parts,
+                      const std::vector<std::string>& more = {}) {
+    const ProgramRun run = regress(more);
+    EXPECT_EQ(run.exit_code, 1) << run.err;
+    for (const std::string& part : parts) EXPECT_THAT(run.err, HasSubstr(part));
+  }
+
+  TemporaryFolder folder_;
+  std::string case_;
+};
+
+TEST_F(BrokenCase, TheCopyItselfHolds) { EXPECT_EQ(regress().exit_code, 0); }
+
+TEST_F(BrokenCase, OneFlippedBitOfTheGoldenOutput) {
+  std::string bytes = TemporaryFolder::read(case_ + "/golden.safetensors");
+  bytes[bytes.size() - 4] = static_cast<char>(bytes[bytes.size() - 4] ^ 1);
+  folder_.write("case/golden.safetensors", bytes);
+  for (const char* level : {"fixed", "systemc", "rtl", "all"})
+    expect_failure({"tensor 'out_q' [6,23]", "golden"}, {"--level", level});
+}
+
+TEST_F(BrokenCase, OneWrongCounterOfEither) {
+  const std::string path = case_ + "/counters.json";
+  const auto good = nlohmann::json::parse(TemporaryFolder::read(path));
+  for (const char* timing : {"tile", "beat"}) {
+    for (const char* counter : {"cycles", "macs.dynamic", "engines.damf.busy_cycles",
+                                "memory.sram.read_bytes", "engines.cim.stalls.dependency"}) {
+      auto broken = good;
+      broken[timing][counter] = broken[timing][counter].get<long>() + 1;
+      folder_.write("case/counters.json", broken.dump());
+      expect_failure({std::string("counter '") + counter + "'", timing}, {"--level", "systemc"});
+    }
+  }
+}
+
+TEST_F(BrokenCase, ACounterThatIsNotThereOrNotExpected) {
+  const std::string path = case_ + "/counters.json";
+  auto counters = nlohmann::json::parse(TemporaryFolder::read(path));
+  const auto good = counters;
+  counters["tile"]["invented"] = 1;
+  folder_.write("case/counters.json", counters.dump());
+  expect_failure({"'invented'"});
+  counters = good;
+  counters["tile"].erase("macs.static");
+  folder_.write("case/counters.json", counters.dump());
+  expect_failure({"'macs.static'"});
+}
+
+TEST_F(BrokenCase, ComparedWithNothingHasFailed) {
+  fs::remove(case_ + "/golden.safetensors");
+  for (const char* level : {"fixed", "systemc", "rtl"})
+    expect_failure({"missing"}, {"--level", level});
+  copy("layer-damf-7");
+  fs::remove(case_ + "/counters.json");
+  expect_failure({"no golden counters"}, {"--level", "systemc"});
+  expect_failure({"no golden counters"}, {"--level", "rtl"});
+  const ProgramRun none = run_program({"regress", "layer-softmax-7", "--level", "rtl"});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_THAT(none.err, HasSubstr("nothing was compared"));
+}
+
+TEST_F(BrokenCase, AChangedInputChangesTheOutput) {
+  std::string bytes = TemporaryFolder::read(case_ + "/input.safetensors");
+  bytes[bytes.size() - 2] = static_cast<char>(bytes[bytes.size() - 2] ^ 0x40);
+  folder_.write("case/input.safetensors", bytes);
+  expect_failure({"tensor 'out_q'"});
+}
+
+TEST_F(BrokenCase, BlessMakesTheShippedGoldens) {
+  for (const char* name : {"layer-damf-7", "softmax-7-causal", "damf-shift-33", "matmul-4x2"}) {
+    copy(name);
+    const std::string golden = TemporaryFolder::read(case_ + "/golden.safetensors");
+    const std::string counters = TemporaryFolder::read(case_ + "/counters.json");
+    fs::remove(case_ + "/golden.safetensors");
+    fs::remove(case_ + "/counters.json");
+    EXPECT_EQ(regress({"--bless"}).exit_code, 0);
+    EXPECT_EQ(TemporaryFolder::read(case_ + "/golden.safetensors"), golden) << name;
+    EXPECT_EQ(TemporaryFolder::read(case_ + "/counters.json"), counters) << name;
+  }
+}
+
+TEST_F(BrokenCase, CasesThatCannotBeRead) {
+  expect_bad_input({"regress", "layr-damf-7"}, {"did you mean 'layer-damf-7'?"});
+  folder_.write("case/counters.json", "{");
+  expect_bad_input({"regress", case_, "--level", "rtl"}, {"counters.json"});
+  copy("layer-damf-7");
+  folder_.write("case/golden.safetensors", "short");
+  expect_bad_input({"regress", case_}, {"golden.safetensors"});
+  copy("layer-damf-7");
+  fs::remove(case_ + "/input.safetensors");
+  expect_bad_input({"regress", case_}, {"input.safetensors"});
+  folder_.write("case/case.yaml", "kind: operater\nchip: small\n");
+  expect_bad_input({"regress", case_}, {"case.yaml", "operator"});
+}
+
+}  // namespace
+}  // namespace quadrille::testbench

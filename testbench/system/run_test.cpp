@@ -1,0 +1,321 @@
+// Question: does `run` write the report it promises, the same bytes each time,
+// and nothing at all when the input is at fault?
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "app/files/safetensors.h"
+#include "testbench/common/expect_bad_input.h"
+
+namespace quadrille::testbench {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::UnorderedElementsAre;
+
+const std::string kRoot = QUADRILLE_SOURCE_DIR;
+
+class Run : public testing::Test {
+ protected:
+  std::string out(const std::string& name = "out") const { return folder_.file(name); }
+
+  ProgramRun run(const std::string& workload, const std::vector<std::string>& more = {},
+                 const std::string& chip = "small", const std::string& folder = "out") {
+    std::vector<std::string> arguments = {"run", "-w", workload, "-c", chip, "-o", out(folder)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments);
+  }
+
+  json summary(const std::string& workload, const std::vector<std::string>& more = {},
+               const std::string& chip = "small") {
+    const ProgramRun made = run(workload, more, chip);
+    EXPECT_EQ(made.exit_code, 0) << made.err;
+    EXPECT_EQ(made.err, "");
+    return json::parse(TemporaryFolder::read(out() + "/summary.json"));
+  }
+
+  /// Exit code 2, one line with `parts`, and no output folder.
+  void refuse(const std::string& workload, const std::string& chip,
+              const std::vector<std::string>& parts, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments = {"run", "-w", workload, "-c", chip, "-o", out()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    expect_bad_input(arguments, parts);
+    EXPECT_FALSE(fs::exists(out()));
+  }
+
+  /// A copy of a shipped file with the line that begins with `key` replaced.
+  std::string edited(const std::string& shipped, const std::string& key, const std::string& line) {
+    std::string text = TemporaryFolder::read(kRoot + "/" + shipped);
+    const std::size_t begin = text.find("\n" + key);
+    EXPECT_NE(begin, std::string::npos) << key;
+    const std::size_t end = text.find('\n', begin + 1);
+    text.replace(begin + 1, end - begin - 1, line);
+    return folder_.write("edited.yaml", text);
+  }
+
+  void refuse_chip(const std::string& key, const std::string& line,
+                   const std::vector<std::string>& parts) {
+    SCOPED_TRACE(line);
+    std::vector<std::string> all = parts;
+    all.push_back("edited.yaml");
+    refuse("smoke-damf", edited("chips/small.yaml", key, line), all);
+  }
+
+  TemporaryFolder folder_;
+};
+
+const char* const kEngines[] = {"cim", "softmax", "damf", "vector"};
+
+void expect_measures(const json& measures) {
+  for (const char* kind : {"static", "dynamic", "wasted"})
+    EXPECT_TRUE(measures.at("macs").at(kind).is_number_integer());
+  for (const char* level : {"dram", "sram", "cim"}) {
+    EXPECT_TRUE(measures.at("memory").at(level).at("read_bytes").is_number_integer());
+    EXPECT_TRUE(measures.at("memory").at(level).at("write_bytes").is_number_integer());
+  }
+  const json& energy = measures.at("energy_pj");
+  double by_component = 0.0;
+  for (const auto& component : energy.at("by_component")) by_component += component.get<double>();
+  EXPECT_NEAR(by_component, energy.at("total"), 1e-6 * energy.at("total").get<double>());
+  EXPECT_DOUBLE_EQ(energy.at("total"),
+                   energy.at("dynamic").get<double>() + energy.at("static").get<double>());
+  EXPECT_TRUE(measures.at("area_um2").is_number());
+  EXPECT_TRUE(measures.at("error").contains("sqnr_db"));
+  EXPECT_TRUE(measures.at("error").contains("max_abs"));
+  EXPECT_TRUE(measures.at("clock_hz").is_number());
+  for (const char* name : kEngines) {
+    const json& engine = measures.at("engines").at(name);
+    EXPECT_EQ(engine.at("busy_cycles").get<long>() + engine.at("stalled_cycles").get<long>() +
+                  engine.at("idle_cycles").get<long>(),
+              measures.at("cycles").get<long>())
+        << name;
+    long stalled = 0;
+    for (const auto& cause : measures.at("stalls").at(name)) stalled += cause.get<long>();
+    EXPECT_EQ(stalled, engine.at("stalled_cycles").get<long>()) << name;
+  }
+}
+
+TEST_F(Run, WritesTheReportItPromises) {
+  for (const char* workload : {"smoke-softmax", "smoke-damf"}) {
+    SCOPED_TRACE(workload);
+    const json total = summary(workload);
+    EXPECT_EQ(total.at("schema_version"), 1);
+    EXPECT_EQ(total.at("workload"), workload);
+    EXPECT_GT(total.at("cycles").get<long>(), 0);
+    EXPECT_GT(total.at("error").at("sqnr_db").get<double>(), 20.0);
+    expect_measures(total);
+    ASSERT_EQ(total.at("layers").size(), 1U);
+    expect_measures(total.at("layers")[0]);
+    EXPECT_EQ(total.at("layers")[0].at("cycles"), total.at("cycles"));
+    for (const auto& input : total.at("inputs"))
+      EXPECT_THAT(input.at("fnv1a_64").get<std::string>(), testing::SizeIs(16));
+    std::vector<std::string> files;
+    for (const auto& entry : fs::directory_iterator(out()))
+      files.push_back(entry.path().filename().string());
+    EXPECT_THAT(files, UnorderedElementsAre("summary.json", "layers.csv", "engines.csv",
+                                            "phases.csv", "commands.csv", "counters.csv"));
+  }
+}
+
+TEST_F(Run, ConsoleShowsTheSameTotals) {
+  const ProgramRun made = run("smoke-damf");
+  const json total = json::parse(TemporaryFolder::read(out() + "/summary.json"));
+  EXPECT_THAT(made.out, HasSubstr(std::to_string(total.at("cycles").get<long>()) + " at "));
+  EXPECT_THAT(made.out,
+              HasSubstr(std::to_string(total.at("macs").at("static").get<long>()) + " static"));
+  for (const char* unit : {" Hz", " pJ", " cycles"}) EXPECT_THAT(made.out, HasSubstr(unit));
+}
+
+TEST_F(Run, SameInputsSameBytes) {
+  for (const char* name : {"a", "b"})
+    EXPECT_EQ(run("smoke-softmax", {}, "small", name).exit_code, 0);
+  for (const auto& entry : fs::directory_iterator(out("a"))) {
+    const std::string name = entry.path().filename().string();
+    EXPECT_EQ(TemporaryFolder::read(entry.path().string()),
+              TemporaryFolder::read(out("b") + "/" + name))
+        << name;
+  }
+}
+
+TEST_F(Run, TheSeedChangesTheDataAndNothingElse) {
+  const json first = summary("smoke-damf");
+  const json second = summary("smoke-damf", {"--seed", "2"});
+  EXPECT_EQ(second.at("seed"), 2);
+  EXPECT_NE(first.at("error"), second.at("error"));
+  EXPECT_EQ(first.at("cycles"), second.at("cycles"));
+  EXPECT_EQ(first.at("memory"), second.at("memory"));
+}
+
+TEST_F(Run, WithoutDataTheSameCyclesAndAccesses) {
+  for (const char* workload : {"smoke-softmax", "smoke-damf", "licences-softmax"}) {
+    for (const char* timing : {"tile", "beat"}) {
+      SCOPED_TRACE(std::string(workload) + " " + timing);
+      const json with = summary(workload, {"--timing", timing});
+      const json without = summary(workload, {"--timing", timing, "--no-data"});
+      for (const char* key : {"cycles", "macs", "ops", "memory", "energy_pj", "engines", "stalls",
+                              "dma", "phases", "area_um2"}) {
+        EXPECT_EQ(with.at(key), without.at(key)) << key;
+      }
+      EXPECT_EQ(without.at("error").at("max_abs"), nullptr);
+      EXPECT_EQ(without.at("error").at("sqnr_db"), nullptr);
+      for (const auto& engine : without.at("values")) {
+        EXPECT_EQ(engine.at("saturated"), nullptr);
+        EXPECT_EQ(engine.at("uniform_rows"), nullptr);
+      }
+    }
+  }
+}
+
+TEST_F(Run, TheDamfEngineInRtlTakesTheCyclesOfBeat) {
+  json beat = summary("smoke-damf", {"--timing", "beat"});
+  json rtl = summary("smoke-damf", {"--impl", "damf=rtl"});
+  EXPECT_EQ(rtl.at("rtl"), json({"damf"}));
+  EXPECT_EQ(rtl.at("timing"), "beat");
+  for (const char* key : {"cycles", "macs", "memory", "error", "engines", "stalls"})
+    EXPECT_EQ(rtl.at(key), beat.at(key)) << key;
+}
+
+TEST_F(Run, TrainedLayersReportTheirLoss) {
+  for (const char* workload : {"licences-softmax", "licences-damf"}) {
+    SCOPED_TRACE(workload);
+    const json total = summary(workload, {}, "default");
+    const json& loss = total.at("loss");
+    EXPECT_EQ(loss.at("predictions"), 127);
+    EXPECT_NEAR(loss.at("chip").get<double>(), loss.at("float").get<double>(), 0.01);
+    EXPECT_NE(loss.at("chip"), loss.at("float"));
+    EXPECT_EQ(total.at("inputs").size(), 4U);
+    EXPECT_EQ(total.at("seed"), nullptr);
+  }
+}
+
+TEST_F(Run, ReplacesAnEarlierReportAndLeavesOtherFilesAlone) {
+  fs::create_directory(out());
+  folder_.write("out/notes.txt", "mine");
+  folder_.write("out/summary.json", "old");
+  EXPECT_EQ(run("smoke-damf").exit_code, 0);
+  EXPECT_EQ(TemporaryFolder::read(out() + "/notes.txt"), "mine");
+  EXPECT_NE(TemporaryFolder::read(out() + "/summary.json"), "old");
+  // A run that fails leaves the earlier report as it was.
+  const std::string before = TemporaryFolder::read(out() + "/summary.json");
+  expect_bad_input(
+      {"run", "-w", edited("workloads/smoke-damf.yaml", "model_width", "model_width: 300"), "-c",
+       "small", "-o", out()},
+      {"max_model_width"});
+  EXPECT_EQ(TemporaryFolder::read(out() + "/summary.json"), before);
+  for (const auto& entry : fs::directory_iterator(out()))
+    EXPECT_NE(entry.path().filename().string()[0], '.') << entry.path();
+}
+
+TEST_F(Run, FoldersThatCannotBeWritten) {
+  const std::string file = folder_.write("file", "");
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "-o", file}, {file, "output folder"});
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "-o", file + "/below"},
+                   {file + "/below", "output folder"});
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "-o", "/proc/none/out"},
+                   {"/proc/none/out"});
+}
+
+TEST_F(Run, NothingIsLeftOfAFailedRun) {
+  const std::string chip = edited("chips/small.yaml", "damf:", "damf:\n  max_tokens: 4\n#");
+  // The duplicate key is refused before anything is made, parents included.
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", chip, "-o", out("deep/er")}, {"edited.yaml"});
+  EXPECT_FALSE(fs::exists(out("deep")));
+  // This one fails in the mapper, after the folder was made.
+  expect_bad_input({"run", "-w", edited("workloads/smoke-damf.yaml", "tokens", "tokens: 4096"),
+                    "-c", "small", "-o", out("deep/er"), "--no-data"},
+                   {"max_tokens"});
+  EXPECT_FALSE(fs::exists(out("deep")));
+}
+
+TEST_F(Run, RefusesChipFiles) {
+  refuse("smoke-damf", folder_.file("absent.yaml"), {"absent.yaml"});
+  refuse("smoke-damf", folder_.write("empty.yaml", ""), {"empty.yaml"});
+  refuse("smoke-damf", folder_.write("list.yaml", "- a\n"), {"list.yaml"});
+  refuse("smoke-damf", folder_.write("broken.yaml", "name: [\n"), {"broken.yaml"});
+  refuse_chip("  macros", "  macross: 32", {"macross", "macros"});
+  refuse_chip("clock_mhz", "clock_ghz: 1", {"clock_ghz", "clock_mhz"});
+  refuse_chip("clock_mhz", "clock_mhz: 500 MHz", {"clock_mhz", "number"});
+  refuse_chip("clock_mhz", "clock_mhz: -1", {"clock_mhz"});
+  refuse_chip("  rows", "  rows: 0", {"cim.rows"});
+  refuse_chip("  rows", "  rows: many", {"cim.rows", "integer"});
+  refuse_chip("  columns", "  columns: 24", {"cim.columns"});
+  refuse_chip("  word_bytes", "  word_bytes: 24", {"word_bytes"});
+  refuse_chip("  banks", "  banks: 0", {"banks"});
+  refuse_chip("  capacity_kib", "  capacity_kib: 1", {"scratchpad"});
+  refuse_chip("  burst_bytes", "  burst_bytes: 3", {"dram.burst_bytes"});
+  refuse_chip("  query_rows", "  query_rows: 0", {"damf.query_rows"});
+  refuse_chip("  sram_factor", "  sram_factor: 9", {"sram_factor"});
+  refuse_chip("timing", "timing: beet", {"timing", "beat"});
+}
+
+TEST_F(Run, RefusesWorkloadFiles) {
+  const auto refuse_workload = [&](const std::string& key, const std::string& line,
+                                   const std::vector<std::string>& parts) {
+    SCOPED_TRACE(line);
+    std::vector<std::string> all = parts;
+    all.push_back("edited.yaml");
+    refuse(edited("workloads/smoke-damf.yaml", key, line), "small", all);
+  };
+  refuse_workload("heads", "haeds: 2", {"haeds", "heads"});
+  refuse_workload("tokens", "tokens: 0", {"tokens"});
+  refuse_workload("tokens", "tokens: 1.5", {"tokens", "integer"});
+  refuse_workload("mechanism", "mechanism: sinkhon", {"mechanism"});
+  refuse_workload("kind", "kind: attention-lair", {"kind", "attention-layer"});
+  refuse_workload("  mode", "  mode: shfit", {"damf.mode", "shift"});
+  refuse_workload("  guard_bits", "  guard_bits: 17", {"guard_bits"});
+  refuse_workload("  source", "  source: modle", {"data.source", "model"});
+  refuse_workload("  seed", "  sede: 1", {"sede", "seed"});
+  refuse_workload("model_width", "model_width: 1000000", {"2^31 elements"});
+}
+
+TEST_F(Run, TensorsFromAFile) {
+  app::SafetensorsWriter writer;
+  const auto ramp = [](std::size_t count) {
+    std::vector<double> values;
+    for (std::size_t i = 0; i < count; ++i)
+      values.push_back(static_cast<double>((i * 7) % 13) / 13.0 - 0.4);
+    return values;
+  };
+  writer.add_f64("X", {5, 8}, ramp(40));
+  for (const char* name : {"WQ", "WK", "WV", "WO"}) writer.add_f64(name, {8, 8}, ramp(64));
+  writer.write(folder_.file("tensors.safetensors"));
+  const std::string text =
+      "name: mine\nkind: attention-layer\nmechanism: softmax\ntokens: 5\nmodel_width: 8\n"
+      "heads: 2\nhead_width: 4\ndata:\n  source: file\n  tensors: tensors.safetensors\n";
+  const json total = summary(folder_.write("mine.yaml", text));
+  EXPECT_EQ(total.at("inputs").size(), 3U);
+  EXPECT_GT(total.at("error").at("sqnr_db").get<double>(), 15.0);
+
+  fs::remove_all(out());
+  std::string other = text;
+  other.replace(other.find("tokens: 5"), 9, "tokens: 6");
+  refuse(folder_.write("other.yaml", other), "small", {"tensors.safetensors", "'X'"});
+  refuse(folder_.write("mine.yaml", text), "small", {"--seed"}, {"--seed", "3"});
+  refuse(folder_.write("missing.yaml", text.substr(0, text.rfind("tensors:")) + "tensors: no.st\n"),
+         "small", {"no.st"});
+}
+
+TEST_F(Run, ModelsThatDoNotFit) {
+  const auto refuse_model = [&](const std::string& key, const std::string& line,
+                                const std::vector<std::string>& parts) {
+    SCOPED_TRACE(line);
+    std::string text = TemporaryFolder::read(edited("workloads/licences-damf.yaml", key, line));
+    for (std::size_t at; (at = text.find("../models")) != std::string::npos;)
+      text.replace(at, 9, kRoot + "/models");
+    refuse(folder_.write("model.yaml", text), "default", parts);
+  };
+  refuse_model("  layer", "  layer: 4", {"model.yaml", "data.layer", "0..3"});
+  refuse_model("heads", "heads: 4", {"heads"});
+  refuse_model("tokens", "tokens: 129", {"context"});
+  refuse_model("  offset_bytes", "  offset_bytes: 1000000", {"heldout.txt", "offset"});
+  refuse_model("  text", "  text: absent.txt", {"absent.txt"});
+  refuse_model("  amax", "  amax: row", {"damf.amax", "'abs'"});
+  refuse_model("model_width", "model_width: 64", {"wte.weight"});
+}
+
+}  // namespace
+}  // namespace quadrille::testbench
