@@ -11,12 +11,14 @@
 #include "app/implementation.h"
 #include "hw/chip_config.h"
 #include "hw/chip_result.h"
+#include "hw/energy/technology.h"
 
 namespace quadrille::app {
 
 struct RunRequest {
   Workload workload;
   hw::ChipConfig chip;
+  hw::Technology technology;  ///< Prices the counters; the run itself does not look at it.
   std::string chip_path;  ///< For messages about what does not fit the chip.
   Implementation implementation;
   bool data = true;

@@ -6,7 +6,7 @@
 
 #include "app/commands/command_line.h"
 #include "app/config/chip_file.h"
-#include "app/config/choices.h"
+#include "app/config/technology_file.h"
 #include "app/files/hash.h"
 #include "app/files/output_folder.h"
 #include "app/files/shipped.h"
@@ -29,6 +29,7 @@ RunRequest make_request(const RunOptions& options, const std::string& workload,
   request.workload = read_workload_file(workload);
   request.chip = read_chip_file(chip);
   request.chip_path = chip;
+  request.technology = read_technology_file(find_technology(request.chip.technology, chip));
   request.implementation = parse_implementation(options.implementations);
   request.data = !options.no_data;
   if (options.timing == "beat") request.chip.timing = hw::Timing::kBeat;
@@ -65,7 +66,9 @@ int run_command(const RunOptions& options) {
                request.workload.name, *outcome.difference);
     return kComparisonFailed;
   }
-  std::vector<InputFile> inputs = {input_file("workload", workload), input_file("chip", chip)};
+  std::vector<InputFile> inputs = {
+      input_file("workload", workload), input_file("chip", chip),
+      input_file("technology", find_technology(request.chip.technology, chip))};
   for (const auto& [role, path] : outcome.inputs) inputs.push_back(input_file(role, path));
   const RunReport report = make_report(request, outcome, std::move(inputs));
   folder.add("layers.csv", layers_csv(report));

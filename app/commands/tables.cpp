@@ -6,6 +6,7 @@
 
 #include "app/commands/command_line.h"
 #include "app/config/chip_file.h"
+#include "app/config/technology_file.h"
 #include "app/files/shipped.h"
 #include "app/report/damf_comparison.h"
 #include "app/simulation.h"
@@ -27,6 +28,8 @@ int tables_command(const std::string& chip) {
   std::vector<ComparedDesign> designs;
   const std::string chip_path = find_file("--chip", "chips", chip);
   const hw::ChipConfig config = read_chip_file(chip_path);
+  const hw::Technology technology =
+      read_technology_file(find_technology(config.technology, chip_path));
   for (const Design& design : {Design{"bert-base-mhsa-softmax", "BERT-base"},
                                Design{"bert-small-mhsa-softmax", "BERTsmall"},
                                Design{"bert-base-mhsa-damf", "BERT-base with DAMF"}}) {
@@ -34,6 +37,7 @@ int tables_command(const std::string& chip) {
     run.request.workload = read_workload_file(find_file("tables", "workloads", design.workload));
     run.request.chip = config;
     run.request.chip_path = chip_path;
+    run.request.technology = technology;
     run.request.data = false;
     run.outcome = simulate(run.request);
     run.report = make_report(run.request, run.outcome, {});

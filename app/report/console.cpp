@@ -45,7 +45,7 @@ void put_phases(Text to, const RunReport& report) {
   for (const PhaseFigures& phase : report.phases) {
     fmt::format_to(to, "  {:<18}{:>9}{:>11}{:>14}{:>14}{:>16.0f}\n", hw::phase_name(phase.phase),
                    phase.commands, phase.cycles, phase.activity.macs_static,
-                   phase.activity.macs_dynamic, phase.dynamic_pj);
+                   phase.activity.macs_dynamic, phase.total_dynamic_pj());
   }
 }
 
@@ -74,6 +74,7 @@ void put_dynamic(Text to, const RunReport& report) {
   };
   put("this run", report.dynamic);
   put("without the weight load", report.dynamic_resident);
+  put("and without DRAM energy", report.dynamic_on_chip);
   fmt::format_to(to, "    {:<26}{:>7.2f}%{:>9}{:>8.2f}%   (power)\n", "MulTCIM, as quoted",
                  100 * kMultcimMacsShare, "-", 100 * kMultcimPowerShare);
 }

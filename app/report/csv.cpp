@@ -96,7 +96,7 @@ std::string phases_csv(const RunReport& report) {
                    phase.busy_cycles);
     put_macs(to, phase.activity);
     put_bytes(to, phase.traffic);
-    fmt::format_to(to, ",{}\n", phase.dynamic_pj);
+    fmt::format_to(to, ",{}\n", phase.total_dynamic_pj());
   }
   return csv;
 }

@@ -207,6 +207,7 @@ void put_dynamic(Text to, const std::vector<ComparedDesign>& designs) {
   for (const ComparedDesign& column : designs) {
     put(column.name, column.run->dynamic);
     put(column.name + ", weights already there", column.run->dynamic_resident);
+    put(column.name + ", and without DRAM energy", column.run->dynamic_on_chip);
   }
   fmt::format_to(to, "  {:<48}{:>7.2f}%{:>9}{:>8.2f}%  (of the power)\n",
                  "MulTCIM on BERT-base, as the document quotes it", 100 * kMultcimMacsShare, "-",

@@ -4,8 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "app/report/energy.h"
-
 namespace quadrille::app {
 namespace {
 
@@ -39,37 +37,46 @@ std::int64_t covered_cycles(const std::vector<CommandRecord>& records, Chosen ch
   return cycles;
 }
 
-PhaseFigures phase_figures(Phase phase, const RunRequest& request, const RunOutcome& outcome,
-                           const EnergyModel& model) {
+PhaseFigures phase_figures(Phase phase, const RunRequest& request, const RunOutcome& outcome) {
   PhaseFigures figures;
   figures.phase = phase;
   const auto& records = outcome.chip.records;
+  // Energy is linear in activity and traffic, so units are priced once each.
+  std::array<hw::Activity, hw::kUnits> activity;
+  std::array<hw::Traffic, hw::kUnits> traffic;
   for (const CommandRecord& record : records) {
     if (record.phase != phase) continue;
+    const auto unit = static_cast<std::size_t>(record.unit);
     ++figures.commands;
     figures.busy_cycles += record.occupancy.busy;
-    figures.activity += record.activity;
-    figures.traffic += record.traffic;
+    activity[unit] += record.activity;
+    traffic[unit] += record.traffic;
+  }
+  for (std::size_t unit = 0; unit < hw::kUnits; ++unit) {
+    figures.activity += activity[unit];
+    figures.traffic += traffic[unit];
+    hw::add(figures.dynamic_pj,
+            hw::dynamic_energy_pj(request.chip, request.technology, static_cast<hw::Unit>(unit),
+                                  activity[unit], traffic[unit]));
   }
   figures.cycles = covered_cycles(records, [phase](Phase other) { return other == phase; });
-  figures.dynamic_pj = model.dynamic_pj(
-      records, [phase](const CommandRecord& record) { return record.phase == phase; });
-  (void)request;
   return figures;
 }
 
 double share(double part, double whole) { return whole > 0.0 ? part / whole : 0.0; }
 
-DynamicOperands dynamic_operands(const RunReport& report, bool with_load) {
+DynamicOperands dynamic_operands(const RunReport& report, bool with_load, bool with_dram) {
   const hw::ChipResult& chip = report.outcome->chip;
   DynamicOperands figures;
   double products = 0.0, writes = 0.0, energy = 0.0;
   std::int64_t macs = 0, dynamic_macs = 0;
   for (const PhaseFigures& phase : report.phases) {
     if (is_load(phase.phase) && !with_load) continue;
-    energy += phase.dynamic_pj;
-    if (is_product(phase.phase)) products += phase.dynamic_pj;
-    if (is_write(phase.phase)) writes += phase.dynamic_pj;
+    const double picojoules =
+        phase.total_dynamic_pj() - (with_dram ? 0.0 : phase.dynamic_pj.at("dram"));
+    energy += picojoules;
+    if (is_product(phase.phase)) products += picojoules;
+    if (is_write(phase.phase)) writes += picojoules;
     macs += phase.activity.macs_static + phase.activity.macs_dynamic;
     dynamic_macs += phase.activity.macs_dynamic;
   }
@@ -98,14 +105,18 @@ RunReport make_report(const RunRequest& request, const RunOutcome& outcome,
   report.request = &request;
   report.outcome = &outcome;
   report.inputs = std::move(inputs);
-  const EnergyModel model(request.chip, outcome.chip);
-  report.energy = model.run();
   for (const Phase phase : kPhases) {
-    PhaseFigures figures = phase_figures(phase, request, outcome, model);
-    if (figures.commands > 0) report.phases.push_back(figures);
+    PhaseFigures figures = phase_figures(phase, request, outcome);
+    if (figures.commands == 0) continue;
+    hw::add(report.energy.dynamic_pj, figures.dynamic_pj);
+    report.phases.push_back(std::move(figures));
   }
-  report.dynamic = dynamic_operands(report, true);
-  report.dynamic_resident = dynamic_operands(report, false);
+  report.energy.static_pj =
+      hw::static_energy_pj(request.chip, request.technology, outcome.chip.cycles);
+  report.energy.area_um2 = hw::area_um2(request.chip, request.technology);
+  report.dynamic = dynamic_operands(report, true, true);
+  report.dynamic_resident = dynamic_operands(report, false, true);
+  report.dynamic_on_chip = dynamic_operands(report, false, false);
   return report;
 }
 

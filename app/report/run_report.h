@@ -25,7 +25,9 @@ struct PhaseFigures {
   std::int64_t busy_cycles = 0;  ///< Summed over units, so of all phases more than the run has.
   hw::Activity activity;
   hw::Traffic traffic;
-  double dynamic_pj = 0.0;
+  hw::ByComponent dynamic_pj;
+
+  double total_dynamic_pj() const { return hw::total(dynamic_pj); }
 };
 
 /// The dynamic-operand problem: products of two run-time matrices, and writing
@@ -49,6 +51,7 @@ struct RunReport {
   std::vector<PhaseFigures> phases;  ///< In the order of hw::Phase; those with commands.
   DynamicOperands dynamic;           ///< Of the whole run.
   DynamicOperands dynamic_resident;  ///< Without the one-time load of the static weights.
+  DynamicOperands dynamic_on_chip;   ///< And without the DRAM's energy.
 };
 
 /// Both must outlive the report.

@@ -83,7 +83,9 @@ void expect_measures(const json& measures) {
   EXPECT_NEAR(by_component, energy.at("total"), 1e-6 * energy.at("total").get<double>());
   EXPECT_DOUBLE_EQ(energy.at("total"),
                    energy.at("dynamic").get<double>() + energy.at("static").get<double>());
-  EXPECT_TRUE(measures.at("area_um2").is_number());
+  EXPECT_GT(measures.at("area_um2").get<double>(), 0.0);
+  EXPECT_GT(energy.at("dynamic").get<double>(), 0.0);
+  EXPECT_GT(energy.at("static").get<double>(), 0.0);
   EXPECT_TRUE(measures.at("error").contains("sqnr_db"));
   EXPECT_TRUE(measures.at("error").contains("max_abs"));
   EXPECT_TRUE(measures.at("clock_hz").is_number());
@@ -187,7 +189,7 @@ TEST_F(Run, TrainedLayersReportTheirLoss) {
     EXPECT_EQ(loss.at("predictions"), 127);
     EXPECT_NEAR(loss.at("chip").get<double>(), loss.at("float").get<double>(), 0.01);
     EXPECT_NE(loss.at("chip"), loss.at("float"));
-    EXPECT_EQ(total.at("inputs").size(), 4U);
+    EXPECT_EQ(total.at("inputs").size(), 5U);
     EXPECT_EQ(total.at("seed"), nullptr);
   }
 }
@@ -249,6 +251,7 @@ TEST_F(Run, RefusesChipFiles) {
   refuse_chip("  burst_bytes", "  burst_bytes: 3", {"dram.burst_bytes"});
   refuse_chip("  query_rows", "  query_rows: 0", {"damf.query_rows"});
   refuse_chip("  sram_factor", "  sram_factor: 9", {"sram_factor"});
+  refuse_chip("technology", "technology: cmos82", {"cmos82", "did you mean 'cmos28'?"});
   refuse_chip("timing", "timing: beet", {"timing", "beat"});
 }
 
@@ -287,7 +290,7 @@ TEST_F(Run, TensorsFromAFile) {
       "name: mine\nkind: attention-layer\nmechanism: softmax\ntokens: 5\nmodel_width: 8\n"
       "heads: 2\nhead_width: 4\ndata:\n  source: file\n  tensors: tensors.safetensors\n";
   const json total = summary(folder_.write("mine.yaml", text));
-  EXPECT_EQ(total.at("inputs").size(), 3U);
+  EXPECT_EQ(total.at("inputs").size(), 4U);
   EXPECT_GT(total.at("error").at("sqnr_db").get<double>(), 15.0);
 
   fs::remove_all(out());
