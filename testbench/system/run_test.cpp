@@ -101,6 +101,43 @@ void expect_measures(const json& measures) {
   }
 }
 
+/// As much of JSON Schema as docs/summary.schema.json uses.
+void expect_schema(const json& schema, const json& value, const std::string& place) {
+  SCOPED_TRACE(place);
+  const json types = schema.at("type").is_array() ? schema.at("type") : json({schema.at("type")});
+  bool fits = false;
+  for (const std::string type : types) {
+    fits = fits || (type == "object" && value.is_object()) ||
+           (type == "array" && value.is_array()) || (type == "string" && value.is_string()) ||
+           (type == "number" && value.is_number()) ||
+           (type == "integer" && value.is_number_integer()) ||
+           (type == "boolean" && value.is_boolean()) || (type == "null" && value.is_null());
+  }
+  EXPECT_TRUE(fits) << value;
+  EXPECT_EQ(value, schema.value("const", value));
+  if (value.is_array()) {
+    for (const json& item : value) expect_schema(schema.at("items"), item, place + "[]");
+  }
+  if (!value.is_object()) return;
+  for (const std::string name : schema.value("required", json::array()))
+    EXPECT_TRUE(value.contains(name)) << name;
+  for (const auto& [name, item] : value.items()) {
+    if (schema.contains("properties") && schema.at("properties").contains(name)) {
+      expect_schema(schema.at("properties").at(name), item, place + "." + name);
+    } else {
+      ASSERT_TRUE(schema.at("additionalProperties").is_object()) << name;
+      expect_schema(schema.at("additionalProperties"), item, place + "." + name);
+    }
+  }
+}
+
+TEST_F(Run, SummariesKeepTheirSchema) {
+  const json schema = json::parse(TemporaryFolder::read(kRoot + "/docs/summary.schema.json"));
+  expect_schema(schema, summary("smoke-damf", {"--impl", "damf=rtl"}), "");
+  expect_schema(schema, summary("smoke-softmax", {"--no-data"}), "");
+  expect_schema(schema, summary("licences-softmax"), "");
+}
+
 TEST_F(Run, WritesTheReportItPromises) {
   for (const char* workload : {"smoke-softmax", "smoke-damf"}) {
     SCOPED_TRACE(workload);
