@@ -1,5 +1,7 @@
 #include "hw/energy/energy.h"
 
+#include <algorithm>
+
 namespace quadrille::hw {
 namespace {
 
@@ -30,8 +32,15 @@ const char* component_of(Unit unit) {
   }
 }
 
-double bank_kib(const ChipConfig& config) {
-  return real(config.scratchpad.capacity_bytes) / config.scratchpad.banks / 1024.0;
+// A bank of words wider than 128 bits is as many sub-arrays side by side, and
+// an access activates only those that its bytes fall in.
+double sub_arrays_per_bank(const ChipConfig& config) {
+  return std::max(1.0, config.scratchpad.word_bytes / real(kSliceBytes));
+}
+
+double sub_array_kib(const ChipConfig& config) {
+  return real(config.scratchpad.capacity_bytes) / config.scratchpad.banks /
+         sub_arrays_per_bank(config) / 1024.0;
 }
 
 double cim_bits(const ChipConfig& config) {
@@ -61,7 +70,7 @@ ByComponent dynamic_energy_pj(const ChipConfig& config, const Technology& techno
   } else if (unit != Unit::kDma) {
     energy[component_of(unit)] = operations_pj(technology, activity);
   }
-  const SramRow sram = technology.sram(bank_kib(config));
+  const SramRow sram = technology.sram(sub_array_kib(config));
   energy["sram"] = config.sram_factor * (real(traffic.sram_read.slices) * sram.read_pj +
                                          real(traffic.sram_write.slices) * sram.write_pj);
   energy["dram"] = 8.0 * (real(traffic.dram_read_bytes) * technology.value("dram.read_bit") +
@@ -77,8 +86,8 @@ ByComponent static_energy_pj(const ChipConfig& config, const Technology& technol
   const double seconds = real(cycles) / config.clock_hz;
   const auto picojoules = [&](double microwatts) { return microwatts * seconds * 1e6; };
   ByComponent energy;
-  energy["sram"] =
-      picojoules(config.scratchpad.banks * technology.sram(bank_kib(config)).leakage_uw);
+  energy["sram"] = picojoules(config.scratchpad.banks * sub_arrays_per_bank(config) *
+                              technology.sram(sub_array_kib(config)).leakage_uw);
   const double macro_kib = cim_bits(config) / config.cim.macros / 8.0 / 1024.0;
   energy["cim"] = picojoules(config.cim.macros * technology.sram(macro_kib).leakage_uw);
   const ByComponent area = area_um2(config, technology);

@@ -21,8 +21,9 @@ Technology table() {
 
 ChipConfig chip() {
   ChipConfig config;
-  config.scratchpad.capacity_bytes = 16 * 16 * 1024;  // Banks of 16 KiB.
+  config.scratchpad.capacity_bytes = 16 * 32 * 1024;  // Banks of two 16 KiB sub-arrays.
   config.scratchpad.banks = 16;
+  config.scratchpad.word_bytes = 32;
   config.sram_factor = 3.0;
   config.activity = 0.25;
   return config;
@@ -98,7 +99,7 @@ TEST(Energy, LeakageIsPowerTimesTime) {
   ChipConfig config = chip();
   config.clock_hz = 1e9;
   const auto energy = static_energy_pj(config, table(), 1000);  // One microsecond.
-  EXPECT_NEAR(energy.at("sram"), 16 * 20.0, 1e-9);              // uW x us = pJ.
+  EXPECT_NEAR(energy.at("sram"), 16 * 2 * 20.0, 1e-9);          // uW x us = pJ.
   const double logic_mm2 = area_um2(config, table()).at("vector") * 1e-6;
   EXPECT_NEAR(energy.at("vector"), logic_mm2 * table().value("leakage.logic"), 1e-12);
 }
