@@ -1,0 +1,53 @@
+// Question: does a comparison find the first difference, and fail when it
+// compared nothing?
+#include "app/operators/compare.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "app/simulation.h"
+
+namespace quadrille::app {
+namespace {
+
+OperatorResult result_of(const std::string& name, std::vector<std::int64_t> codes) {
+  OperatorResult result;
+  const auto columns = static_cast<std::int64_t>(codes.size()) / 2;
+  add_integer(result, name, {2, columns}, std::move(codes), 0.5);
+  return result;
+}
+
+TEST(FirstDifference, NamesTensorIndexAndValues) {
+  const OperatorResult golden = result_of("out", {1, 2, 3, 4, 5, 6});
+  EXPECT_EQ(first_difference("a", golden, "b", golden), std::nullopt);
+  EXPECT_EQ(first_difference("a", golden, "b", result_of("out", {1, 2, 3, 4, -5, 7})),
+            "tensor 'out_q' [1,1]: a 5, b -5");
+}
+
+TEST(FirstDifference, TensorsThatOnlyOneHas) {
+  const OperatorResult golden = result_of("out", {1, 2});
+  EXPECT_EQ(first_difference("a", golden, "b", result_of("weights", {1, 2})),
+            "tensor 'out_q': missing in b");
+  OperatorResult more = golden;
+  add_integer(more, "weights", {1}, {1}, 1.0);
+  EXPECT_EQ(first_difference("a", golden, "b", more), "tensor 'weights_q': missing in a");
+  EXPECT_THAT(first_difference("a", golden, "b", result_of("out", {1, 2, 3, 4})).value_or(""),
+              testing::HasSubstr("shape [2,1] in a, [2,2] in b"));
+}
+
+TEST(FirstDifference, NothingComparedIsADifference) {
+  EXPECT_EQ(first_difference("a", {}, "b", {}), "nothing to compare in a and b");
+  EXPECT_EQ(first_difference("a", result_of("out", {}), "b", result_of("out", {})),
+            "nothing to compare in a and b");
+}
+
+TEST(ErrorFigures, InDecibelsAndLargestError) {
+  const ErrorFigures figures = error_figures({3.0, -4.0}, {3.0, -4.5});
+  ASSERT_TRUE(figures.sqnr_db.has_value());
+  EXPECT_DOUBLE_EQ(*figures.sqnr_db, 20.0);  // 25 / 0.25
+  EXPECT_DOUBLE_EQ(figures.max_abs, 0.5);
+  EXPECT_FALSE(error_figures({1.0}, {1.0}).sqnr_db.has_value());
+}
+
+}  // namespace
+}  // namespace quadrille::app
