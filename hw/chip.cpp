@@ -73,7 +73,7 @@ struct DamfModel {
   static constexpr bool kWritesCim = false;
   DamfConfig config;
   const DamfEngine* engine;
-  bool rtl;
+  std::function<std::unique_ptr<BeatEngine<DamfOperation>>(const DamfConfig&)> make_body;
 
   DamfOperation get(const hw::Operation& operation) const {
     if (const auto* project = std::get_if<DamfProject>(&operation)) return *project;
@@ -92,9 +92,7 @@ struct DamfModel {
   void execute(const DamfOperation& op, const Bytes& bytes, Activity& values) {
     engine->execute(op, bytes, values);
   }
-  std::unique_ptr<BeatEngine<DamfOperation>> body(Activity*) {
-    return rtl ? make_damf_rtl_body(config) : make_damf_beat_body(config);
-  }
+  std::unique_ptr<BeatEngine<DamfOperation>> body(Activity*) { return make_body(config); }
 };
 
 struct VectorModel {
@@ -298,7 +296,8 @@ Chip::Chip(sc_core::sc_module_name name, const ChipConfig& config, const ChipOpt
   const auto place = [this](std::unique_ptr<SteppedUnit> unit) {
     units_[static_cast<std::size_t>(unit->unit())] = std::move(unit);
   };
-  const bool damf_rtl = options.rtl.count("damf") != 0;
+  DamfModel damf{config_.damf, &engines_->damf, make_damf_beat_body};
+  if (options.rtl.count("damf") != 0) damf.make_body = options.damf_rtl_body;
   place(std::make_unique<DmaUnit>(around, dma_, dram_.get(), beat));
   place(std::make_unique<EngineUnit<CimModel<CimWrite>>>(Unit::kCimWrite, around, true,
                                                          CimModel<CimWrite>{&engines_->cim}, beat));
@@ -306,8 +305,7 @@ Chip::Chip(sc_core::sc_module_name name, const ChipConfig& config, const ChipOpt
       Unit::kCimCompute, around, true, CimModel<CimMultiply>{&engines_->cim}, beat));
   place(std::make_unique<EngineUnit<SoftmaxModel>>(
       Unit::kSoftmax, around, false, SoftmaxModel{config_.softmax, &engines_->softmax}, beat));
-  place(std::make_unique<EngineUnit<DamfModel>>(
-      Unit::kDamf, around, false, DamfModel{config_.damf, &engines_->damf, damf_rtl}, beat));
+  place(std::make_unique<EngineUnit<DamfModel>>(Unit::kDamf, around, false, std::move(damf), beat));
   place(std::make_unique<EngineUnit<VectorModel>>(
       Unit::kVector, around, false, VectorModel{config_.vector, &engines_->vector}, beat));
   std::array<UnitExecutor*, kUnits> executors{};

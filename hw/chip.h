@@ -14,6 +14,7 @@
 #include "hw/chip_result.h"
 #include "hw/clock.h"
 #include "hw/engine_unit.h"
+#include "hw/engines/damf/damf_engine.h"
 #include "hw/memory/bytes.h"
 #include "hw/memory/dma.h"
 #include "hw/memory/dram.h"
@@ -28,6 +29,10 @@ struct ChipOptions {
   Timing timing = Timing::kTile;
   /// Engines to run in RTL, by name; any makes the run beat-timed.
   std::set<std::string> rtl;
+  /// Where the DAMF engine's RTL comes from: another netlist of the same pins,
+  /// say one with a planted fault, can take its place.
+  std::function<std::unique_ptr<BeatEngine<DamfOperation>>(const DamfConfig&)> damf_rtl_body =
+      make_damf_rtl_body;
   /// Without data no byte is touched; cycles and access counters are the same.
   bool data = true;
   /// No DRAM of its own: bind_external_dram() must be called.

@@ -7,9 +7,9 @@
 
 #include "hw/engines/damf/damf_engine.h"
 #include "testbench/common/damf_case.h"
+#include "testbench/common/damf_wrong_body.h"
 #include "testbench/common/lockstep.h"
 #include "testbench/common/seed.h"
-#include "testbench/lockstep/damf_wrong_body.h"
 
 namespace quadrille::testbench {
 namespace {

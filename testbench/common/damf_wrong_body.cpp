@@ -1,4 +1,4 @@
-#include "testbench/lockstep/damf_wrong_body.h"
+#include "testbench/common/damf_wrong_body.h"
 
 #include "VdamfEngineWrong.h"
 #include "hw/engines/damf/rtl_body.h"
