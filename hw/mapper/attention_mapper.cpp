@@ -91,22 +91,12 @@ void check_head_width(const ChipConfig& config, const model::AttentionShape& sha
                        " or a multiple of it, found head_width " + std::to_string(width));
 }
 
-void check_damf(const ChipConfig& config, int tokens, int model_width) {
-  if (tokens > config.damf.max_tokens) {
-    throw InputError(config.name, "damf.max_tokens", "expected at least " + std::to_string(tokens));
-  }
-  if (model_width > config.damf.max_model_width) {
-    throw InputError(config.name, "damf.max_model_width",
-                     "expected at least " + std::to_string(model_width));
-  }
-}
-
 class LayerMapper {
  public:
   LayerMapper(const ChipConfig& config, const model::AttentionInteger& layer)
       : bench_(config), layer_(layer), shape_(layer.shape) {
     check_head_width(config, shape_);
-    if (!softmax()) check_damf(config, shape_.tokens, shape_.model_width);
+    if (!softmax()) check_damf_limits(config, shape_.tokens, shape_.model_width);
   }
 
   Mapping map() {

@@ -16,6 +16,16 @@ View view_of(const Buffer& buffer) {
   return {buffer.address, buffer.pitch_bytes, {buffer.storage}};
 }
 
+void check_damf_limits(const ChipConfig& config, int tokens, int model_width) {
+  if (tokens > config.damf.max_tokens) {
+    throw InputError(config.name, "damf.max_tokens", "expected at least " + std::to_string(tokens));
+  }
+  if (model_width > config.damf.max_model_width) {
+    throw InputError(config.name, "damf.max_model_width",
+                     "expected at least " + std::to_string(model_width));
+  }
+}
+
 Buffer Workbench::load(const DramTensor& tensor, Phase phase) {
   const std::int64_t row_bytes = tensor.row_elements * tensor.element_bytes;
   const Buffer buffer = scratchpad.matrix(tensor.rows, row_bytes, "tensor " + tensor.name);

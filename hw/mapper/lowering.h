@@ -22,6 +22,9 @@ struct View {
 
 View view_of(const Buffer& buffer);
 
+/// Throws InputError when the DAMF engine's buffers are too small for a head.
+void check_damf_limits(const ChipConfig& config, int tokens, int model_width);
+
 /// State that the pieces share while one mapping is built.
 struct Workbench {
   explicit Workbench(const ChipConfig& chip)

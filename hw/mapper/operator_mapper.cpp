@@ -7,16 +7,6 @@
 namespace quadrille::hw {
 namespace {
 
-void check_tokens(const ChipConfig& config, int tokens, int model_width) {
-  if (tokens > config.damf.max_tokens) {
-    throw InputError(config.name, "damf.max_tokens", "expected at least " + std::to_string(tokens));
-  }
-  if (model_width > config.damf.max_model_width) {
-    throw InputError(config.name, "damf.max_model_width",
-                     "expected at least " + std::to_string(model_width));
-  }
-}
-
 void attend(Workbench& bench, const View& scores, const View& values, int tokens, int width,
             const model::DamfSettings& settings, const model::PowerRule& rule) {
   const Buffer out = bench.scratchpad.matrix(tokens, std::int64_t{width} * 4, "out");
@@ -93,7 +83,7 @@ Mapping map_softmax(const ChipConfig& config, const model::SoftmaxShape& shape,
 
 Mapping map_damf_attend(const ChipConfig& config, int tokens, int width,
                         const model::DamfSettings& settings, const model::PowerRule& rule) {
-  check_tokens(config, tokens, 1);
+  check_damf_limits(config, tokens, 1);
   Workbench bench(config);
   bench.dram.place("st", 1, std::int64_t{tokens} * 2, 1, false);
   bench.dram.place("V", tokens, width, 1, false);
@@ -106,7 +96,7 @@ Mapping map_damf_attend(const ChipConfig& config, int tokens, int width,
 }
 
 Mapping map_damf(const ChipConfig& config, const DamfProblem& problem) {
-  check_tokens(config, problem.tokens, problem.model_width);
+  check_damf_limits(config, problem.tokens, problem.model_width);
   Workbench bench(config);
   bench.dram.place("X", problem.tokens, problem.model_width, 1, false);
   bench.dram.place("u", 1, problem.model_width, 1, false);
