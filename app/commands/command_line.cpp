@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <new>
 
 #include "app/commands/eval.h"
@@ -84,7 +85,8 @@ int parse_and_run(int argc, const char* const* argv) {
       ->check(word_of_list({"tile", "beat"}));
   run_app->add_flag("--no-data", run.no_data, "Timing and counters only, no values");
   run_app->add_option("--trace", run.trace, "perfetto,fst: timelines to write");
-  run_app->add_option("--seed", run.seed, "Seed of random data, instead of the workload's");
+  run_app->add_option("--seed", run.seed, "Seed of random data, instead of the workload's")
+      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
 
   EvalOptions eval;
   CLI::App* eval_app = program.add_subcommand("eval", "Apply one operator to your tensors");

@@ -44,7 +44,7 @@ RunRequest make_request(const RunOptions& options, const std::string& workload,
       throw InputError("--seed", std::to_string(*options.seed),
                        "this workload's data are not random, expected no seed");
     }
-    request.workload.random.seed = *options.seed;
+    request.workload.random.seed = static_cast<std::uint64_t>(*options.seed);
   }
   return request;
 }

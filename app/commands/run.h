@@ -16,7 +16,7 @@ struct RunOptions {
   std::string timing;                        ///< "" : the chip's
   bool no_data = false;
   std::string trace;
-  std::optional<std::uint64_t> seed;
+  std::optional<std::int64_t> seed;
 };
 
 int run_command(const RunOptions& options);

@@ -67,14 +67,25 @@ InputTensor::InputTensor(const SafetensorsFile& file, const std::string& name,
     }
   }
   is_integer_ = file.is_integer(name);
-  if (!is_integer_) {
+  if (is_integer_) {
+    integers_ = file.read_i64(name);
+    scale_ = read_scale(file, name);
+    reals_.reserve(integers_.size());
+    for (const std::int64_t code : integers_) reals_.push_back(static_cast<double>(code) * scale_);
+  } else {
     reals_ = file.read_f64(name);
-    return;
   }
-  integers_ = file.read_i64(name);
-  scale_ = read_scale(file, name);
-  reals_.reserve(integers_.size());
-  for (const std::int64_t code : integers_) reals_.push_back(static_cast<double>(code) * scale_);
+  require_usual_magnitude(file_, name, reals_);
+}
+
+void require_usual_magnitude(const std::string& file, const std::string& name,
+                             const std::vector<double>& values) {
+  double largest = 0.0;
+  for (const double value : values) largest = std::max(largest, std::fabs(value));
+  if (largest == 0.0 || (largest >= kLeastMagnitude && largest <= kLargestMagnitude)) return;
+  throw InputError(file, fmt::format("tensor {}", in_quotes(name)),
+                   fmt::format("largest magnitude {:g}, expected all zeros or {:g} to {:g}",
+                               largest, kLeastMagnitude, kLargestMagnitude));
 }
 
 model::Codes InputTensor::codes(int bits) const {

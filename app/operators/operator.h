@@ -94,6 +94,15 @@ class InputTensor {
   double scale_ = 1.0;
 };
 
+/// Products of up to four tensors' scales must stay far inside double's range.
+inline constexpr double kLeastMagnitude = 1e-30;
+inline constexpr double kLargestMagnitude = 1e30;
+
+/// InputError unless `values` are all zero or their largest magnitude lies in
+/// that range.
+void require_usual_magnitude(const std::string& file, const std::string& name,
+                             const std::vector<double>& values);
+
 /// Refuses every tensor of the file whose name is not in `names`.
 void refuse_other_tensors(const SafetensorsFile& file, const std::vector<std::string>& names);
 

@@ -96,6 +96,7 @@ class LayerMapper {
   LayerMapper(const ChipConfig& config, const model::AttentionInteger& layer)
       : bench_(config), layer_(layer), shape_(layer.shape) {
     check_head_width(config, shape_);
+    check_cim_bits(config, 8, 8);
     if (!softmax()) check_damf_limits(config, shape_.tokens, shape_.model_width);
   }
 

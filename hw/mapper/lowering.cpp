@@ -16,6 +16,17 @@ View view_of(const Buffer& buffer) {
   return {buffer.address, buffer.pitch_bytes, {buffer.storage}};
 }
 
+void check_cim_bits(const ChipConfig& config, int input_bits, int weight_bits) {
+  if (weight_bits > config.cim.weight_bits) {
+    throw InputError(config.name, "cim.weight_bits",
+                     "expected at least " + std::to_string(weight_bits));
+  }
+  if (input_bits > config.cim.input_bits) {
+    throw InputError(config.name, "cim.input_bits",
+                     "expected at least " + std::to_string(input_bits));
+  }
+}
+
 void check_damf_limits(const ChipConfig& config, int tokens, int model_width) {
   if (tokens > config.damf.max_tokens) {
     throw InputError(config.name, "damf.max_tokens", "expected at least " + std::to_string(tokens));
@@ -215,9 +226,11 @@ void SoftmaxHeads::plan_macros(const Limits& limits) {
     v_macros = std::min(v_macros, v_tiles * std::max(1, (limits.macros - k_macros) / v_tiles));
     if (k_macros + v_macros > limits.macros) {
       throw InputError(bench_.config.name, "cim.macros",
-                       "expected at least " + std::to_string(k_tiles + v_tiles) +
-                           " macros for the keys and values of one head, found " +
-                           std::to_string(limits.macros));
+                       "expected " + std::to_string(k_tiles + v_tiles) +
+                           " macros for the keys and values of one head beside the static "
+                           "matrices, found " +
+                           std::to_string(limits.macros) + " left of " +
+                           std::to_string(cim.macros));
     }
   }
   key_strips_ = strips_of(shape_.keys, k_macros / k_tiles * cim.columns);

@@ -22,6 +22,9 @@ struct View {
 
 View view_of(const Buffer& buffer);
 
+/// Throws InputError when the CIM bank holds or takes fewer bits.
+void check_cim_bits(const ChipConfig& config, int input_bits, int weight_bits);
+
 /// Throws InputError when the DAMF engine's buffers are too small for a head.
 void check_damf_limits(const ChipConfig& config, int tokens, int model_width);
 

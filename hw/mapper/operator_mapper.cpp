@@ -30,6 +30,7 @@ void attend(Workbench& bench, const View& scores, const View& values, int tokens
 
 Mapping map_softmax(const ChipConfig& config, const model::SoftmaxShape& shape,
                     const model::Multiplier& exponent) {
+  check_cim_bits(config, 8, 8);
   Workbench bench(config);
   bench.dram.place("Q", shape.queries, shape.width, 1, false);
   bench.dram.place("K", shape.keys, shape.width, 1, false);
@@ -97,6 +98,7 @@ Mapping map_damf_attend(const ChipConfig& config, int tokens, int width,
 
 Mapping map_damf(const ChipConfig& config, const DamfProblem& problem) {
   check_damf_limits(config, problem.tokens, problem.model_width);
+  check_cim_bits(config, 8, 8);
   Workbench bench(config);
   bench.dram.place("X", problem.tokens, problem.model_width, 1, false);
   bench.dram.place("u", 1, problem.model_width, 1, false);
@@ -148,14 +150,7 @@ Mapping map_damf(const ChipConfig& config, const DamfProblem& problem) {
 
 Mapping map_matmul(const ChipConfig& config, int tokens, int k, int n, int input_bits,
                    int weight_bits) {
-  if (weight_bits > config.cim.weight_bits) {
-    throw InputError(config.name, "cim.weight_bits",
-                     "expected at least " + std::to_string(weight_bits));
-  }
-  if (input_bits > config.cim.input_bits) {
-    throw InputError(config.name, "cim.input_bits",
-                     "expected at least " + std::to_string(input_bits));
-  }
+  check_cim_bits(config, input_bits, weight_bits);
   Workbench bench(config);
   bench.dram.place("X", tokens, k, 1, false);
   bench.dram.place("W", k, n, 1, false);

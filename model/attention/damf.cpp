@@ -25,6 +25,11 @@ SingularTriple leading_singular_triple(const std::vector<double>& wq, const std:
   const Eigen::MatrixXd basis_k = qr_k.householderQ() * thin;
   const Eigen::MatrixXd core = (basis_q.transpose() * q) * (basis_k.transpose() * k).transpose();
   const Eigen::JacobiSVD<Eigen::MatrixXd> svd(core, Eigen::ComputeFullU | Eigen::ComputeFullV);
+  // Without a leading direction every score is zero, whatever the basis.
+  if (!(svd.singularValues()[0] > 0.0)) {
+    const std::vector<double> zeros(static_cast<std::size_t>(rows), 0.0);
+    return {0.0, zeros, zeros};
+  }
   Eigen::VectorXd u = basis_q * svd.matrixU().col(0);
   Eigen::VectorXd v = basis_k * svd.matrixV().col(0);
   Eigen::Index peak = 0;

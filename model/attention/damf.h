@@ -40,7 +40,9 @@ inline constexpr int kDamfOutputFractionBits = 8;
 
 /// Leading singular triple of M = WQ * WK^T by SVD (6)-(8).
 /// WQ, WK: [D, h] row-major. u, v: [D]. The sign of (u, v) is fixed so that
-/// the component of u with the largest magnitude is positive.
+/// the component of u with the largest magnitude is positive. With sigma = 0
+/// u and v are zero, so that every row of every level is uniform. The products
+/// of the operands must stay inside double's range.
 struct SingularTriple {
   double sigma = 0.0;
   std::vector<double> u;

@@ -26,6 +26,7 @@ Codes quantise(const std::vector<double>& values, double scale, int bits) {
   for (const double value : values) {
     // nearbyint under the default rounding mode is half to even.
     const double code = std::nearbyint(value / scale);
+    if (std::isnan(code)) throw InvariantError("quantise: a value is not a number");
     codes.q.push_back(static_cast<std::int32_t>(std::clamp(code, lower, upper)));
   }
   return codes;

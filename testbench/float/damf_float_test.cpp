@@ -206,5 +206,15 @@ TEST(LeadingSingularTriple, IsTheLeadingTripleOfTheProduct) {
   }
 }
 
+// No leading direction: every score is zero and every row uniform, with sigma
+// kept or omitted.
+TEST(DamfFloat, ZeroWeightsGiveAZeroTriple) {
+  const auto triple =
+      leading_singular_triple(std::vector<double>(6, 0.0), {1.0, 2.0, 3.0, 4.0, 5.0, 6.0}, 3, 2);
+  EXPECT_EQ(triple.sigma, 0.0);
+  EXPECT_EQ(triple.u, std::vector<double>(3, 0.0));
+  EXPECT_EQ(triple.v, std::vector<double>(3, 0.0));
+}
+
 }  // namespace
 }  // namespace quadrille::model

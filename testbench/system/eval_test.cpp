@@ -203,11 +203,24 @@ TEST_F(Eval, RefusesNanAndInfinity) {
 
 TEST_F(Eval, RefusesScalesBeyondTheHardware) {
   SafetensorsWriter writer;
-  writer.add_f64("Q", {1, 1}, {1e-200});
+  writer.add_f64("Q", {1, 1}, {1e-20});
   writer.add_f64("K", {1, 1}, {1.0});
   writer.add_f64("V", {1, 1}, {1.0});
   writer.write(folder_.file("tiny.safetensors"));
   refuse("softmax", folder_.file("tiny.safetensors"), {"Q, K", "2^"});
+}
+
+// Products of such numbers leave the range of double.
+TEST_F(Eval, RefusesMagnitudesWhoseProductsOverflow) {
+  for (const double huge : {1e-200, 1e155}) {
+    SafetensorsWriter writer;
+    writer.add_f64("X", {1, 1}, {1.0});
+    writer.add_f64("WQ", {1, 1}, {huge});
+    writer.add_f64("WK", {1, 1}, {1.0});
+    writer.add_f64("WV", {1, 1}, {1.0});
+    writer.write(folder_.file("huge.safetensors"));
+    refuse("damf", folder_.file("huge.safetensors"), {"'WQ'", "magnitude"});
+  }
 }
 
 TEST_F(Eval, OutputThatCannotBeWritten) {
