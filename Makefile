@@ -25,7 +25,7 @@ dev: setup ## build with warnings as errors and run the tests
 
 asan: setup ## tests under the address sanitizer
 	@cmake --preset asan && cmake --build --preset asan -j $(JOBS)
-	@cd build-asan && LSAN_OPTIONS=suppressions=$(CURDIR)/testbench/lsan.supp ctest -j $(JOBS) --output-on-failure --no-tests=error
+	@cd build-asan && LSAN_OPTIONS=suppressions=$(CURDIR)/testbench/lsan.supp:print_suppressions=0 ctest -j $(JOBS) --output-on-failure --no-tests=error
 
 ubsan: setup ## tests under the undefined-behaviour sanitizer
 	@cmake --preset ubsan && cmake --build --preset ubsan -j $(JOBS)
