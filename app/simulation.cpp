@@ -41,12 +41,16 @@ ErrorFigures error_figures(const std::vector<double>& expected, const std::vecto
 }
 
 RunOutcome simulate(const RunRequest& request) {
-  std::optional<LayerOperator> layer;
-  if (request.data) layer.emplace(request.workload);
   // The mapper's messages begin with the chip's name: let it be the file's.
   hw::ChipConfig named = request.chip;
   if (!request.chip_path.empty()) named.name = request.chip_path;
-  const ChipJob job = layer ? layer->lower(named) : lower_shape(named, request.workload.shape);
+  // What does not fit is refused here, before any numbers are made.
+  ChipJob job = lower_shape(named, request.workload.shape);
+  std::optional<LayerOperator> layer;
+  if (request.data) {
+    layer.emplace(request.workload);
+    job = layer->lower(named);
+  }
   ChipRun run = run_on_chip(request.chip, request.implementation, job, request.data);
 
   RunOutcome outcome;
