@@ -12,6 +12,7 @@ struct Activity {
   std::int64_t macs_static = 0;
   std::int64_t macs_dynamic = 0;
   std::int64_t macs_wasted = 0;
+  std::int64_t macs_wide = 0;  ///< Of the static and dynamic: an operand wider than 8 bits.
   std::int64_t exponentials = 0;
   std::int64_t compares = 0;   ///< Running maximum and minimum.
   std::int64_t additions = 0;  ///< Sums that belong to no MAC.
@@ -20,6 +21,9 @@ struct Activity {
   std::int64_t leading_ones = 0;  ///< Roundings to a power of two.
   std::int64_t multiplies = 0;    ///< Scalings and normalisations by one factor.
   std::int64_t requantises = 0;
+  std::int64_t local_read_bytes = 0;  ///< From memories and state inside the engine.
+  std::int64_t local_write_bytes = 0;
+  std::int64_t local_conflict_cycles = 0;  ///< Lost to bank conflicts inside the engine.
   // CIM only.
   std::int64_t cim_bit_cycles = 0;  ///< 1-bit input x 1-bit weight products, padding included.
   std::int64_t cim_static_write_bits = 0;   ///< Cell bits written with trained constants.

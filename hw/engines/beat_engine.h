@@ -6,6 +6,8 @@
 #include <array>
 #include <cstdint>
 
+#include "hw/engines/command_course.h"
+
 namespace quadrille::hw {
 
 /// One beat of a stream: at most kBytes bytes cross the port in one cycle.
@@ -39,6 +41,9 @@ struct BeatInputs {
 ///  - The engine takes exactly the input beats that its operation's
 ///    input_stream() lists, in that order, and gives exactly the output beats
 ///    of output_stream(). Bits of a beat beyond its size are ignored.
+///  - repeat_input() asks for the input stream once more, from its beginning. It
+///    may rise when all beats of the present pass were taken and falls when the
+///    first beat of the next is taken. How often it rises may depend on data.
 ///  - Reset state: no command, command_ready() true.
 template <typename Operation>
 class BeatEngine {
@@ -47,10 +52,15 @@ class BeatEngine {
   virtual bool command_ready() const = 0;
   virtual bool input_ready() const = 0;
   virtual bool output_valid() const = 0;
+  virtual bool repeat_input() const { return false; }
   /// Defined only while output_valid().
   virtual const Beat& output() const = 0;
   /// One rising clock edge.
   virtual void tick(const BeatInputs<Operation>& inputs) = 0;
+
+  /// Not a pin: what the last command's data decided, once it has ended. A body
+  /// that cannot tell (RTL) has none.
+  virtual const CommandCourse* course() const { return nullptr; }
 };
 
 }  // namespace quadrille::hw

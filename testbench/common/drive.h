@@ -24,7 +24,7 @@ std::int64_t drive(hw::BeatEngine<Operation>& body, const Operation& operation,
   const LockstepResult result = run_lockstep<Operation>({&body}, operation, input, output, memory,
                                                         surroundings, cycle, 10'000'000);
   EXPECT_EQ(result.difference, "");
-  EXPECT_EQ(result.input_beats, hw::stream_beats(input));
+  EXPECT_EQ(result.input_beats, result.input_passes * hw::stream_beats(input));
   EXPECT_EQ(result.output_beats, hw::stream_beats(output));
   return result.cycles;
 }

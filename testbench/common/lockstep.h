@@ -28,6 +28,7 @@ struct LockstepResult {
   std::int64_t cycles = 0;  ///< Command accepted to command_ready again.
   std::int64_t input_beats = 0;
   std::int64_t output_beats = 0;
+  std::int64_t input_passes = 1;  ///< How often the input stream was read.
   std::int64_t compared_pins = 0;
   std::string difference;  ///< Empty: no pin differed, both streams complete.
 };
@@ -61,6 +62,7 @@ LockstepResult run_lockstep(const std::vector<hw::BeatEngine<Operation>*>& bodie
     const bool command_ready = first.command_ready();
     const bool input_ready = first.input_ready();
     const bool output_valid = first.output_valid();
+    const bool repeat_input = first.repeat_input();
     for (std::size_t i = 1; i < bodies.size(); ++i) {
       const auto pin = [&](const char* name, bool expected, bool actual) -> std::string {
         ++result.compared_pins;
@@ -71,7 +73,8 @@ LockstepResult run_lockstep(const std::vector<hw::BeatEngine<Operation>*>& bodie
       for (const std::string& difference :
            {pin("command_ready", command_ready, bodies[i]->command_ready()),
             pin("input_ready", input_ready, bodies[i]->input_ready()),
-            pin("output_valid", output_valid, bodies[i]->output_valid())}) {
+            pin("output_valid", output_valid, bodies[i]->output_valid()),
+            pin("repeat_input", repeat_input, bodies[i]->repeat_input())}) {
         if (!difference.empty()) return differ(difference);
       }
       if (!output_valid) continue;
@@ -86,6 +89,10 @@ LockstepResult run_lockstep(const std::vector<hw::BeatEngine<Operation>*>& bodie
       if (!reader.done()) return differ("command ended before its input");
       if (!writer.done()) return differ("command ended before its output");
       return result;
+    }
+    if (accepted >= 0 && repeat_input && reader.done()) {
+      reader = hw::StreamCursor(input);
+      ++result.input_passes;
     }
     command_offered = accepted < 0 && (command_offered || surroundings.command.go(cycle));
     input_offered = (accepted >= 0 || command_offered) && !reader.done() &&
