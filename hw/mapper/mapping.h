@@ -7,6 +7,8 @@
 
 #include "hw/chip_config.h"
 #include "hw/sequencer/program.h"
+#include "model/attention/linear.h"
+#include "model/attention/sinkhorn.h"
 #include "model/transformer/attention_layer.h"
 
 namespace quadrille::hw {
@@ -61,5 +63,44 @@ Mapping map_damf(const ChipConfig& config, const DamfProblem& problem);
 /// out = X W on codes of input_bits and weight_bits.
 Mapping map_matmul(const ChipConfig& config, int tokens, int k, int n, int input_bits,
                    int weight_bits);
+
+/// Sinkhorn normalisation, and attention with it.
+struct SinkhornProblem {
+  /// Shape, settings and integer formats. settings.half_steps and .tolerance are
+  /// what the unit runs with.
+  model::SinkhornInteger integer;
+  /// 0: the input is C; else d: the input is Q[n, d] and K[m, d], 8-bit codes,
+  /// whose products the CIM bank makes. Batch 1.
+  int score_width = 0;
+  int element_bytes = 2;      ///< Of C: 2, or 4.
+  bool warm_columns = false;  ///< A tensor g0 of starting log2 codes.
+  bool warm_rows = false;     ///< And f0.
+  bool kernel_wanted = true;  ///< Output K.
+  int value_width = 0;        ///< 0: no V. Batch 1.
+  int value_bytes = 2;        ///< Of V: 1, 2 or 4.
+  /// Without data: half-steps that a tolerance stop is taken to need; 0: no such
+  /// assumption, the tolerance is evaluated.
+  int assumed_half_steps = 0;
+};
+/// Tensors in: C[B, n m] or Q[n, d] and K[m, d]; g0[B, m], f0[B, n] (4 bytes);
+/// V[m, dv]. Out, 4 bytes each: f[B, n], g[B, m] (packed reciprocals with held K),
+/// iterations[1, B], kernel[B n, m], out[n, dv].
+Mapping map_sinkhorn(const ChipConfig& config, const SinkhornProblem& problem);
+
+/// Linear attention of one head on 8-bit codes. Tensors in: tables[3, 256] (phi of
+/// Q, K, RP), RP[2k+1, d], Q, K, V. Out: `out` (4 bytes) and, if wanted,
+/// `numerator` and `denominator`[1, Lq] (8 bytes). Streams through the scratchpad
+/// in pieces, so any length fits.
+struct LinearProblem {
+  model::LinearShape shape;
+  bool sums_wanted = false;
+};
+Mapping map_linear(const ChipConfig& config, const LinearProblem& problem);
+
+/// DAMF's collapsed form on the linear-attention engine: tensors as for
+/// map_damf_attend(). InputError for settings that it does not have (negative =
+/// clamp, another mode).
+Mapping map_damf_linear(const ChipConfig& config, int tokens, int width,
+                        const model::DamfSettings& settings);
 
 }  // namespace quadrille::hw
