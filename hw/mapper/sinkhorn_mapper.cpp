@@ -1,7 +1,7 @@
 // Lowers Sinkhorn normalisation and attention: scores, scalings, application.
 #include <algorithm>
 
-#include "hw/mapper/lowering.h"
+#include "hw/mapper/sinkhorn_lowering.h"
 #include "model/errors.h"
 
 namespace quadrille::hw {
@@ -9,46 +9,6 @@ namespace {
 
 using model::SinkhornForm;
 using model::SinkhornUpdate;
-
-// What both commands of a problem have in common.
-SinkhornScale scale_command(const SinkhornProblem& problem) {
-  const model::SinkhornInteger& integer = problem.integer;
-  const model::SinkhornSettings& settings = integer.settings;
-  SinkhornScale operation;
-  operation.element_bytes = problem.score_width > 0 ? 4 : problem.element_bytes;
-  operation.rows = integer.shape.rows;
-  operation.columns = integer.shape.columns;
-  operation.causal = integer.shape.causal;
-  operation.warm = problem.warm_columns || problem.warm_rows;
-  operation.factor = integer.factor;
-  operation.logit_fraction_bits = integer.fraction_bits;
-  operation.form = settings.form;
-  operation.update = settings.update;
-  operation.half_steps = settings.half_steps;
-  operation.stop = settings.tolerance > 0.0;
-  operation.tolerance_code = integer.tolerance_code;
-  if (operation.stop && problem.assumed_half_steps > 0) {
-    operation.stop = false;
-    operation.verify = problem.assumed_half_steps < settings.half_steps;
-    operation.half_steps = std::min(problem.assumed_half_steps, settings.half_steps);
-  }
-  operation.column_target = model::sinkhorn_column_target(integer.shape);
-  operation.column_target_inverse =
-      model::make_multiplier(static_cast<double>(integer.shape.columns) / integer.shape.rows);
-  return operation;
-}
-
-SinkhornApply apply_command(const SinkhornProblem& problem, const SinkhornScale& scale) {
-  SinkhornApply operation;
-  operation.element_bytes = scale.element_bytes;
-  operation.columns = scale.columns;
-  operation.causal = scale.causal;
-  operation.factor = scale.factor;
-  operation.logit_fraction_bits = scale.logit_fraction_bits;
-  operation.value_bytes = problem.value_bytes;
-  operation.value_width = problem.value_width;
-  return operation;
-}
 
 std::uint64_t offset(std::uint64_t address, std::int64_t bytes) {
   return address + static_cast<std::uint64_t>(bytes);
@@ -197,7 +157,7 @@ class SinkhornMapper {
   void scale_piece(const Piece& piece, std::int64_t first, std::int64_t count) {
     const std::int64_t elements = shape_.elements();
     load("C", piece.elements, first * elements, 1, count * elements);
-    SinkhornScale operation = scale_command(problem_);
+    SinkhornScale operation = sinkhorn_scale_command(problem_);
     std::vector<Storage> reads{piece.elements.storage};
     if (warm()) {
       load_warm(operation, piece.warm_rows, piece.warm_columns, first, count, reads);
@@ -259,14 +219,14 @@ class SinkhornMapper {
     } else {
       load("C", elements_, matrix * shape_.elements(), shape_.rows, shape_.columns);
     }
-    const SinkhornScale scale = scale_one(matrix);
+    scale(matrix);
     if (held()) {
       if (problem_.kernel_wanted) {
         store("kernel", kernel_, matrix * shape_.elements(), shape_.rows, shape_.columns);
       }
-      if (problem_.value_width > 0) apply(matrix, scale);
+      if (problem_.value_width > 0) apply(matrix);
     } else if (problem_.kernel_wanted || problem_.value_width > 0) {
-      apply(matrix, scale);
+      apply(matrix);
     }
   }
 
@@ -283,55 +243,16 @@ class SinkhornMapper {
     if (held()) kernel_ = plan.matrix(shape_.rows, std::int64_t{4} * shape_.columns, "K");
   }
 
-  // Q K^T by the CIM bank: strips of keys, as many as the macros hold.
+  // Q K^T by the CIM bank.
   void scores() {
-    const CimConfig& cim = bench_.config.cim;
-    const Buffer q = bench_.load(bench_.dram.at("Q"), Phase::kLoadInput);
-    const Buffer k = bench_.load(bench_.dram.at("K"), Phase::kLoadInput);
-    const int tiles = static_cast<int>(divide_up(problem_.score_width, cim.rows));
-    if (tiles > cim.macros) {
-      throw InputError(bench_.config.name, "cim.macros",
-                       "expected at least " + std::to_string(tiles) + " for keys of width " +
-                           std::to_string(problem_.score_width));
-    }
-    const int wanted = static_cast<int>(divide_up(shape_.columns, cim.columns)) * tiles;
-    const int per_slot =
-        wanted <= cim.macros ? wanted : std::max(1, cim.macros / 2 / tiles) * tiles;
-    Rotation<MacroSlot> slots = macro_slots(bench_.builder, 0, cim.macros, per_slot);
-    for (const Strip& strip : strips_of(shape_.columns, per_slot / tiles * cim.columns)) {
-      score_strip(q, k, strip, slots.next());
-    }
+    const View q = view_of(bench_.load(bench_.dram.at("Q"), Phase::kLoadInput));
+    const View k = view_of(bench_.load(bench_.dram.at("K"), Phase::kLoadInput));
+    ScoreProducts products(bench_, {0, bench_.config.cim.macros, shape_, problem_.score_width});
+    products.emit(0, q, k, elements_);
   }
 
-  void score_strip(const Buffer& q, const Buffer& k, const Strip& strip, const MacroSlot& slot) {
-    const CimConfig& cim = bench_.config.cim;
-    const CimRegion region = region_for(cim, slot.first_macro, problem_.score_width, strip.columns);
-    CimWrite write;
-    write.source = offset(k.address, strip.first_column * k.pitch_bytes);
-    write.source_pitch_bytes = k.pitch_bytes;
-    write.rows = problem_.score_width;
-    write.columns = strip.columns;
-    write.transpose = true;
-    write.dynamic = true;
-    write.region = region;
-    bench_.builder.add(write, Phase::kWriteDynamic, 0, {k.storage}, {slot.storage});
-    CimMultiply multiply;
-    multiply.source = q.address;
-    multiply.source_pitch_bytes = q.pitch_bytes;
-    multiply.destination = offset(elements_.address, std::int64_t{4} * strip.first_column);
-    multiply.destination_pitch_bytes = elements_.pitch_bytes;
-    multiply.tokens = shape_.rows;
-    multiply.rows = problem_.score_width;
-    multiply.columns = strip.columns;
-    multiply.dynamic = true;
-    multiply.causal_columns = shape_.causal;
-    multiply.first_token = -strip.first_column;
-    multiply.region = region;
-    bench_.builder.add(multiply, Phase::kScores, 0, {q.storage, slot.storage}, {elements_.storage});
-  }
-
-  SinkhornScale scale_one(int matrix) {
-    SinkhornScale operation = scale_command(problem_);
+  void scale(int matrix) {
+    SinkhornScale operation = sinkhorn_scale_command(problem_);
     std::vector<Storage> reads{elements_.storage};
     if (warm()) load_warm(operation, warm_rows_, warm_columns_, matrix, 1, reads);
     operation.source = elements_.address;
@@ -350,7 +271,6 @@ class SinkhornMapper {
     }
     bench_.builder.add(operation, Phase::kNormalise, 0, reads, writes);
     store_scalings(rows_, columns_, counts_, matrix, 1);
-    return operation;
   }
 
   struct Stripe {
@@ -388,16 +308,16 @@ class SinkhornMapper {
     bench_.choices.push_back("K applied in stripes of " + std::to_string(stripe_rows_) + " rows");
   }
 
-  void apply(int matrix, const SinkhornScale& scale) {
+  void apply(int matrix) {
     if (stripe_rows_ == 0) make_stripes();
     for (std::int64_t row = 0; row < shape_.rows; row += stripe_rows_) {
-      apply_stripe(matrix, scale, row, std::min(stripe_rows_, shape_.rows - row));
+      apply_stripe(matrix, row, std::min(stripe_rows_, shape_.rows - row));
     }
   }
 
-  void apply_stripe(int matrix, const SinkhornScale& scale, std::int64_t row, std::int64_t rows) {
+  void apply_stripe(int matrix, std::int64_t row, std::int64_t rows) {
     const Stripe& stripe = stripes_.next();
-    SinkhornApply operation = apply_command(problem_, scale);
+    SinkhornApply operation = sinkhorn_apply_command(problem_);
     const Buffer& source = held() ? kernel_ : elements_;
     operation.source = offset(source.address, row * source.pitch_bytes);
     operation.source_pitch_bytes = source.pitch_bytes;
