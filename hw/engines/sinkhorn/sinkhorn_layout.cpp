@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "hw/engines/beat_engine.h"
+#include "hw/engines/sinkhorn/sinkhorn_engine.h"
 
 namespace quadrille::hw {
 namespace {
@@ -31,11 +32,18 @@ SinkhornCut matrix_cut(const SinkhornConfig& config, const SinkhornScale& operat
   return {matrices * elements, block_beat(config, operation, elements)};
 }
 
+/// A pass of reads, then one of writes, on the same port.
+SinkhornCycles scale_in_place(const SinkhornLayout& layout, SinkhornSide side) {
+  SinkhornCycles result = layout.pass(side);
+  result += result;
+  result.cycles += kSinkhornTiming.scale_latency;
+  return result;
+}
+
 }  // namespace
 
 int SinkhornCut::size(std::int64_t position, std::int64_t total) const {
-  return static_cast<int>(
-      std::min({std::int64_t{beat}, run - position % run, total - position}));
+  return static_cast<int>(std::min({std::int64_t{beat}, run - position % run, total - position}));
 }
 
 SinkhornLayout::SinkhornLayout(const SinkhornConfig& config, int rows, int columns, int matrices)
@@ -60,8 +68,8 @@ std::vector<SinkhornGroup> SinkhornLayout::groups(SinkhornSide side) const {
   // Equal groups share their count of bank conflicts.
   const auto add = [&](int first_line, int matrices, int group_lines) {
     if (groups.empty() || groups.back().lines != matrices * group_lines)
-      groups.push_back({matrices * group_lines, steps,
-                        step_cycles(side, first_line, matrices, group_lines)});
+      groups.push_back(
+          {matrices * group_lines, steps, step_cycles(side, first_line, matrices, group_lines)});
     else
       groups.push_back(groups.back());
   };
@@ -80,8 +88,7 @@ int SinkhornLayout::step_cycles(SinkhornSide side, int first_line, int matrices,
   int most = 0;
   for (int matrix = 0; matrix < matrices; ++matrix) {
     for (int line = first_line; line < first_line + lines; ++line) {
-      const int place =
-          side == SinkhornSide::kRows ? bank(matrix, line, 0) : bank(matrix, 0, line);
+      const int place = side == SinkhornSide::kRows ? bank(matrix, line, 0) : bank(matrix, 0, line);
       most = std::max(most, ++counts[static_cast<std::size_t>(place)]);
     }
   }
@@ -139,6 +146,23 @@ SinkhornCycles SinkhornLayout::beats(const SinkhornCut& cut) const {
   return result;
 }
 
+SinkhornCycles sinkhorn_sweep_cycles(const SinkhornScale& operation, const SinkhornLayout& layout,
+                                     SinkhornSide side) {
+  SinkhornCycles result = layout.sums(side);
+  result.cycles += kSinkhornTiming.sweep_latency;
+  if (operation.form == model::SinkhornForm::kMatrix) result += scale_in_place(layout, side);
+  return result;
+}
+
+SinkhornCycles sinkhorn_conversion_cycles(const SinkhornScale& operation,
+                                          const SinkhornLayout& layout) {
+  if (operation.form == model::SinkhornForm::kScaling) return {};
+  SinkhornCycles result = layout.sums(SinkhornSide::kRows);
+  result.cycles += kSinkhornTiming.sweep_latency;
+  result += scale_in_place(layout, SinkhornSide::kRows);
+  return result;
+}
+
 SinkhornCut sinkhorn_element_cut(const SinkhornConfig& config, const SinkhornScale& operation,
                                  int matrices) {
   return matrix_cut(config, operation, matrices, operation.element_bytes,
@@ -159,6 +183,28 @@ SinkhornCut sinkhorn_word_cut(const SinkhornConfig& config, const SinkhornScale&
 int sinkhorn_chunk_columns(const SinkhornConfig& config) {
   const int columns = config.tile_elements / 2 / config.lanes;
   return columns - columns % config.lanes;
+}
+
+std::vector<SinkhornChunk> sinkhorn_chunks(const SinkhornConfig& config,
+                                           const SinkhornScale& operation) {
+  const int width = sinkhorn_chunk_columns(config);
+  std::vector<SinkhornChunk> chunks;
+  for (int row = 0; row < operation.rows; row += config.lanes) {
+    for (int column = 0; column < operation.columns; column += width) {
+      const int columns = std::min(width, operation.columns - column);
+      chunks.push_back({row, std::min(config.lanes, operation.rows - row), column, columns,
+                        column + columns == operation.columns});
+    }
+  }
+  return chunks;
+}
+
+std::int64_t sinkhorn_visible(std::int64_t rows, std::int64_t columns, bool causal,
+                              std::int64_t first_row) {
+  if (!causal) return rows * columns;
+  // Rows until the last column is in sight form an arithmetic series.
+  const std::int64_t growing = std::clamp<std::int64_t>(columns - first_row - 1, 0, rows);
+  return growing * (first_row + 1) + growing * (growing - 1) / 2 + (rows - growing) * columns;
 }
 
 }  // namespace quadrille::hw

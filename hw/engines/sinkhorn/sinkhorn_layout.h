@@ -81,6 +81,14 @@ class SinkhornLayout {
   int side_by_side_;
 };
 
+/// One sweep over a resident block, from its first step to the next sweep's.
+SinkhornCycles sinkhorn_sweep_cycles(const SinkhornScale& operation, const SinkhornLayout& layout,
+                                     SinkhornSide side);
+/// Held K, before the first sweep: the largest logit of every row and of the
+/// matrix, then K in place of every logit. Nothing for kScaling.
+SinkhornCycles sinkhorn_conversion_cycles(const SinkhornScale& operation,
+                                          const SinkhornLayout& layout);
+
 /// Cuts of a resident command's streams; `matrices` of the block (the last one
 /// may hold fewer).
 SinkhornCut sinkhorn_element_cut(const SinkhornConfig& config, const SinkhornScale& operation,
@@ -94,6 +102,22 @@ SinkhornCut sinkhorn_word_cut(const SinkhornConfig& config, const SinkhornScale&
 /// Columns of a streamed command's chunk: half of the tile memory holds `lanes`
 /// rows of so many.
 int sinkhorn_chunk_columns(const SinkhornConfig& config);
+
+/// A part of a streamed matrix; half of the tile memory holds one.
+struct SinkhornChunk {
+  int row = 0;  ///< First one.
+  int rows = 0;
+  int column = 0;
+  int columns = 0;
+  bool ends_rows = false;  ///< The last chunk of its rows.
+};
+/// In the order in which a pass takes them.
+std::vector<SinkhornChunk> sinkhorn_chunks(const SinkhornConfig& config,
+                                           const SinkhornScale& operation);
+
+/// Rows i with column <= i, columns not beyond: visible elements of a causal matrix.
+std::int64_t sinkhorn_visible(std::int64_t rows, std::int64_t columns, bool causal,
+                              std::int64_t first_row);
 
 /// Throws InvariantError, with names, when a command does not fit the engine.
 void validate(const SinkhornConfig& config);

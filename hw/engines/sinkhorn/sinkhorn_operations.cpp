@@ -89,18 +89,13 @@ void add_warm(Stream& stream, const SinkhornConfig& config, const SinkhornScale&
 /// One pass over a matrix that does not fit: `lanes` rows after `lanes` rows,
 /// each in chunks of columns.
 void add_chunks(Stream& stream, const SinkhornConfig& config, const SinkhornScale& operation) {
-  const int width = sinkhorn_chunk_columns(config);
-  for (int row = 0; row < operation.rows; row += config.lanes) {
-    const int rows = std::min(config.lanes, operation.rows - row);
-    for (int column = 0; column < operation.columns; column += width) {
-      const int columns = std::min(width, operation.columns - column);
-      const std::int64_t at = row * operation.source_pitch_bytes +
-                              std::int64_t{column} * operation.element_bytes;
-      stream.push_back(matrix_rows(offset(operation.source, at), rows,
-                                   std::int64_t{columns} * operation.element_bytes,
-                                   operation.source_pitch_bytes,
-                                   config.lanes * operation.element_bytes));
-    }
+  for (const SinkhornChunk& chunk : sinkhorn_chunks(config, operation)) {
+    const std::int64_t at = chunk.row * operation.source_pitch_bytes +
+                            std::int64_t{chunk.column} * operation.element_bytes;
+    stream.push_back(matrix_rows(offset(operation.source, at), chunk.rows,
+                                 std::int64_t{chunk.columns} * operation.element_bytes,
+                                 operation.source_pitch_bytes,
+                                 config.lanes * operation.element_bytes));
   }
 }
 
@@ -138,8 +133,8 @@ void validate(const SinkhornConfig& config, const SinkhornScale& operation) {
   require(who, "rows", operation.rows, 1, config.max_lines);
   require(who, "columns", operation.columns, 1, config.max_lines);
   require(who, "half_steps", operation.half_steps, 1, INT32_MAX - 1);
-  require(who, "logit_fraction_bits", operation.logit_fraction_bits,
-          model::kLeastLogitFractionBits, model::kMostLogitFractionBits);
+  require(who, "logit_fraction_bits", operation.logit_fraction_bits, model::kLeastLogitFractionBits,
+          model::kMostLogitFractionBits);
   require(who, "factor shift", operation.factor.shift, 0, 62);
   require(operation.element_bytes == 2 || operation.element_bytes == 4,
           "element_bytes is " + std::to_string(operation.element_bytes) + ", must be 2 or 4");
@@ -164,8 +159,8 @@ void validate(const SinkhornConfig& config, const SinkhornApply& operation) {
   require(who, "columns", operation.columns, 1, config.max_lines);
   require(who, "first_row", operation.first_row, 0, INT32_MAX / 2);
   require(who, "value_width", operation.value_width, operation.kernel_wanted ? 0 : 1, 1 << 20);
-  require(who, "logit_fraction_bits", operation.logit_fraction_bits,
-          model::kLeastLogitFractionBits, model::kMostLogitFractionBits);
+  require(who, "logit_fraction_bits", operation.logit_fraction_bits, model::kLeastLogitFractionBits,
+          model::kMostLogitFractionBits);
   require(who, "factor shift", operation.factor.shift, 0, 62);
   const bool elements = operation.from == SinkhornSource::kElements;
   require(who, "element_bytes", operation.element_bytes, elements ? 2 : 4, 4);
@@ -226,10 +221,9 @@ Stream input_stream(const SinkhornConfig& config, const SinkhornApply& operation
     stream.push_back(
         flat(operation.row_scalings, std::int64_t{4} * operation.rows, 4 * config.lanes));
   }
-  const StreamSegment elements =
-      matrix_rows(operation.source, operation.rows,
-                  std::int64_t{operation.columns} * operation.element_bytes,
-                  operation.source_pitch_bytes, config.lanes * operation.element_bytes);
+  const StreamSegment elements = matrix_rows(
+      operation.source, operation.rows, std::int64_t{operation.columns} * operation.element_bytes,
+      operation.source_pitch_bytes, config.lanes * operation.element_bytes);
   if (operation.value_width == 0) stream.push_back(elements);
   for (int column = 0; column < operation.value_width; column += config.value_columns) {
     const int beat_bytes =
@@ -251,8 +245,9 @@ Stream output_stream(const SinkhornConfig& config, const SinkhornApply& operatio
       stream.push_back(flat(offset(operation.kernel, row * operation.kernel_pitch_bytes),
                             std::int64_t{4} * operation.columns, 4 * config.lanes));
       if (first_width > 0)
-        stream.push_back(flat(offset(operation.destination, row * operation.destination_pitch_bytes),
-                              4 * first_width, 4 * first_width));
+        stream.push_back(
+            flat(offset(operation.destination, row * operation.destination_pitch_bytes),
+                 4 * first_width, 4 * first_width));
     }
   }
   for (int column = operation.kernel_wanted ? first_width : 0; column < operation.value_width;

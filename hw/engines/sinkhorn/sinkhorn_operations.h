@@ -45,7 +45,7 @@ struct SinkhornScale {
   std::uint64_t warm_columns = 0;  ///< [batch, columns], with `warm`.
   std::uint64_t row_scalings = 0;  ///< Destination [batch, rows].
   std::uint64_t column_scalings = 0;
-  std::uint64_t counts = 0;  ///< [batch]
+  std::uint64_t counts = 0;    ///< [batch]
   bool kernel_wanted = false;  ///< Resident only, with any form: give K too.
   std::uint64_t kernel = 0;    ///< Destination of K; columns * 4 pitch: rows without gaps.
   std::int64_t kernel_pitch_bytes = 0;
