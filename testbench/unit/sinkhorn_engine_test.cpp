@@ -463,5 +463,131 @@ TEST(SinkhornEngine, ApplyEqualsTheSpecification) {
   }
 }
 
+// --- counters ---------------------------------------------------------------------
+
+/// A command without addresses.
+SinkhornScale plain_scale(int rows, int columns, SinkhornForm form) {
+  SinkhornScale o;
+  o.rows = rows;
+  o.columns = columns;
+  o.form = form;
+  o.half_steps = 5;
+  o.source_pitch_bytes = 2 * columns;
+  o.matrix_stride_bytes = rows * o.source_pitch_bytes;
+  o.kernel_pitch_bytes = 4 * columns;
+  o.kernel_stride_bytes = rows * o.kernel_pitch_bytes;
+  return o;
+}
+
+Activity activity_of(const SinkhornConfig& config, const SinkhornOperation& operation) {
+  const SinkhornEngine engine(config);
+  return engine.activity(operation, engine.course(operation));
+}
+
+TEST(SinkhornEngine, CountsTheVisibleElementsOfEverySweep) {
+  for (const auto& [rows, columns] : {std::pair{7, 7}, {9, 4}, {4, 9}, {50, 40}}) {
+    for (const bool causal : {false, true}) {
+      for (const int batch : {1, 6}) {
+        std::int64_t seen = 0;
+        for (int i = 0; i < rows; ++i)
+          for (int j = 0; j < columns; ++j) seen += !causal || j <= i ? batch : 0;
+        const std::int64_t all = std::int64_t{batch} * rows * columns;
+        std::int64_t seen_columns = 0;
+        for (int j = 0; j < columns; ++j) seen_columns += !causal || j < rows ? batch : 0;
+        const std::int64_t lines = 3 * batch * rows + 2 * seen_columns;  // 5 half-steps.
+        SinkhornScale o = plain_scale(rows, columns, SinkhornForm::kScaling);
+        o.causal = causal;
+        o.batch = batch;
+        const Activity scaling = activity_of({}, o);
+        EXPECT_EQ(scaling.exponentials, 5 * seen);
+        EXPECT_EQ(scaling.additions, 5 * seen);
+        EXPECT_EQ(scaling.reciprocals, lines);
+        EXPECT_EQ(scaling.multiplies, seen);
+        // Every logit once, and nothing but scalings afterwards.
+        EXPECT_EQ(scaling.local_write_bytes, 2 * all + 4 * lines);
+        o.verify = true;
+        o.update = SinkhornUpdate::kDamped;
+        EXPECT_EQ(activity_of({}, o).exponentials, 12 * seen);
+        EXPECT_EQ(activity_of({}, o).reciprocals, 6 * (batch * rows + seen_columns));
+        SinkhornScale held = plain_scale(rows, columns, SinkhornForm::kKernel);
+        held.causal = causal;
+        held.batch = batch;
+        const Activity kernel = activity_of({}, held);
+        EXPECT_EQ(kernel.macs_dynamic, 5 * seen);
+        EXPECT_EQ(kernel.macs_wide, 5 * seen);
+        EXPECT_EQ(kernel.exponentials, seen);
+        EXPECT_EQ(kernel.compares, seen);
+        EXPECT_EQ(kernel.local_write_bytes, 8 * all + 4 * lines);
+        held.form = SinkhornForm::kMatrix;
+        const Activity matrix = activity_of({}, held);
+        EXPECT_EQ(matrix.additions, 5 * seen);
+        EXPECT_EQ(matrix.multiplies, seen + 5 * seen + 2 * seen_columns);
+        EXPECT_EQ(matrix.local_write_bytes, 8 * all + 5 * 4 * all + 4 * lines);
+      }
+    }
+  }
+}
+
+TEST(SinkhornEngine, CountsAnApplyByVisibleElementsAndColumnsOfV) {
+  SinkhornApply o;
+  o.rows = 5;
+  o.first_row = 2;
+  o.columns = 40;
+  o.causal = true;
+  o.value_width = 20;
+  const Activity activity = activity_of({}, o);
+  const std::int64_t seen = 3 + 4 + 5 + 6 + 7;
+  EXPECT_EQ(activity.macs_dynamic, seen * 20);
+  EXPECT_EQ(activity.macs_wide, seen * 20);
+  // 2 beats of 32 lanes per row, 3 groups of 8 columns.
+  EXPECT_EQ(activity.macs_dynamic + activity.macs_wasted, 5 * 64 * 24);
+  EXPECT_EQ(activity.exponentials, 3 * seen);
+  EXPECT_EQ(activity.requantises, 5 * 20);
+}
+
+// A column of 32 neighbours in one bank takes 32 cycles; the skew takes one.
+TEST(SinkhornEngine, OnlyTheSkewServesRowsAndColumnsAlike) {
+  SinkhornScale o = plain_scale(64, 64, SinkhornForm::kScaling);
+  SinkhornConfig config;
+  EXPECT_EQ(activity_of(config, o).local_conflict_cycles, 0);
+  config.skewed = false;
+  EXPECT_EQ(activity_of(config, o).local_conflict_cycles, 3 * 2 * 64 * 31);
+}
+
+TEST(SinkhornEngine, RefusesWhatDoesNotFit) {
+  SinkhornConfig config;
+  config.lanes = 65;
+  EXPECT_THROW(SinkhornEngine{config}, InvariantError);
+  config = {};
+  config.log_units = 33;
+  EXPECT_THROW(SinkhornEngine{config}, InvariantError);
+  const SinkhornEngine engine({});
+  const auto refused = [&](const SinkhornOperation& o) {
+    EXPECT_THROW(engine.alone_cycles(o, {}), InvariantError);
+    EXPECT_THROW(std::visit([](const auto& v) { return input_stream(SinkhornConfig{}, v); }, o),
+                 InvariantError);
+  };
+  refused(plain_scale(4097, 4, SinkhornForm::kScaling));
+  refused(plain_scale(128, 65, SinkhornForm::kKernel));  // 128 x 96 words of 32 bits.
+  SinkhornScale o = plain_scale(200, 200, SinkhornForm::kScaling);
+  o.batch = 2;
+  refused(o);
+  o = plain_scale(4, 4, SinkhornForm::kKernel);
+  o.update = SinkhornUpdate::kDamped;
+  refused(o);
+  o.update = SinkhornUpdate::kAlternate;
+  o.warm = true;
+  refused(o);
+  o = plain_scale(4, 4, SinkhornForm::kScaling);
+  o.half_steps = 0;
+  refused(o);
+  SinkhornApply apply;
+  apply.rows = apply.columns = 4;
+  refused(apply);  // Neither K nor V.
+  apply.kernel_wanted = true;
+  apply.from = SinkhornSource::kKernel;
+  refused(apply);  // Elements of 2 bytes.
+}
+
 }  // namespace
 }  // namespace quadrille
