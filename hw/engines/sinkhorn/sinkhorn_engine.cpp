@@ -95,10 +95,7 @@ SinkhornCycles pass_cycles(const SinkhornConfig& config, const SinkhornScale& op
     SinkhornCycles steps;
     if (rows) steps += layout.pass(SinkhornSide::kRows);
     if (columns) steps += layout.pass(SinkhornSide::kColumns);
-    // Each row's beats lie in the banks as the first one's, all moved alike.
-    const SinkhornCycles beats =
-        SinkhornLayout(config, 1, chunk.columns, 1).beats({chunk.columns, config.lanes}) *
-        chunk.rows;
+    const SinkhornCycles beats = layout.beats({chunk.columns, config.lanes});
     loaded = std::max(loaded, free_at[buffer]) + beats.cycles;
     summed = std::max(loaded + kTiming.load_latency, summed) + steps.cycles;
     if (rows && chunk.ends_rows) {
