@@ -7,10 +7,10 @@ namespace {
 
 class SoftmaxOperator : public Operator {
  public:
-  SoftmaxOperator(const SafetensorsFile& file, Settings settings)
-      : q_(file, "Q", {-1, -1}),
-        k_(file, "K", {-1, q_.shape()[1]}),
-        v_(file, "V", {k_.shape()[0], -1}),
+  SoftmaxOperator(const TensorSource& source, Settings settings)
+      : q_(source, "Q", {-1, -1}),
+        k_(source, "K", {-1, q_.shape()[1]}),
+        v_(source, "V", {k_.shape()[0], -1}),
         scale_(settings.positive("scale", 1.0 / std::sqrt(static_cast<double>(q_.dim(1))))),
         q_codes_(q_.codes(8)),
         k_codes_(k_.codes(8)),
@@ -21,8 +21,9 @@ class SoftmaxOperator : public Operator {
     shape_.value_width = static_cast<int>(v_.dim(1));
     shape_.causal = settings.boolean("causal");
     settings.finish();
-    refuse_other_tensors(file, {"Q", "K", "V"});
-    factor_ = input_multiplier(file.path(), "tensors Q, K",
+    refuse_other_tensors(source, {"Q", "K", "V"});
+    if (!source.has_values()) return;
+    factor_ = input_multiplier(source.path(), "tensors Q, K",
                                model::exponent_factor(q_codes_.scale, k_codes_.scale, scale_));
   }
 
@@ -78,8 +79,8 @@ class SoftmaxOperator : public Operator {
 
 }  // namespace
 
-std::unique_ptr<Operator> make_softmax_operator(const SafetensorsFile& file, Settings settings) {
-  return std::make_unique<SoftmaxOperator>(file, std::move(settings));
+std::unique_ptr<Operator> make_softmax_operator(const TensorSource& source, Settings settings) {
+  return std::make_unique<SoftmaxOperator>(source, std::move(settings));
 }
 
 }  // namespace quadrille::app

@@ -46,8 +46,8 @@ std::unique_ptr<Operator> read_operator(const YamlNode& root, const std::string&
     for (const std::string& key : node->keys()) settings[key] = node->text(key);
   }
   root.finish();
-  return make_operator(name,
-                       SafetensorsFile::open((fs::path(folder) / "input.safetensors").string()),
+  const std::string tensors = (fs::path(folder) / "input.safetensors").string();
+  return make_operator(name, FileTensors(SafetensorsFile::open(tensors)),
                        Settings(root.file(), std::move(settings)));
 }
 
@@ -85,7 +85,7 @@ OperatorResult read_golden(const Case& stored) {
         name.size() > 2 && name.compare(name.size() - 2, 2, "_q") == 0
             ? name.substr(0, name.size() - 2)
             : throw InputError(path, "tensor " + in_quotes(name), "expected a name ending in _q");
-    golden.integers[plain] = {file.info(name).shape, file.read_i64(name), 1.0};
+    golden.integers[plain] = {file.info(name).shape, file.read_i64(name), 1.0, {}};
   }
   return golden;
 }
