@@ -33,6 +33,8 @@ ChipConfig small_chip() {
   config.damf.query_rows = 4;
   config.damf.max_tokens = 512;
   config.damf.max_model_width = 256;
+  config.sinkhorn = {8, 1024, 512, 2, 4, true};
+  config.linear = {8, 32, 4, 4};
   config.vector.lanes = 4;
   config.scratchpad.banks = 8;
   config.scratchpad.word_bytes = 32;
