@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "app/config/choices.h"
+#include "app/operators/operator.h"
 
 namespace quadrille::app {
 namespace {
@@ -64,7 +65,10 @@ void read_data(const YamlNode& node, const std::string& folder, Workload& worklo
   const auto relative = [&](const std::string& path) {
     return (std::filesystem::path(folder) / path).lexically_normal().string();
   };
-  const std::string source = node.text("source", {"random", "model", "file"});
+  const bool layer = !workload.operation;
+  const std::string source =
+      node.text("source", layer ? std::vector<std::string>{"random", "model", "file"}
+                                : std::vector<std::string>{"random", "file"});
   if (source == "file") {
     workload.file = FileData{relative(node.text("tensors"))};
     return;
@@ -72,6 +76,7 @@ void read_data(const YamlNode& node, const std::string& folder, Workload& worklo
   if (source == "random") {
     workload.random.seed = static_cast<std::uint64_t>(
         node.integer("seed", 0, std::numeric_limits<std::int64_t>::max(), 1));
+    if (!layer) workload.random.deviation = node.number("deviation", 1e-12, 1e12, 1.0);
     return;
   }
   TrainedData trained;
@@ -117,22 +122,70 @@ model::AttentionScales read_scales(const YamlNode& node, const model::AttentionS
   return scales;
 }
 
+Shape read_tensor_shape(const YamlNode& node) {
+  Shape shape;
+  std::int64_t elements = 1;
+  for (const YamlNode& item : node.items()) {
+    shape.push_back(item.as_integer(1, kLargestSide));
+    elements *= shape.back();
+    if (elements > kLargestTensor) node.fail("expected a tensor of at most 2^31 elements");
+  }
+  return shape;
+}
+
+OperatorWork read_operation(const YamlNode& root) {
+  OperatorWork operation;
+  operation.name = root.text("operator", operator_names());
+  operation.settings = read_operator_settings(root);
+  if (operation.name == "sinkhorn") {
+    operation.assumed_half_steps =
+        static_cast<int>(root.integer("assumed_half_steps", 1, 1000000, 0));
+  }
+  if (const auto shapes = root.optional_child("shapes")) {
+    for (const std::string& name : shapes->keys())
+      operation.shapes[name] = read_tensor_shape(shapes->child(name));
+  }
+  return operation;
+}
+
+/// Shapes come with random data, and from the file with a file's.
+void check_shapes(const YamlNode& root, const Workload& workload) {
+  const bool given = !workload.operation->shapes.empty();
+  if (workload.file && given)
+    root.child("shapes").fail("expected none, since the file of tensors has them");
+  if (!workload.file && !given)
+    root.fail("expected shapes of the operator's tensors, or data from a file");
+}
+
 }  // namespace
+
+std::map<std::string, std::string> read_operator_settings(const YamlNode& node) {
+  std::map<std::string, std::string> settings;
+  if (const auto child = node.optional_child("settings")) {
+    for (const std::string& key : child->keys()) settings[key] = child->text(key);
+  }
+  return settings;
+}
 
 Workload read_workload(const YamlNode& root) {
   const std::string path = root.file();
+  const std::string folder = std::filesystem::path(path).parent_path().string();
   Workload workload;
   workload.path = path;
   workload.name = root.text("name");
-  root.text("kind", {"attention-layer"});
+  if (root.text("kind", {"attention-layer", "operator"}) == "operator") {
+    workload.operation = read_operation(root);
+    if (const auto data = root.optional_child("data")) read_data(*data, folder, workload);
+    check_shapes(root, workload);
+    return workload;
+  }
   workload.shape = read_shape(root);
   workload.softmax_scale = 1.0 / std::sqrt(static_cast<double>(workload.shape.head_width));
   if (workload.shape.mechanism == model::Mechanism::kSoftmax) {
     if (const auto softmax = root.optional_child("softmax"))
       workload.softmax_scale = softmax->number("scale", 1e-30, 1e30, workload.softmax_scale);
   }
-  if (const auto data = root.optional_child("data"))
-    read_data(*data, std::filesystem::path(path).parent_path().string(), workload);
+  if (const auto data = root.optional_child("data")) read_data(*data, folder, workload);
   if (const auto scales = root.optional_child("scales"))
     workload.scales = read_scales(*scales, workload.shape);
   return workload;

@@ -199,10 +199,10 @@ void check_shape(const std::string& file, const std::string& place, const Shape&
   }
   if (same) return;
   const bool has_zero = std::find(found.begin(), found.end(), 0) != found.end();
-  throw InputError(printable(file, 400), place,
-                   fmt::format("expected shape {}{}, found {}", shape_text(expected),
-                               has_zero ? " and no empty dimension" : "",
-                               printable(shape_text(found))));
+  throw InputError(
+      printable(file, 400), place,
+      fmt::format("expected shape {}{}, found {}", shape_text(expected),
+                  has_zero ? " and no empty dimension" : "", printable(shape_text(found))));
 }
 
 std::string index_text(std::int64_t flat, const Shape& shape) {

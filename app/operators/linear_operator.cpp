@@ -24,7 +24,8 @@ std::vector<std::int64_t> flattened(std::initializer_list<const model::PhiTable*
 class LinearOperator : public Operator {
  public:
   LinearOperator(const TensorSource& source, Settings settings, const OperatorOptions& options)
-      : q_(source, "Q", {-1, -1}),
+      : path_(source.path()),
+        q_(source, "Q", {-1, -1}),
         k_(source, "K", {-1, q_.shape()[1]}),
         v_(source, "V", {k_.shape()[0], -1}),
         q_codes_(q_.codes(8)),
@@ -54,6 +55,13 @@ class LinearOperator : public Operator {
     model::LinearResult linear =
         model::linear_float(q_.reals(), k_.reals(), v_.reals(),
                             rp_ ? rp_->reals() : std::vector<double>{}, problem_.shape);
+    for (std::size_t i = 0; i < linear.denominator.size(); ++i) {
+      if (linear.denominator[i] > 0.0) continue;
+      throw InputError(path_, "tensors Q, K",
+                       fmt::format("the weights of query {} are all zero in double precision, "
+                                   "expected entries above -300",
+                                   i));
+    }
     OperatorResult result;
     if (problem_.sums_wanted) {
       result.reals["numerator"] = {out_shape(), std::move(linear.numerator)};
@@ -140,6 +148,7 @@ class LinearOperator : public Operator {
     phi_rp_ = model::make_phi_table(rp_ ? rp_codes_.scale : k_codes_.scale, phi_k_scale_);
   }
 
+  std::string path_;
   InputTensor q_, k_, v_;
   std::optional<InputTensor> rp_;
   model::Codes q_codes_, k_codes_, v_codes_, rp_codes_;

@@ -44,6 +44,8 @@ struct OperatorOptions {
   /// Half-steps that a tolerance stop is taken to need where there are no
   /// values to evaluate it on; 0: no such assumption.
   int assumed_half_steps = 0;
+  /// There are no values yet, but the run will have them: no assumption needed.
+  bool values_follow = false;
 };
 
 /// Codes by the name of the tensor.

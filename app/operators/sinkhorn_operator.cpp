@@ -87,8 +87,8 @@ class SinkhornOperator : public Operator {
     result.reals["iterations"] = {per_matrix(),
                                   {sinkhorn.iterations.begin(), sinkhorn.iterations.end()}};
     if (problem_.kernel_wanted) {
+      add_errors(result, sinkhorn.k);
       result.reals["K"] = {matrix_shape(), std::move(sinkhorn.k)};
-      add_errors(result);
     }
     return result;
   }
@@ -105,6 +105,8 @@ class SinkhornOperator : public Operator {
     if (problem_.kernel_wanted) outputs["kernel"] = std::move(sinkhorn.k_q);
     OperatorResult result = collect(outputs);
     result.saturated = sinkhorn.saturated;
+    // Also where K itself is not wanted.
+    if (!problem_.kernel_wanted) add_errors(result, kernel_values(sinkhorn.k_q));
     return result;
   }
 
@@ -128,7 +130,7 @@ class SinkhornOperator : public Operator {
     if (problem_.kernel_wanted) {
       add_integer(result, "K", matrix_shape(), outputs.at("kernel"),
                   std::ldexp(1.0, -model::kKernelFractionBits));
-      add_errors(result);
+      add_errors(result, result.reals.at("K").values);
     }
     if (problem_.integer.settings.form != SinkhornForm::kMatrix)
       add_scalings(result, outputs.at("g"));
@@ -284,7 +286,7 @@ class SinkhornOperator : public Operator {
     if (assumed > 0 && made.tolerance == 0.0) refuse("expected with a tolerance only");
     if (assumed > made.half_steps)
       refuse(fmt::format("{}, expected at most iterations = {}", assumed, made.half_steps));
-    if (values) return;
+    if (values || options.values_follow) return;
     if (assumed == 0 && made.tolerance > 0.0)
       refuse("missing, expected without data: no values decide when the tolerance is reached");
     problem_.assumed_half_steps = assumed;
@@ -354,9 +356,16 @@ class SinkhornOperator : public Operator {
                                  spread, model::kKernelSpreadOctaves));
   }
 
+  static std::vector<double> kernel_values(const std::vector<std::int64_t>& codes) {
+    std::vector<double> values;
+    values.reserve(codes.size());
+    for (const std::int64_t code : codes)
+      values.push_back(std::ldexp(static_cast<double>(code), -model::kKernelFractionBits));
+    return values;
+  }
+
   /// Residuals of the K delivered.
-  void add_errors(OperatorResult& result) const {
-    const std::vector<double>& k = result.reals.at("K").values;
+  void add_errors(OperatorResult& result, const std::vector<double>& k) const {
     model::SinkhornShape one = shape();
     one.batch = 1;
     const auto elements = static_cast<std::ptrdiff_t>(one.elements());

@@ -37,14 +37,12 @@ std::string path_in(const Case& stored, const char* name) {
 std::unique_ptr<Operator> read_operator(const YamlNode& root, const std::string& folder) {
   if (root.text("kind", {"operator", "layer"}) == "layer") {
     const Workload workload = read_workload(root.child("workload"));
+    if (workload.operation) root.child("workload").child("kind").fail("expected attention-layer");
     root.finish();
     return std::make_unique<LayerOperator>(workload);
   }
   const std::string name = root.text("operator", operator_names());
-  std::map<std::string, std::string> settings;
-  if (const auto node = root.optional_child("settings")) {
-    for (const std::string& key : node->keys()) settings[key] = node->text(key);
-  }
+  std::map<std::string, std::string> settings = read_operator_settings(root);
   root.finish();
   const std::string tensors = (fs::path(folder) / "input.safetensors").string();
   return make_operator(name, FileTensors(SafetensorsFile::open(tensors)),

@@ -143,6 +143,24 @@ Json phases_json(const RunReport& report) {
   return phases;
 }
 
+Json sinkhorn_json(const std::optional<SinkhornFigures>& sinkhorn) {
+  if (!sinkhorn) return nullptr;
+  Json json = {{"half_steps", sinkhorn->half_steps},
+               {"row_residual", nullptr},
+               {"column_residual", nullptr},
+               {"row_residuals", Json::array()},
+               {"column_residuals", Json::array()}};
+  if (sinkhorn->final_residual) {
+    json["row_residual"] = sinkhorn->final_residual->row;
+    json["column_residual"] = sinkhorn->final_residual->column;
+  }
+  for (const model::SinkhornResidual& residual : sinkhorn->residuals) {
+    json["row_residuals"].push_back(residual.row);
+    json["column_residuals"].push_back(residual.column);
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string summary_json(const RunReport& report) {
@@ -176,10 +194,11 @@ std::string summary_json(const RunReport& report) {
                     {"chip", outcome.loss->with_chip},
                     {"predictions", outcome.loss->predictions}};
   }
+  json["sinkhorn"] = sinkhorn_json(outcome.sinkhorn);
   json["scratchpad_bytes"] = outcome.scratchpad_bytes;
   json["mapping"] = outcome.choices;
-  // One attention layer is the whole run. A workload of many will have as many.
-  Json layer = {{"name", "attention"}};
+  // One layer, or one operator, is the whole run. A workload of many will have as many.
+  Json layer = {{"name", report.layer}};
   add_measures(layer, report);
   json["layers"] = Json::array({std::move(layer)});
   json["phases"] = phases_json(report);
