@@ -91,7 +91,7 @@ class DamfAttendOperator : public Operator {
     job.mapping = engine_ == DamfEngine::kLinear
                       ? hw::map_damf_linear(chip, v_.side(0), v_.side(1), damf_)
                       : hw::map_damf_attend(chip, v_.side(0), v_.side(1), damf_, rule_);
-    job.expected.macs_dynamic =
+    job.expected->macs_dynamic =
         model::damf_counts({v_.shape()[0], v_.shape()[1], 1}, damf_).macs_dynamic();
     std::vector<std::int64_t> pairs;
     for (std::size_t i = 0; i < s_codes_.q.size(); ++i) {
@@ -172,8 +172,8 @@ class DamfOperator : public Operator {
     ChipJob job;
     job.mapping = hw::map_damf(chip, problem_);
     const std::int64_t tokens = problem_.tokens;
-    job.expected.macs_static = tokens * problem_.model_width * (problem_.width + 2);
-    job.expected.macs_dynamic =
+    job.expected->macs_static = tokens * problem_.model_width * (problem_.width + 2);
+    job.expected->macs_dynamic =
         model::damf_counts({tokens, problem_.width, 1}, problem_.settings).macs_dynamic();
     job.inputs = {{"X", widen(x_codes_.q)},
                   {"u", widen(u_codes_.q)},

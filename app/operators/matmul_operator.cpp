@@ -32,7 +32,7 @@ class MatmulOperator : public Operator {
     ChipJob job;
     job.mapping = hw::map_matmul(chip, static_cast<int>(x_.dim(0)), static_cast<int>(x_.dim(1)),
                                  static_cast<int>(w_.dim(1)), input_bits_, weight_bits_);
-    job.expected.macs_static = x_.shape()[0] * x_.shape()[1] * w_.shape()[1];
+    job.expected->macs_static = x_.shape()[0] * x_.shape()[1] * w_.shape()[1];
     job.inputs = {{"X", widen(x_codes_.q)}, {"W", widen(w_codes_.q)}};
     return job;
   }

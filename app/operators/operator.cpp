@@ -45,7 +45,7 @@ const std::vector<std::string>& operator_names() {
 
 std::unique_ptr<Operator> make_operator(const std::string& name, const TensorSource& source,
                                         Settings settings, const OperatorOptions& options) {
-  if (name == "softmax") return make_softmax_operator(source, std::move(settings));
+  if (name == "softmax") return make_softmax_operator(source, std::move(settings), options);
   if (name == "damf") return make_damf_operator(source, std::move(settings));
   if (name == "sinkhorn") return make_sinkhorn_operator(source, std::move(settings), options);
   if (name == "linear") return make_linear_operator(source, std::move(settings), options);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,8 +55,10 @@ using CodeMap = std::map<std::string, std::vector<std::int64_t>>;
 /// Everything the chip needs to run: where each tensor lies and what is in it.
 struct ChipJob {
   hw::Mapping mapping;
-  CodeMap inputs;             ///< Of every tensor of the mapping that is no output.
-  hw::ExpectedWork expected;  ///< MACs by closed form; the run is held against it.
+  CodeMap inputs;  ///< Of every tensor of the mapping that is no output.
+  /// MACs by closed form; the run is held against it. None where only the data
+  /// decide (products with held K under a tolerance).
+  std::optional<hw::ExpectedWork> expected = hw::ExpectedWork{};
 };
 
 class Operator {
@@ -135,7 +138,8 @@ void add_integer(OperatorResult& result, const std::string& name, const Shape& s
 
 std::vector<std::int64_t> widen(const std::vector<std::int32_t>& codes);
 
-std::unique_ptr<Operator> make_softmax_operator(const TensorSource& source, Settings settings);
+std::unique_ptr<Operator> make_softmax_operator(const TensorSource& source, Settings settings,
+                                                const OperatorOptions& options);
 std::unique_ptr<Operator> make_damf_operator(const TensorSource& source, Settings settings);
 std::unique_ptr<Operator> make_sinkhorn_operator(const TensorSource& source, Settings settings,
                                                  const OperatorOptions& options);

@@ -113,6 +113,7 @@ class SinkhornOperator : public Operator {
   ChipJob lower(const hw::ChipConfig& chip) const override {
     ChipJob job;
     job.mapping = hw::map_sinkhorn(chip, problem_);
+    job.expected = expected_work();
     if (c_) {
       job.inputs["C"] = widen(codes_);
     } else {
@@ -170,6 +171,20 @@ class SinkhornOperator : public Operator {
   Shape out_shape() const { return {shape().rows, v_->shape()[1]}; }
   static std::vector<double> reals(const std::optional<InputTensor>& tensor) {
     return tensor ? tensor->reals() : std::vector<double>{};
+  }
+
+  /// Scores, weighted values and, with held K, a product per element and sweep.
+  std::optional<hw::ExpectedWork> expected_work() const {
+    const model::SinkhornSettings& settings = problem_.integer.settings;
+    std::int64_t sweeps = 0;
+    if (settings.form == SinkhornForm::kKernel) {
+      if (settings.tolerance > 0.0) return std::nullopt;
+      sweeps = std::int64_t{settings.half_steps} * shape().batch;
+    }
+    std::int64_t visible = 0;
+    for (int i = 0; i < shape().rows; ++i)
+      visible += shape().causal ? std::min(i + 1, shape().columns) : shape().columns;
+    return hw::ExpectedWork{0, visible * (problem_.score_width + problem_.value_width + sweeps)};
   }
 
   void read_matrix(const TensorSource& source) {
