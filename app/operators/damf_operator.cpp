@@ -4,6 +4,7 @@
 
 #include "app/operators/operator.h"
 #include "model/analytic/attention_counts.h"
+#include "model/analytic/linear_counts.h"
 #include "model/errors.h"
 #include "model/numerics/product.h"
 
@@ -88,11 +89,16 @@ class DamfAttendOperator : public Operator {
 
   ChipJob lower(const hw::ChipConfig& chip) const override {
     ChipJob job;
-    job.mapping = engine_ == DamfEngine::kLinear
-                      ? hw::map_damf_linear(chip, v_.side(0), v_.side(1), damf_)
-                      : hw::map_damf_attend(chip, v_.side(0), v_.side(1), damf_, rule_);
-    job.expected->macs_dynamic =
-        model::damf_counts({v_.shape()[0], v_.shape()[1], 1}, damf_).macs_dynamic();
+    if (engine_ == DamfEngine::kLinear) {
+      job.mapping = hw::map_damf_linear(chip, v_.side(0), v_.side(1), damf_);
+      const model::LinearCounts counts = model::damf_linear_counts(
+          v_.side(0), v_.side(1), damf_.causal, chip.linear.chunk_tokens, chip.linear.lanes);
+      job.expected = hw::ExpectedWork{counts.macs_static, counts.macs_dynamic};
+    } else {
+      job.mapping = hw::map_damf_attend(chip, v_.side(0), v_.side(1), damf_, rule_);
+      job.expected->macs_dynamic =
+          model::damf_counts({v_.shape()[0], v_.shape()[1], 1}, damf_).macs_dynamic();
+    }
     std::vector<std::int64_t> pairs;
     for (std::size_t i = 0; i < s_codes_.q.size(); ++i) {
       pairs.push_back(s_codes_.q[i]);

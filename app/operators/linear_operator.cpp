@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "app/operators/operator.h"
+#include "model/analytic/linear_counts.h"
 #include "model/attention/linear.h"
 #include "model/errors.h"
 
@@ -90,7 +91,9 @@ class LinearOperator : public Operator {
   ChipJob lower(const hw::ChipConfig& chip) const override {
     ChipJob job;
     job.mapping = hw::map_linear(chip, problem_);
-    job.expected.reset();  // TODO closed form
+    const model::LinearCounts counts =
+        model::linear_counts(seen, chip.linear.chunk_tokens, chip.linear.lanes);
+    job.expected = hw::ExpectedWork{counts.macs_static, counts.macs_dynamic};
     job.inputs = {{"tables", flattened({&phi_q_, &phi_k_, &phi_rp_})},
                   {"Q", widen(q_codes_.q)},
                   {"K", widen(k_codes_.q)},
