@@ -91,6 +91,9 @@ class LinearOperator : public Operator {
   ChipJob lower(const hw::ChipConfig& chip) const override {
     ChipJob job;
     job.mapping = hw::map_linear(chip, problem_);
+    // Causal queries never see the keys behind the last of them.
+    model::LinearShape seen = problem_.shape;
+    if (seen.causal) seen.keys = std::min(seen.keys, seen.queries);
     const model::LinearCounts counts =
         model::linear_counts(seen, chip.linear.chunk_tokens, chip.linear.lanes);
     job.expected = hw::ExpectedWork{counts.macs_static, counts.macs_dynamic};
