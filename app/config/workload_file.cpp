@@ -40,9 +40,10 @@ int side(const YamlNode& node, const char* key) {
 
 model::AttentionShape read_shape(const YamlNode& root) {
   model::AttentionShape shape;
-  shape.mechanism = root.text("mechanism", words(kMechanismChoices)) == "damf"
-                        ? model::Mechanism::kDamf
-                        : model::Mechanism::kSoftmax;
+  const std::string mechanism = root.text("mechanism", words(kMechanismChoices));
+  for (const auto& choice : kMechanismChoices) {
+    if (choice.first == mechanism) shape.mechanism = choice.second;
+  }
   shape.tokens = side(root, "tokens");
   shape.model_width = side(root, "model_width");
   shape.heads = side(root, "heads");
@@ -57,6 +58,14 @@ model::AttentionShape read_shape(const YamlNode& root) {
   if (shape.mechanism == model::Mechanism::kDamf) {
     if (const auto damf = root.optional_child("damf")) shape.damf = read_damf(*damf);
     shape.damf.causal = shape.causal;
+  }
+  if (shape.mechanism == model::Mechanism::kSinkhorn) {
+    if (const auto sinkhorn = root.optional_child("sinkhorn")) {
+      model::SinkhornSettings& settings = shape.sinkhorn;
+      settings.half_steps =
+          static_cast<int>(sinkhorn->integer("iterations", 1, 1000000, settings.half_steps));
+      settings.update = choose(*sinkhorn, "update", kSinkhornUpdateChoices);
+    }
   }
   return shape;
 }
@@ -108,11 +117,13 @@ model::AttentionScales read_scales(const YamlNode& node, const model::AttentionS
   scales.wo = scale(node, "WO");
   scales.v = scale(node, "V");
   scales.attention = scale(node, "attention");
-  if (shape.mechanism == model::Mechanism::kSoftmax) {
+  if (model::has_queries(shape.mechanism)) {
     scales.wq = scale(node, "WQ");
     scales.wk = scale(node, "WK");
     scales.q = scale(node, "Q");
     scales.k = scale(node, "K");
+    if (shape.mechanism == model::Mechanism::kSinkhorn)
+      scales.largest_logit = scale(node, "largest_logit");
   } else {
     scales.u = scales_per_head(node, "u", shape.heads);
     scales.v_vector = scales_per_head(node, "v", shape.heads);
@@ -181,9 +192,10 @@ Workload read_workload(const YamlNode& root) {
   }
   workload.shape = read_shape(root);
   workload.softmax_scale = 1.0 / std::sqrt(static_cast<double>(workload.shape.head_width));
-  if (workload.shape.mechanism == model::Mechanism::kSoftmax) {
-    if (const auto softmax = root.optional_child("softmax"))
-      workload.softmax_scale = softmax->number("scale", 1e-30, 1e30, workload.softmax_scale);
+  for (const auto mechanism : {model::Mechanism::kSoftmax, model::Mechanism::kSinkhorn}) {
+    if (workload.shape.mechanism != mechanism) continue;
+    if (const auto section = root.optional_child(word_of(kMechanismChoices, mechanism)))
+      workload.softmax_scale = section->number("scale", 1e-30, 1e30, workload.softmax_scale);
   }
   if (const auto data = root.optional_child("data")) read_data(*data, folder, workload);
   if (const auto scales = root.optional_child("scales"))

@@ -44,7 +44,7 @@ struct Workload {
   std::string name;
   std::optional<OperatorWork> operation;  ///< With it, `shape` and what follows say nothing.
   model::AttentionShape shape;
-  double softmax_scale = 0.0;  ///< Factor of the logits.
+  double softmax_scale = 0.0;  ///< Factor of the logits of softmax and Sinkhorn.
   std::optional<TrainedData> trained;
   std::optional<FileData> file;
   RandomSource random;  ///< Without both.

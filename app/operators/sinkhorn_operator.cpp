@@ -20,8 +20,6 @@ constexpr int kLargestHalfSteps = 1000000;
 /// Score codes are sums of products of 8-bit codes in 32 bits.
 constexpr std::int64_t kWidestScores = std::int64_t{1} << 16;
 
-const Choices<SinkhornUpdate> kUpdateChoices = {{"alternate", SinkhornUpdate::kAlternate},
-                                                {"damped", SinkhornUpdate::kDamped}};
 const Choices<SinkhornForm> kFormChoices = {{"scaling", SinkhornForm::kScaling},
                                             {"matrix", SinkhornForm::kMatrix}};
 const Choices<bool> kHoldChoices = {{"logits", false}, {"kernel", true}};
@@ -240,7 +238,7 @@ class SinkhornOperator : public Operator {
                                             "columns than rows: no row sees the last ones",
                                             shape().rows, shape().columns));
     }
-    made.update = settings.choice("update", kUpdateChoices);
+    made.update = settings.choice("update", kSinkhornUpdateChoices);
     made.form = settings.choice("form", kFormChoices);
     // The matrix form holds K by its nature.
     if (settings.choice("hold", kHoldChoices) && made.form == SinkhornForm::kScaling)

@@ -207,8 +207,12 @@ CaseVerdict bless_case(const Case& stored) {
   }
   if (!verdict.good()) return verdict;
   SafetensorsWriter writer;
-  for (const auto& [name, tensor] : fixed.integers)
-    writer.add_integers(name + "_q", Dtype::kI32, tensor.shape, tensor.codes);
+  for (const auto& [name, tensor] : fixed.integers) {
+    const bool wide = std::any_of(tensor.codes.begin(), tensor.codes.end(), [](std::int64_t code) {
+      return code != static_cast<std::int32_t>(code);
+    });
+    writer.add_integers(name + "_q", wide ? Dtype::kI64 : Dtype::kI32, tensor.shape, tensor.codes);
+  }
   writer.write(path_in(stored, kGolden));
   write_file(path_in(stored, kCounters), counters.dump(1) + "\n");
   return verdict;
