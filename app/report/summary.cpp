@@ -13,7 +13,8 @@ using Json = nlohmann::ordered_json;
 Json macs_json(const hw::Activity& activity) {
   return {{"static", activity.macs_static},
           {"dynamic", activity.macs_dynamic},
-          {"wasted", activity.macs_wasted}};
+          {"wasted", activity.macs_wasted},
+          {"wide", activity.macs_wide}};
 }
 
 Json ops_json(const hw::Activity& activity) {
@@ -25,6 +26,9 @@ Json ops_json(const hw::Activity& activity) {
           {"leading_ones", activity.leading_ones},
           {"multiplies", activity.multiplies},
           {"requantises", activity.requantises},
+          {"local_read_bytes", activity.local_read_bytes},
+          {"local_write_bytes", activity.local_write_bytes},
+          {"local_conflict_cycles", activity.local_conflict_cycles},
           {"cim_bit_cycles", activity.cim_bit_cycles},
           {"cim_static_write_bits", activity.cim_static_write_bits},
           {"cim_dynamic_write_bits", activity.cim_dynamic_write_bits}};
