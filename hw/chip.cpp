@@ -7,6 +7,8 @@
 #include "hw/counters/conservation.h"
 #include "hw/engines/cim/cim_bank.h"
 #include "hw/engines/damf/damf_engine.h"
+#include "hw/engines/linear/linear_engine.h"
+#include "hw/engines/sinkhorn/sinkhorn_engine.h"
 #include "hw/engines/softmax/softmax_engine.h"
 #include "hw/engines/vector/vector_engine.h"
 #include "model/errors.h"
@@ -16,8 +18,25 @@ namespace {
 
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
+/// A command whose data decide nothing about its course, of an engine that keeps
+/// no state for it beside its own.
+struct FixedCourse {
+  template <typename Op>
+  CommandCourse course(const Op&) const {
+    return {};
+  }
+  template <typename Op>
+  std::int64_t longest_silence(const Op&) const {
+    return 0;
+  }
+  template <typename Op>
+  void begin(const Op&) {}
+  template <typename Op>
+  void end(const Op&) {}
+};
+
 template <typename Op>
-struct CimModel {
+struct CimModel : FixedCourse {
   using Operation = Op;
   static constexpr bool kWritesCim = std::is_same_v<Op, CimWrite>;
   CimBank* bank;
@@ -31,12 +50,15 @@ struct CimModel {
       return output_stream(bank->config(), op);
     }
   }
-  std::int64_t alone_cycles(const Op& op) const { return bank->alone_cycles(op); }
-  Activity activity(const Op& op) const { return bank->activity(op); }
+  std::int64_t alone_cycles(const Op& op, const CommandCourse&) const {
+    return bank->alone_cycles(op);
+  }
+  Activity activity(const Op& op, const CommandCourse&) const { return bank->activity(op); }
   void begin(const Op& op) { bank->start(op); }
   void end(const Op& op) { bank->finish(op); }
-  void execute(const Op& op, const Bytes& bytes, Activity& values) {
+  CommandCourse execute(const Op& op, const Bytes& bytes, Activity& values) {
     bank->execute(op, bytes, values);
+    return {};
   }
   std::unique_ptr<BeatEngine<Op>> body(Activity*) {
     if constexpr (kWritesCim) {
@@ -47,7 +69,7 @@ struct CimModel {
   }
 };
 
-struct SoftmaxModel {
+struct SoftmaxModel : FixedCourse {
   using Operation = SoftmaxRows;
   static constexpr bool kWritesCim = false;
   SoftmaxConfig config;
@@ -56,19 +78,22 @@ struct SoftmaxModel {
   SoftmaxRows get(const hw::Operation& operation) const { return std::get<SoftmaxRows>(operation); }
   Stream input(const SoftmaxRows& op) const { return input_stream(config, op); }
   Stream output(const SoftmaxRows& op) const { return output_stream(config, op); }
-  std::int64_t alone_cycles(const SoftmaxRows& op) const { return engine->alone_cycles(op); }
-  Activity activity(const SoftmaxRows& op) const { return engine->activity(op); }
-  void begin(const SoftmaxRows&) {}
-  void end(const SoftmaxRows&) {}
-  void execute(const SoftmaxRows& op, const Bytes& bytes, Activity& values) {
+  std::int64_t alone_cycles(const SoftmaxRows& op, const CommandCourse&) const {
+    return engine->alone_cycles(op);
+  }
+  Activity activity(const SoftmaxRows& op, const CommandCourse&) const {
+    return engine->activity(op);
+  }
+  CommandCourse execute(const SoftmaxRows& op, const Bytes& bytes, Activity& values) {
     engine->execute(op, bytes, values);
+    return {};
   }
   std::unique_ptr<BeatEngine<SoftmaxRows>> body(Activity*) {
     return make_softmax_beat_body(config);
   }
 };
 
-struct DamfModel {
+struct DamfModel : FixedCourse {
   using Operation = DamfOperation;
   static constexpr bool kWritesCim = false;
   DamfConfig config;
@@ -85,17 +110,83 @@ struct DamfModel {
   Stream output(const DamfOperation& op) const {
     return std::visit([this](const auto& each) { return output_stream(config, each); }, op);
   }
-  std::int64_t alone_cycles(const DamfOperation& op) const { return engine->alone_cycles(op); }
-  Activity activity(const DamfOperation& op) const { return engine->activity(op); }
-  void begin(const DamfOperation&) {}
-  void end(const DamfOperation&) {}
-  void execute(const DamfOperation& op, const Bytes& bytes, Activity& values) {
+  std::int64_t alone_cycles(const DamfOperation& op, const CommandCourse&) const {
+    return engine->alone_cycles(op);
+  }
+  Activity activity(const DamfOperation& op, const CommandCourse&) const {
+    return engine->activity(op);
+  }
+  CommandCourse execute(const DamfOperation& op, const Bytes& bytes, Activity& values) {
     engine->execute(op, bytes, values);
+    return {};
   }
   std::unique_ptr<BeatEngine<DamfOperation>> body(Activity*) { return make_body(config); }
 };
 
-struct VectorModel {
+struct SinkhornModel {
+  using Operation = SinkhornOperation;
+  static constexpr bool kWritesCim = false;
+  SinkhornConfig config;
+  const SinkhornEngine* engine;
+
+  SinkhornOperation get(const hw::Operation& operation) const {
+    if (const auto* scale = std::get_if<SinkhornScale>(&operation)) return *scale;
+    return std::get<SinkhornApply>(operation);
+  }
+  Stream input(const SinkhornOperation& op) const {
+    return std::visit([this](const auto& each) { return input_stream(config, each); }, op);
+  }
+  Stream output(const SinkhornOperation& op) const {
+    return std::visit([this](const auto& each) { return output_stream(config, each); }, op);
+  }
+  CommandCourse course(const SinkhornOperation& op) const { return engine->course(op); }
+  CommandCourse execute(const SinkhornOperation& op, const Bytes& bytes, Activity& values) {
+    return engine->execute(op, bytes, values);
+  }
+  std::int64_t alone_cycles(const SinkhornOperation& op, const CommandCourse& course) const {
+    return engine->alone_cycles(op, course);
+  }
+  Activity activity(const SinkhornOperation& op, const CommandCourse& course) const {
+    return engine->activity(op, course);
+  }
+  /// Sweeps move nothing; all that a stop could leave out are made.
+  std::int64_t longest_silence(const SinkhornOperation& op) const {
+    return engine->alone_cycles(op, engine->course(op));
+  }
+  void begin(const SinkhornOperation&) {}
+  void end(const SinkhornOperation&) {}
+  std::unique_ptr<BeatEngine<SinkhornOperation>> body(Activity* values) {
+    return make_sinkhorn_beat_body(config, values);
+  }
+};
+
+struct LinearModel : FixedCourse {
+  using Operation = LinearAttend;
+  static constexpr bool kWritesCim = false;
+  LinearConfig config;
+  LinearEngine* engine;  ///< Keeps its state from one command to the next.
+
+  LinearAttend get(const hw::Operation& operation) const {
+    return std::get<LinearAttend>(operation);
+  }
+  Stream input(const LinearAttend& op) const { return input_stream(config, op); }
+  Stream output(const LinearAttend& op) const { return output_stream(config, op); }
+  std::int64_t alone_cycles(const LinearAttend& op, const CommandCourse&) const {
+    return engine->alone_cycles(op);
+  }
+  Activity activity(const LinearAttend& op, const CommandCourse&) const {
+    return engine->activity(op);
+  }
+  CommandCourse execute(const LinearAttend& op, const Bytes& bytes, Activity& values) {
+    engine->execute(op, bytes, values);
+    return {};
+  }
+  std::unique_ptr<BeatEngine<LinearAttend>> body(Activity* values) {
+    return make_linear_beat_body(config, values);
+  }
+};
+
+struct VectorModel : FixedCourse {
   using Operation = VectorRequantise;
   static constexpr bool kWritesCim = false;
   VectorConfig config;
@@ -106,12 +197,15 @@ struct VectorModel {
   }
   Stream input(const VectorRequantise& op) const { return input_stream(config, op); }
   Stream output(const VectorRequantise& op) const { return output_stream(config, op); }
-  std::int64_t alone_cycles(const VectorRequantise& op) const { return engine->alone_cycles(op); }
-  Activity activity(const VectorRequantise& op) const { return engine->activity(op); }
-  void begin(const VectorRequantise&) {}
-  void end(const VectorRequantise&) {}
-  void execute(const VectorRequantise& op, const Bytes& bytes, Activity& values) {
+  std::int64_t alone_cycles(const VectorRequantise& op, const CommandCourse&) const {
+    return engine->alone_cycles(op);
+  }
+  Activity activity(const VectorRequantise& op, const CommandCourse&) const {
+    return engine->activity(op);
+  }
+  CommandCourse execute(const VectorRequantise& op, const Bytes& bytes, Activity& values) {
     engine->execute(op, bytes, values);
+    return {};
   }
   std::unique_ptr<BeatEngine<VectorRequantise>> body(Activity* values) {
     return make_vector_beat_body(config, values);
@@ -153,6 +247,10 @@ Engine engine_of(Unit unit) {
       return Engine::kDamf;
     case Unit::kVector:
       return Engine::kVector;
+    case Unit::kSinkhorn:
+      return Engine::kSinkhorn;
+    case Unit::kLinear:
+      return Engine::kLinear;
     case Unit::kDma:
     case Unit::kCimWrite:
     case Unit::kCimCompute:
@@ -165,10 +263,17 @@ Engine engine_of(Unit unit) {
 
 struct Chip::Engines {
   explicit Engines(const ChipConfig& config)
-      : cim(config.cim), softmax(config.softmax), damf(config.damf), vector(config.vector) {}
+      : cim(config.cim),
+        softmax(config.softmax),
+        damf(config.damf),
+        sinkhorn(config.sinkhorn),
+        linear(config.linear),
+        vector(config.vector) {}
   CimBank cim;
   SoftmaxEngine softmax;
   DamfEngine damf;
+  SinkhornEngine sinkhorn;
+  LinearEngine linear;
   VectorEngine vector;
 };
 
@@ -296,18 +401,22 @@ Chip::Chip(sc_core::sc_module_name name, const ChipConfig& config, const ChipOpt
   const auto place = [this](std::unique_ptr<SteppedUnit> unit) {
     units_[static_cast<std::size_t>(unit->unit())] = std::move(unit);
   };
-  DamfModel damf{config_.damf, &engines_->damf, make_damf_beat_body};
+  DamfModel damf{{}, config_.damf, &engines_->damf, make_damf_beat_body};
   if (options.rtl.count("damf") != 0) damf.make_body = options.damf_rtl_body;
   place(std::make_unique<DmaUnit>(around, dma_, dram_.get(), beat));
-  place(std::make_unique<EngineUnit<CimModel<CimWrite>>>(Unit::kCimWrite, around, true,
-                                                         CimModel<CimWrite>{&engines_->cim}, beat));
+  place(std::make_unique<EngineUnit<CimModel<CimWrite>>>(
+      Unit::kCimWrite, around, true, CimModel<CimWrite>{{}, &engines_->cim}, beat));
   place(std::make_unique<EngineUnit<CimModel<CimMultiply>>>(
-      Unit::kCimCompute, around, true, CimModel<CimMultiply>{&engines_->cim}, beat));
+      Unit::kCimCompute, around, true, CimModel<CimMultiply>{{}, &engines_->cim}, beat));
   place(std::make_unique<EngineUnit<SoftmaxModel>>(
-      Unit::kSoftmax, around, false, SoftmaxModel{config_.softmax, &engines_->softmax}, beat));
+      Unit::kSoftmax, around, false, SoftmaxModel{{}, config_.softmax, &engines_->softmax}, beat));
   place(std::make_unique<EngineUnit<DamfModel>>(Unit::kDamf, around, false, std::move(damf), beat));
   place(std::make_unique<EngineUnit<VectorModel>>(
-      Unit::kVector, around, false, VectorModel{config_.vector, &engines_->vector}, beat));
+      Unit::kVector, around, false, VectorModel{{}, config_.vector, &engines_->vector}, beat));
+  place(std::make_unique<EngineUnit<SinkhornModel>>(
+      Unit::kSinkhorn, around, false, SinkhornModel{config_.sinkhorn, &engines_->sinkhorn}, beat));
+  place(std::make_unique<EngineUnit<LinearModel>>(
+      Unit::kLinear, around, false, LinearModel{{}, config_.linear, &engines_->linear}, beat));
   std::array<UnitExecutor*, kUnits> executors{};
   for (std::size_t i = 0; i < units_.size(); ++i) executors[i] = units_[i].get();
   sequencer_ =
@@ -411,7 +520,8 @@ ChipResult Chip::collect() const {
   totals.dma.occupancy = log(Unit::kDma).totals(result.cycles);
   totals.engine(Engine::kCim).occupancy =
       merged_totals(log(Unit::kCimWrite), log(Unit::kCimCompute), result.cycles);
-  for (const Unit unit : {Unit::kSoftmax, Unit::kDamf, Unit::kVector}) {
+  for (const Unit unit :
+       {Unit::kSoftmax, Unit::kDamf, Unit::kVector, Unit::kSinkhorn, Unit::kLinear}) {
     totals.engine(engine_of(unit)).occupancy = log(unit).totals(result.cycles);
   }
   totals.external_dram = options_.external_dram;

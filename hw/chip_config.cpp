@@ -122,6 +122,37 @@ void check_cim(const Checker& check, const CimConfig& config, std::int64_t word_
   }
 }
 
+void check_sinkhorn(const Checker& check, const ChipConfig& config) {
+  const SinkhornConfig& sinkhorn = config.sinkhorn;
+  const std::int64_t word = config.scratchpad.word_bytes;
+  check.range("sinkhorn.lanes", sinkhorn.lanes, 1, Beat::kBytes / 4);
+  check.power_of_two("sinkhorn.lanes", sinkhorn.lanes);
+  check.beat("sinkhorn.lanes", std::int64_t{4} * sinkhorn.lanes, word);
+  check.range("sinkhorn.max_lines", sinkhorn.max_lines, 1, kMany);
+  // Two chunks of lanes x lanes elements for matrices that stream through.
+  const std::int64_t least = std::int64_t{2} * sinkhorn.lanes * sinkhorn.lanes;
+  check.range("sinkhorn.tile_elements", sinkhorn.tile_elements, least, kMany);
+  if (sinkhorn.tile_elements % least != 0) {
+    check.refuse("sinkhorn.tile_elements",
+                 "a multiple of 2 x lanes x lanes = " + std::to_string(least),
+                 std::to_string(sinkhorn.tile_elements));
+  }
+  check.range("sinkhorn.log_units", sinkhorn.log_units, 1, sinkhorn.lanes);
+  check.range("sinkhorn.value_columns", sinkhorn.value_columns, 1, Beat::kBytes / 4);
+  check.power_of_two("sinkhorn.value_columns", sinkhorn.value_columns);
+  check.beat("sinkhorn.value_columns", std::int64_t{4} * sinkhorn.value_columns, word);
+}
+
+void check_linear(const Checker& check, const ChipConfig& config) {
+  const LinearConfig& linear = config.linear;
+  check.range("linear.lanes", linear.lanes, 2, Beat::kBytes / 4);
+  check.beat("linear.lanes", linear.lanes, config.scratchpad.word_bytes);
+  check.wide_beat("linear.lanes", std::int64_t{4} * linear.lanes, config.scratchpad);
+  check.range("linear.max_width", linear.max_width, 2, 4096);
+  check.range("linear.chunk_tokens", linear.chunk_tokens, 1, 1024);
+  check.range("linear.max_horizon", linear.max_horizon, 0, 4096);
+}
+
 // The smallest piece of work of each engine must find room twice: operands and
 // result.
 void check_tiles(const Checker& check, const ChipConfig& config) {
@@ -167,6 +198,8 @@ void validate(const ChipConfig& config, const std::string& file) {
   check.range("damf.query_rows", config.damf.query_rows, 1, 1024);
   check.range("damf.max_tokens", config.damf.max_tokens, 1, kMany);
   check.range("damf.max_model_width", config.damf.max_model_width, 1, kMany);
+  check_sinkhorn(check, config);
+  check_linear(check, config);
   check.range("vector.lanes", config.vector.lanes, 1, Beat::kBytes / 4);
   check.beat("vector.lanes", std::int64_t{4} * config.vector.lanes, word);
   check_tiles(check, config);

@@ -7,6 +7,8 @@
 
 #include "hw/engines/cim/cim_operations.h"
 #include "hw/engines/damf/damf_operations.h"
+#include "hw/engines/linear/linear_operations.h"
+#include "hw/engines/sinkhorn/sinkhorn_operations.h"
 #include "hw/engines/softmax/softmax_operations.h"
 #include "hw/engines/vector/vector_operations.h"
 
@@ -44,6 +46,8 @@ struct ChipConfig {
   CimConfig cim;
   SoftmaxConfig softmax;
   DamfConfig damf;
+  SinkhornConfig sinkhorn;
+  LinearConfig linear;
   VectorConfig vector;
   ScratchpadConfig scratchpad;
   DramConfig dram;

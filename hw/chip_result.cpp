@@ -10,6 +10,10 @@ const char* engine_name(Engine engine) {
       return "softmax";
     case Engine::kDamf:
       return "damf";
+    case Engine::kSinkhorn:
+      return "sinkhorn";
+    case Engine::kLinear:
+      return "linear";
     case Engine::kVector:
       return "vector";
   }

@@ -8,6 +8,7 @@
 #include "hw/counters/counter_tree.h"
 #include "hw/counters/occupancy.h"
 #include "hw/engines/activity.h"
+#include "hw/engines/command_course.h"
 #include "hw/memory/dma.h"
 #include "hw/memory/dram.h"
 #include "hw/memory/scratchpad.h"
@@ -31,12 +32,12 @@ struct CommandRecord {
   std::int64_t exclusion_cycles = 0;
   Activity activity;
   Traffic traffic;
+  CommandCourse course;  ///< What its data decided.
 };
 
 /// Engines as reports name them; `cim` has two units, the DMA none of these.
-/// The names sinkhorn and linear are reserved.
-enum class Engine { kCim, kSoftmax, kDamf, kVector };
-inline constexpr int kEngines = 4;
+enum class Engine { kCim, kSoftmax, kDamf, kSinkhorn, kLinear, kVector };
+inline constexpr int kEngines = 6;
 const char* engine_name(Engine engine);
 
 struct EngineTotals {

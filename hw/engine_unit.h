@@ -79,9 +79,12 @@ class SteppedUnit : public UnitExecutor {
 /// `Model` says how one engine is reached:
 ///   using Operation;                            what its body takes
 ///   Operation get(const hw::Operation&) const;
-///   Stream input(op), output(op);  int64 alone_cycles(op);  Activity activity(op);
+///   Stream input(op), output(op);
 ///   void begin(op), end(op);                    tile timing, around execute()
-///   void execute(op, Bytes, Activity& values);  tile timing, with data
+///   CommandCourse course(op);                   what there is without data
+///   CommandCourse execute(op, Bytes, Activity& values);  tile timing, with data
+///   int64 alone_cycles(op, course);  Activity activity(op, course);
+///   int64 longest_silence(op);      cycles that its body may work without a transfer
 ///   std::unique_ptr<BeatEngine<Operation>> body(Activity* values);
 ///   static constexpr bool kWritesCim;
 template <typename Model>
@@ -104,13 +107,10 @@ class EngineUnit final : public SteppedUnit {
     input_ = model_.input(operation_);
     output_ = model_.output(operation_);
     check_streams(start.index);
-    entry.activity = model_.activity(operation_);
-    const std::int64_t word_bytes = around_.config->scratchpad.word_bytes;
-    entry.traffic.sram_read = stream_accesses(input_, word_bytes);
-    entry.traffic.sram_write = stream_accesses(output_, word_bytes);
-    if (Model::kWritesCim) entry.traffic.cim_write_bytes = entry.traffic.sram_read.bytes;
     values_ = Activity{};
     if (body_) {
+      patience_ = kPatience + model_.longest_silence(operation_);
+      passes_ = 1;
       index_ = start.index;
       started_ = start.cycle;
       accepted_ = false;
@@ -120,16 +120,17 @@ class EngineUnit final : public SteppedUnit {
       around_.step->notify(sc_core::SC_ZERO_TIME);
       return kOpenEnd;
     }
-    const std::int64_t alone = model_.alone_cycles(operation_);
-    const std::int64_t input_wait =
-        entry.traffic.sram_read.accesses > 0 ? around_.config->scratchpad.read_latency_cycles : 0;
+    model_.begin(operation_);
+    account(entry, around_.data ? model_.execute(operation_, around_.scratchpad->bytes(), values_)
+                                : model_.course(operation_));
+    const std::int64_t alone = model_.alone_cycles(operation_, entry.course);
+    // Asking again for the input costs a cycle more than the command's start.
+    const std::int64_t latency = around_.config->scratchpad.read_latency_cycles;
+    const std::int64_t input_wait = entry.traffic.sram_read.accesses > 0
+                                        ? latency + (entry.course.input_passes - 1) * (latency + 1)
+                                        : 0;
     const std::int64_t output_wait = entry.traffic.sram_write.accesses > 0 ? kWriterLatency : 0;
     around_.scratchpad->count(entry.traffic.sram_read, entry.traffic.sram_write);
-    model_.begin(operation_);
-    if (around_.data) {
-      model_.execute(operation_, around_.scratchpad->bytes(), values_);
-      entry.activity += values_;
-    }
     spend(entry, CycleState::busy(), 1);
     spend(entry, CycleState::stalled(StallCause::kInput), input_wait);
     spend(entry, CycleState::busy(), alone - 1);
@@ -166,6 +167,10 @@ class EngineUnit final : public SteppedUnit {
       accepted_ = true;
       spend(record(index_), CycleState::busy(), 1);
     } else {
+      if (body_->repeat_input() && reader_.drained()) {
+        reader_.start(&input_, cycle);
+        ++passes_;
+      }
       const bool done = body_->command_ready();
       const Beat* front = reader_.front(cycle);
       const bool takes = body_->input_ready();
@@ -178,7 +183,7 @@ class EngineUnit final : public SteppedUnit {
       const bool starved = takes && front == nullptr && !reader_.drained();
       classify(done, starved, gives && !taken);
       moved_at_ = popped || taken || written || read ? cycle : moved_at_;
-      if (cycle - std::max(moved_at_, started_) > kPatience) throw stuck("nothing moves", cycle);
+      if (cycle - std::max(moved_at_, started_) > patience_) throw stuck("nothing moves", cycle);
     }
     writer_.step(written, given,
                  *around_.scratchpad);  // Before the tick, which changes the output pins.
@@ -192,17 +197,31 @@ class EngineUnit final : public SteppedUnit {
     }
     CommandRecord& entry = record(index_);
     entry.end_cycle = cycle + 1;
-    if (around_.data) entry.activity += values_;
+    const CommandCourse* told = body_->course();
+    account(entry, told != nullptr ? *told : model_.course(operation_));
+    if (entry.course.input_passes != passes_) throw stuck("its input passes are miscounted", cycle);
     index_ = -1;
     return true;
   }
 
  private:
-  /// Cycles without any transfer after which a body counts as stuck.
+  /// Cycles without any transfer after which a body counts as stuck, beside
+  /// those in which it may work silently.
   static constexpr std::int64_t kPatience = 1'000'000;
 
   int reader_port() const { return 2 * static_cast<int>(unit_); }
   int writer_port() const { return 2 * static_cast<int>(unit_) + 1; }
+
+  /// Fills in what the command did, once its course is known.
+  void account(CommandRecord& entry, CommandCourse course) {
+    const std::int64_t word_bytes = around_.config->scratchpad.word_bytes;
+    entry.course = std::move(course);
+    entry.activity = model_.activity(operation_, entry.course);
+    if (around_.data) entry.activity += values_;
+    entry.traffic.sram_read = stream_accesses(input_, word_bytes) * entry.course.input_passes;
+    entry.traffic.sram_write = stream_accesses(output_, word_bytes);
+    if (Model::kWritesCim) entry.traffic.cim_write_bytes = entry.traffic.sram_read.bytes;
+  }
 
   // A stall is charged to a lost bank request of this command as long as there
   // is one that no earlier stall was charged to.
@@ -257,6 +276,8 @@ class EngineUnit final : public SteppedUnit {
   std::int64_t moved_at_ = 0;
   bool accepted_ = false;
   std::int64_t charged_ = 0;
+  std::int64_t passes_ = 1;
+  std::int64_t patience_ = kPatience;
 };
 
 }  // namespace quadrille::hw

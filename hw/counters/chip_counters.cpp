@@ -93,6 +93,8 @@ void add_activity(CounterModule& module, const Activity& activity) {
   macs.add("static", "MACs", "one operand a trained constant", activity.macs_static);
   macs.add("dynamic", "MACs", "both operands made at run time", activity.macs_dynamic);
   macs.add("wasted", "MACs", "padding, and pairs executed but masked", activity.macs_wasted);
+  macs.add("wide", "MACs", "of the static and dynamic ones: an operand wider than 8 bits",
+           activity.macs_wide);
   module.adopt(std::move(macs));
   CounterModule ops("ops");
   ops.add("exponentials", kCount, "powers of two by table", activity.exponentials);
@@ -103,6 +105,12 @@ void add_activity(CounterModule& module, const Activity& activity) {
   ops.add("leading_ones", kCount, "roundings to a power of two", activity.leading_ones);
   ops.add("multiplies", kCount, "scalings by one factor", activity.multiplies);
   ops.add("requantises", kCount, "requantisations to a narrower format", activity.requantises);
+  ops.add("local_read_bytes", kBytes, "read from memories and state inside the engine",
+          activity.local_read_bytes);
+  ops.add("local_write_bytes", kBytes, "written to memories and state inside the engine",
+          activity.local_write_bytes);
+  ops.add("local_conflict_cycles", kCycles, "lost to bank conflicts inside the engine",
+          activity.local_conflict_cycles);
   ops.add("cim_bit_cycles", kCount, "1-bit input x weight products, padding included",
           activity.cim_bit_cycles);
   ops.add("cim_static_write_bits", "bits", "cells written with trained constants",

@@ -1,6 +1,7 @@
 #include "hw/energy/energy.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace quadrille::hw {
 namespace {
@@ -12,7 +13,9 @@ double operations_pj(const Technology& technology, const Activity& activity) {
   const auto cost = [&](const char* row, std::int64_t count) {
     return technology.value(row) * real(count);
   };
-  return cost("op.mac8", activity.macs_static + activity.macs_dynamic + activity.macs_wasted) +
+  const std::int64_t macs =
+      activity.macs_static + activity.macs_dynamic + activity.macs_wasted - activity.macs_wide;
+  return cost("op.mac8", macs) + cost("op.mac_wide", activity.macs_wide) +
          cost("op.exponential", activity.exponentials) + cost("op.compare", activity.compares) +
          cost("op.addition", activity.additions) + cost("op.reciprocal", activity.reciprocals) +
          cost("op.shift_add", activity.shift_adds) + cost("op.leading_one", activity.leading_ones) +
@@ -21,6 +24,10 @@ double operations_pj(const Technology& technology, const Activity& activity) {
 
 const char* component_of(Unit unit) {
   switch (unit) {
+    case Unit::kSinkhorn:
+      return "sinkhorn";
+    case Unit::kLinear:
+      return "linear";
     case Unit::kSoftmax:
       return "softmax";
     case Unit::kDamf:
@@ -43,8 +50,58 @@ double sub_array_kib(const ChipConfig& config) {
          sub_arrays_per_bank(config) / 1024.0;
 }
 
+// Memories inside an engine: the Sinkhorn unit's are SRAM, priced like a bank of
+// its tile memory; the others' are registers.
+double local_pj(const ChipConfig& config, const Technology& technology, Unit unit,
+                const Activity& activity) {
+  if (unit != Unit::kSinkhorn) {
+    return 8.0 * real(activity.local_read_bytes + activity.local_write_bytes) *
+           technology.value("op.register_bit");
+  }
+  const double bank_kib = 2.0 * config.sinkhorn.tile_elements / config.sinkhorn.lanes / 1024.0;
+  const SramRow sram = technology.sram(bank_kib);
+  return config.sram_factor / kSliceBytes *
+         (real(activity.local_read_bytes) * sram.read_pj +
+          real(activity.local_write_bytes) * sram.write_pj);
+}
+
 double cim_bits(const ChipConfig& config) {
   return real(config.cim.macros) * config.cim.rows * config.cim.columns * config.cim.weight_bits;
+}
+
+// Per lane an exponential (adder, table with interpolation, shifter) and the
+// accumulator of a line; the rotators in front of and behind the banks, log2(lanes)
+// levels of 16-bit multiplexers each; two scalings and an accumulator per line;
+// 24 x 20-bit products of the value path with their 64-bit sums and the V buffer.
+double sinkhorn_area(const SinkhornConfig& config, const Technology& technology) {
+  const auto value = [&](const char* row) { return technology.value(row); };
+  const double lanes = config.lanes;
+  const double rotators = config.skewed ? 2.0 * 16.0 * lanes * std::log2(lanes) : 0.0;
+  const double line_bits = config.max_lines * (2.0 * 32.0 + 66.0);
+  const double value_buffer_bits = real(config.max_lines) * config.value_columns * 20.0;
+  return lanes * (value("area.exponential") + 66.0 * value("area.register_bit")) +
+         rotators * value("area.mux_bit") + config.log_units * value("area.logarithm") +
+         (16.0 * config.tile_elements + line_bits + value_buffer_bits) * value("area.sram_bit") +
+         lanes * config.value_columns * value("area.mac_wide");
+}
+
+// State S and the chunk's sums in registers (36 bits for 2^20 tokens, 28 for 2^12),
+// per place of the array a multiplier of 8 x 8 bits for the update and a wide one
+// for the readout; scores and weighted values inside a chunk; the same for the
+// horizon, with its ring of V rows and the codes of RP.
+double linear_area(const LinearConfig& config, const Technology& technology) {
+  const auto value = [&](const char* row) { return technology.value(row); };
+  const double places = real(config.lanes) * config.lanes;
+  const double state_bits = real(config.max_width) * config.lanes * (36.0 + 28.0);
+  const double positions = 2.0 * config.max_horizon + 1.0;
+  const double buffered_bits = 8.0 * config.lanes * (config.chunk_tokens + positions) +
+                               8.0 * config.max_width * (2.0 * config.chunk_tokens + positions);
+  const double row_macs = config.lanes * (config.chunk_tokens + positions);
+  return places * (value("area.mac8") + value("area.mac_wide")) +
+         row_macs * (value("area.mac8") + value("area.mac_wide")) +
+         (state_bits + buffered_bits) * value("area.register_bit") +
+         3.0 * 256.0 * 8.0 * config.lanes * value("area.sram_bit") +
+         config.lanes * value("area.requantise");
 }
 
 }  // namespace
@@ -68,7 +125,8 @@ ByComponent dynamic_energy_pj(const ChipConfig& config, const Technology& techno
     energy["cim_write"] = real(activity.cim_static_write_bits + activity.cim_dynamic_write_bits) *
                           technology.value("cim.cell_write");
   } else if (unit != Unit::kDma) {
-    energy[component_of(unit)] = operations_pj(technology, activity);
+    energy[component_of(unit)] =
+        operations_pj(technology, activity) + local_pj(config, technology, unit, activity);
   }
   const SramRow sram = technology.sram(sub_array_kib(config));
   energy["sram"] = config.sram_factor * (real(traffic.sram_read.slices) * sram.read_pj +
@@ -91,7 +149,7 @@ ByComponent static_energy_pj(const ChipConfig& config, const Technology& technol
   const double macro_kib = cim_bits(config) / config.cim.macros / 8.0 / 1024.0;
   energy["cim"] = picojoules(config.cim.macros * technology.sram(macro_kib).leakage_uw);
   const ByComponent area = area_um2(config, technology);
-  for (const char* engine : {"softmax", "damf", "vector"})
+  for (const char* engine : {"softmax", "damf", "sinkhorn", "linear", "vector"})
     energy[engine] = picojoules(area.at(engine) * 1e-6 * technology.value("leakage.logic"));
   return energy;
 }
@@ -111,6 +169,8 @@ ByComponent area_um2(const ChipConfig& config, const Technology& technology) {
       2.0 * config.damf.lanes * value("area.mac8") +
       pairs * (value("area.shift_add") + value("area.mac8") + 48.0 * value("area.register_bit")) +
       16.0 * (real(config.damf.max_tokens) + config.damf.max_model_width) * sram_bit;
+  area["sinkhorn"] = sinkhorn_area(config.sinkhorn, technology);
+  area["linear"] = linear_area(config.linear, technology);
   area["vector"] = config.vector.lanes * value("area.requantise");
   return area;
 }

@@ -13,7 +13,7 @@
 
 namespace quadrille::hw {
 
-/// By component: cim, cim_write, softmax, damf, vector, sram, dram, wires.
+/// By component: cim, cim_write, softmax, damf, sinkhorn, linear, vector, sram, dram, wires.
 using ByComponent = std::map<std::string, double>;
 
 /// Switching energy, pJ, of commands of one unit with this activity and

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "hw/mapper/lowering.h"
+#include "hw/mapper/sinkhorn_lowering.h"
 #include "model/errors.h"
 
 namespace quadrille::hw {
@@ -91,13 +91,20 @@ void check_head_width(const ChipConfig& config, const model::AttentionShape& sha
                        " or a multiple of it, found head_width " + std::to_string(width));
 }
 
+void check_linear_width(const ChipConfig& config, int head_width) {
+  if (head_width <= config.linear.max_width) return;
+  throw InputError(config.name, "linear.max_width",
+                   "expected at least " + std::to_string(head_width));
+}
+
 class LayerMapper {
  public:
   LayerMapper(const ChipConfig& config, const model::AttentionInteger& layer)
       : bench_(config), layer_(layer), shape_(layer.shape) {
     check_head_width(config, shape_);
     check_cim_bits(config, 8, 8);
-    if (!softmax()) check_damf_limits(config, shape_.tokens, shape_.model_width);
+    if (!queries()) check_damf_limits(config, shape_.tokens, shape_.model_width);
+    if (linear()) check_linear_width(config, shape_.head_width);
   }
 
   Mapping map() {
@@ -106,14 +113,14 @@ class LayerMapper {
     const Buffer x = bench_.load(bench_.dram.at("X"), Phase::kLoadInput);
     bench_.builder.begin_layer("attention");
     const int inner = shape_.inner_width();
-    StripedMatrix q(bench_, softmax() ? shape_.tokens : 0, inner, "Q");
-    StripedMatrix k(bench_, softmax() ? shape_.tokens : 0, inner, "K");
+    StripedMatrix q(bench_, queries() ? shape_.tokens : 0, inner, "Q");
+    StripedMatrix k(bench_, queries() ? shape_.tokens : 0, inner, "K");
     StripedMatrix v(bench_, shape_.tokens, inner, "V");
     StripedMatrix attention(bench_, shape_.tokens, inner, "the heads' outputs");
-    if (!softmax()) project_scores(x);
-    const int head_macros = softmax() ? macros_for_heads() : 0;
+    if (!queries()) project_scores(x);
+    const int head_macros = macros_for_heads();
     StaticProducts products(bench_, product_limits(bench_.config.cim.macros - head_macros));
-    if (softmax()) {
+    if (queries()) {
       add_projection(products, "WK", x, k, layer_.k_factor);
       add_projection(products, "WQ", x, q, layer_.q_factor);
     }
@@ -126,24 +133,34 @@ class LayerMapper {
     for (int head = 0; head < shape_.heads; ++head) attention.storage_of(head_strip(head));
     output();
     products.prefetch();
-    if (softmax()) {
-      softmax_heads(q, k, v, attention, head_macros);
-    } else {
-      damf_heads(v, attention);
+    switch (shape_.mechanism) {
+      case model::Mechanism::kSoftmax:
+        softmax_heads(q, k, v, attention, head_macros);
+        break;
+      case model::Mechanism::kDamf:
+        damf_heads(v, attention);
+        break;
+      case model::Mechanism::kSinkhorn:
+        sinkhorn_heads(q, k, v, attention, head_macros);
+        break;
+      case model::Mechanism::kLinear:
+        linear_heads(q, k, v, attention);
+        break;
     }
     products.run();
     return bench_.finish();
   }
 
  private:
-  bool softmax() const { return shape_.mechanism == model::Mechanism::kSoftmax; }
+  bool queries() const { return model::has_queries(shape_.mechanism); }
+  bool linear() const { return shape_.mechanism == model::Mechanism::kLinear; }
   Strip head_strip(int head) const { return {head * shape_.head_width, shape_.head_width}; }
 
   void place_tensors() {
     const int d = shape_.model_width;
     const int inner = shape_.inner_width();
     bench_.dram.place("X", shape_.tokens, d, 1, false);
-    if (softmax()) {
+    if (queries()) {
       bench_.dram.place("WQ", d, inner, 1, false);
       bench_.dram.place("WK", d, inner, 1, false);
     } else {
@@ -153,17 +170,24 @@ class LayerMapper {
     bench_.dram.place("WV", d, inner, 1, false);
     bench_.dram.place("WO", inner, d, 1, false);
     bench_.dram.place("out", shape_.tokens, d, 4, true);
+    if (linear()) bench_.dram.place("tables", 1, 3 * 256, 1, false);
   }
 
   model::SoftmaxShape head_shape() const {
     return {shape_.tokens, shape_.tokens, shape_.head_width, shape_.head_width, shape_.causal};
   }
 
-  // Double-buffered K and V if a quarter of the static matrix still finds
+  // Double-buffered K (and V, for softmax) if a quarter of the static matrix still finds
   // room, at most three quarters of the macros.
   int macros_for_heads() const {
     const CimConfig& cim = bench_.config.cim;
-    return std::min(SoftmaxHeads::wanted_macros(cim, head_shape()), cim.macros * 3 / 4);
+    int wanted = 0;
+    if (shape_.mechanism == model::Mechanism::kSoftmax) {
+      wanted = SoftmaxHeads::wanted_macros(cim, head_shape());
+    } else if (shape_.mechanism == model::Mechanism::kSinkhorn) {
+      wanted = ScoreProducts::wanted_macros(cim, shape_.tokens, shape_.head_width);
+    }
+    return std::min(wanted, cim.macros * 3 / 4);
   }
 
   StaticProducts::Limits product_limits(int macros) const {
@@ -228,6 +252,90 @@ class LayerMapper {
     });
   }
 
+  // A head's 32-bit results to 8-bit codes in its columns of `attention`.
+  void requantise_head(int head, const Buffer& sums, StripedMatrix& attention) {
+    const Buffer& target = attention.buffer();
+    const Strip strip = head_strip(head);
+    bench_.builder.add(
+        requantise_block(sums, target.address + static_cast<std::uint64_t>(strip.first_column),
+                         target.pitch_bytes, shape_.tokens, shape_.head_width,
+                         layer_.attention_factor),
+        Phase::kRequantise, head, {sums.storage}, {attention.storage_of(strip)});
+  }
+
+  void sinkhorn_heads(const StripedMatrix& q, const StripedMatrix& k, const StripedMatrix& v,
+                      StripedMatrix& attention, int macros) {
+    SinkhornHeads heads(
+        bench_,
+        {bench_.config.cim.macros - macros, macros, layer_.sinkhorn.shape, shape_.head_width},
+        layer_.sinkhorn);
+    for (int head = 0; head < shape_.heads; ++head) {
+      const int first = head * shape_.head_width;
+      heads.add(head, q.columns(first, shape_.head_width), k.columns(first, shape_.head_width),
+                v.columns(first, shape_.head_width));
+    }
+    heads.run([&](int head, const Buffer& sums) { requantise_head(head, sums, attention); });
+  }
+
+  void linear_heads(const StripedMatrix& q, const StripedMatrix& k, const StripedMatrix& v,
+                    StripedMatrix& attention) {
+    const Buffer tables = bench_.load(bench_.dram.at("tables"), Phase::kLoadWeights);
+    Rotation<Buffer> sums = bench_.scratchpad.matrices(
+        2, shape_.tokens, std::int64_t{shape_.head_width} * 4, "two heads' weighted values");
+    for (int head = 0; head < shape_.heads; ++head) {
+      const int first = head * shape_.head_width;
+      const LinearHead operands{q.columns(first, shape_.head_width),
+                                k.columns(first, shape_.head_width),
+                                v.columns(first, shape_.head_width), tables, sums.next()};
+      for (const Strip& group : strips_of(shape_.head_width, bench_.config.linear.lanes)) {
+        linear_head(head, operands, group);
+      }
+      requantise_head(head, operands.out, attention);
+    }
+  }
+
+  struct LinearHead {
+    View q, k, v;
+    Buffer tables, out;
+  };
+
+  // Causal heads are one command; others have all keys before the first query.
+  void linear_head(int head, const LinearHead& operands, const Strip& group) {
+    LinearAttend operation;
+    operation.causal = shape_.causal;
+    operation.reset = true;
+    operation.tables = operands.tables.address;
+    operation.keys = operands.k.address;
+    operation.key_pitch_bytes = operands.k.pitch_bytes;
+    operation.values = operands.v.address + static_cast<std::uint64_t>(group.first_column);
+    operation.value_pitch_bytes = operands.v.pitch_bytes;
+    operation.queries = operands.q.address;
+    operation.query_pitch_bytes = operands.q.pitch_bytes;
+    operation.destination =
+        operands.out.address + 4 * static_cast<std::uint64_t>(group.first_column);
+    operation.destination_pitch_bytes = operands.out.pitch_bytes;
+    operation.key_tokens = shape_.tokens;
+    operation.query_tokens = shape_.tokens;
+    operation.total_keys = shape_.tokens;
+    operation.width = shape_.head_width;
+    operation.value_width = group.columns;
+    std::vector<Storage> keys = operands.k.storages;
+    keys.insert(keys.end(), operands.v.storages.begin(), operands.v.storages.end());
+    keys.push_back(operands.tables.storage);
+    std::vector<Storage> queries = operands.q.storages;
+    if (shape_.causal) {
+      keys.insert(keys.end(), queries.begin(), queries.end());
+      bench_.builder.add(operation, Phase::kWeightedValues, head, keys, {operands.out.storage});
+      return;
+    }
+    operation.query_tokens = 0;
+    bench_.builder.add(operation, Phase::kWeightedValues, head, keys, {});
+    operation.reset = false;
+    operation.key_tokens = 0;
+    operation.query_tokens = shape_.tokens;
+    bench_.builder.add(operation, Phase::kWeightedValues, head, queries, {operands.out.storage});
+  }
+
   void damf_heads(const StripedMatrix& v, StripedMatrix& attention) {
     Rotation<Buffer> sums = bench_.scratchpad.matrices(
         2, shape_.tokens, std::int64_t{shape_.head_width} * 4, "two heads' weighted values");
@@ -249,12 +357,7 @@ class LayerMapper {
       std::vector<Storage> reads = values.storages;
       reads.push_back(scores_[index].storage);
       bench_.builder.add(operation, Phase::kWeightedValues, head, reads, {out.storage});
-      const Buffer& target = attention.buffer();
-      bench_.builder.add(
-          requantise_block(out, target.address + static_cast<std::uint64_t>(strip.first_column),
-                           target.pitch_bytes, shape_.tokens, shape_.head_width,
-                           layer_.attention_factor),
-          Phase::kRequantise, head, {out.storage}, {attention.storage_of(strip)});
+      requantise_head(head, out, attention);
     }
   }
 

@@ -29,6 +29,9 @@ struct AccessCounts {
     slices += other.slices;
     return *this;
   }
+  AccessCounts operator*(std::int64_t times) const {
+    return {bytes * times, accesses * times, slices * times};
+  }
   bool operator==(const AccessCounts& other) const {
     return bytes == other.bytes && accesses == other.accesses && slices == other.slices;
   }

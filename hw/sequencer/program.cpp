@@ -11,6 +11,9 @@ struct UnitOf {
   Unit operator()(const DamfProject&) const { return Unit::kDamf; }
   Unit operator()(const DamfAttend&) const { return Unit::kDamf; }
   Unit operator()(const VectorRequantise&) const { return Unit::kVector; }
+  Unit operator()(const SinkhornScale&) const { return Unit::kSinkhorn; }
+  Unit operator()(const SinkhornApply&) const { return Unit::kSinkhorn; }
+  Unit operator()(const LinearAttend&) const { return Unit::kLinear; }
 };
 
 }  // namespace
@@ -31,6 +34,10 @@ const char* unit_name(Unit unit) {
       return "damf";
     case Unit::kVector:
       return "vector";
+    case Unit::kSinkhorn:
+      return "sinkhorn";
+    case Unit::kLinear:
+      return "linear";
   }
   return "unknown";
 }

@@ -8,6 +8,8 @@
 
 #include "hw/engines/cim/cim_operations.h"
 #include "hw/engines/damf/damf_operations.h"
+#include "hw/engines/linear/linear_operations.h"
+#include "hw/engines/sinkhorn/sinkhorn_operations.h"
 #include "hw/engines/softmax/softmax_operations.h"
 #include "hw/engines/vector/vector_operations.h"
 #include "hw/memory/dma_operations.h"
@@ -16,11 +18,11 @@ namespace quadrille::hw {
 
 /// Units that execute commands, each in program order of its own queue. The
 /// CIM bank has two: its write port and its compute port.
-enum class Unit { kDma, kCimWrite, kCimCompute, kSoftmax, kDamf, kVector };
-inline constexpr int kUnits = 6;
+enum class Unit { kDma, kCimWrite, kCimCompute, kSoftmax, kDamf, kVector, kSinkhorn, kLinear };
+inline constexpr int kUnits = 8;
 
 using Operation = std::variant<DmaCopy, CimWrite, CimMultiply, SoftmaxRows, DamfProject, DamfAttend,
-                               VectorRequantise>;
+                               VectorRequantise, SinkhornScale, SinkhornApply, LinearAttend>;
 
 Unit unit_of(const Operation& operation);
 
@@ -32,8 +34,8 @@ enum class Phase {
   kScoreInner,      ///< DAMF's X.u and X.v.
   kWriteDynamic,    ///< K and V written into CIM.
   kScores,          ///< Q K^T.
-  kNormalise,       ///< Softmax rows.
-  kWeightedValues,  ///< A' V, or DAMF's attend.
+  kNormalise,       ///< Softmax rows, Sinkhorn scalings.
+  kWeightedValues,  ///< A' V, DAMF's attend, Sinkhorn's apply, linear attention.
   kRequantise,
   kOutputProjection,
   kStoreOutput,

@@ -2,10 +2,15 @@
 
 #include <algorithm>
 
+#include "model/errors.h"
+
 namespace quadrille::model {
 
 CompulsoryTraffic compulsory_traffic(const LayerDimensions& layer, Mechanism mechanism) {
   check(layer);
+  if (mechanism != Mechanism::kSoftmax && mechanism != Mechanism::kDamf) {
+    throw InvariantError("no closed form of the compulsory traffic of this mechanism");
+  }
   const std::int64_t matrix = layer.width * layer.width;
   const std::int64_t activations = layer.length * layer.width;
   CompulsoryTraffic traffic;

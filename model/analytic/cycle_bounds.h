@@ -16,6 +16,7 @@ struct CompulsoryTraffic {
   std::int64_t dram_write_bytes = 0;  ///< The layer's output.
   std::int64_t cim_write_bytes = 0;   ///< Static matrices, and K and V for softmax.
 };
+/// Softmax and DAMF layers only: InvariantError for another mechanism.
 CompulsoryTraffic compulsory_traffic(const LayerDimensions& layer, Mechanism mechanism);
 
 /// Peak rates of a chip, per cycle.

@@ -30,6 +30,7 @@ struct LinearShape {
   int visible(int query) const { return causal && query + 1 < keys ? query + 1 : keys; }
 };
 
+/// Strictly positive for x > -745, where exp leaves the range of a double.
 double phi_elu1(double x);
 
 struct LinearResult {
@@ -39,7 +40,9 @@ struct LinearResult {
 };
 
 /// Level `float`, in O(L d dv + L k (d + dv)): prefix sums and the three terms
-/// (before, horizon, after) of Algorithm 2.
+/// (before, horizon, after) of Algorithm 2. Beside inputs and outputs it holds
+/// the state and a few rows, whatever the length. Like linear_fixed(), throws
+/// InvariantError when a tensor's size is not the shape's.
 LinearResult linear_float(const std::vector<double>& q, const std::vector<double>& k,
                           const std::vector<double>& v, const std::vector<double>& rp,
                           const LinearShape& shape);
@@ -50,13 +53,16 @@ LinearResult linear_float(const std::vector<double>& q, const std::vector<double
 /// even, clamped to 1..255 (phi is strictly positive, so no denominator is 0).
 using PhiTable = std::array<std::uint8_t, 256>;
 PhiTable make_phi_table(double scale_in, double scale_out);
-/// The scale_out that maps phi of the code 127 to 255.
+/// The scale_out that maps phi of the code 127 to 255. K and RP share the larger
+/// of theirs.
 double phi_scale(double scale_in);
 
 /// What divides a query's sums: out = saturate(round_shift(round_shift(num, p) *
 /// R.mantissa, R.shift - p - 8), 32) with p = max(0, leading_one(den) - 31) and
-/// R = reciprocal(den). Pre-shifting keeps the product in 64 bits and is nothing
-/// while den < 2^32.
+/// R = reciprocal(den), 0 < den < 2^47. Pre-shifting keeps the product in 64 bits
+/// and is nothing while den < 2^32. Needs |num| / 2^p <= 2^46; kernel sums have
+/// |num| <= 128 den, so at most 2^39 (a product of 56 bits), and |out| is at most
+/// 2^15 (1 + 2^-14), rounded: they never saturate.
 inline constexpr int kLinearOutputFractionBits = 8;
 std::int64_t linear_normalise(std::int64_t numerator, std::int64_t denominator,
                               std::int64_t& saturated);
@@ -70,9 +76,10 @@ struct LinearFixedResult {
 
 /// Level `fixed` on 8-bit codes. phi_k and phi_rp have the same output scale,
 /// so that both terms add as integers. Sums are exact integers, so any order and
-/// any chunking gives the same bits: |num| <= Lk d 255^2 128 (with RP twice
-/// that) fits 64 bits for Lk d <= 2^33, den < 2^47 for Lk d <= 2^30. Written
-/// with running sums, O(L d dv + L k (d + dv)).
+/// any chunking gives the same bits. Widths, from phi <= 255 and |V| <= 128, with
+/// RP twice as much as without: |num| <= 2 Lk d 255^2 128 < 2^24 Lk d and
+/// 1 <= den <= 2 Lk d 255^2 < 2^17 Lk d. Written with running sums,
+/// O(L d dv + L k (d + dv)). Throws InvariantError for Lk d > kLinearLargestReach.
 LinearFixedResult linear_fixed(const std::vector<std::int32_t>& q_q,
                                const std::vector<std::int32_t>& k_q,
                                const std::vector<std::int32_t>& v_q,
@@ -80,7 +87,7 @@ LinearFixedResult linear_fixed(const std::vector<std::int32_t>& q_q,
                                const PhiTable& phi_q, const PhiTable& phi_k,
                                const PhiTable& phi_rp);
 
-/// Largest Lk * d for which every sum of the definition fits.
+/// Largest Lk * d: |num| < 2^53 and den < 2^46, inside the reciprocal's 2^47.
 inline constexpr std::int64_t kLinearLargestReach = std::int64_t{1} << 29;
 
 }  // namespace quadrille::model

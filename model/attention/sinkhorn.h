@@ -7,7 +7,8 @@
 //
 // Counting: K^l is after l half-steps, rows first, so K^1 is the softmax; odd l
 // ends on rows, even l on columns. Rows sum to 1, columns to n / m. Under the
-// causal mask element (i, j) is visible iff j <= i, the others are zero.
+// causal mask element (i, j) is visible iff j <= i, the others are zero; a
+// column without visible elements (j >= n) keeps its scaling and has no residual.
 //
 // The scaling form keeps the logits L (in octaves) and iterates logarithms of
 // the scalings, K_ij = 2^(L_ij + f_i + g_j):
@@ -22,7 +23,8 @@
 //
 // Residual of a state: max over lines of |line sum / target - 1|. With a
 // tolerance a matrix stops after the first half-step l >= 1 whose residual (the
-// larger of both sides) is at or below it.
+// larger of both sides) is at or below it. The side that a half-step has just
+// normalised counts as 0.
 #pragma once
 
 #include <cstdint>
@@ -139,8 +141,14 @@ struct SinkhornFixedResult {
   /// As measured by half-step l + 1, whose sums are those of the state after l;
   /// the last one is missing unless that sweep was made. The side that has just
   /// been normalised counts as 0 (it is exact to the rounding of a logarithm).
+  /// Index + 1 is l, the codes are the largest of the batch's matrices that made
+  /// sweep l + 1.
   std::vector<SinkhornResidualCode> residuals;
-  std::int64_t saturated = 0;  ///< Logits, scalings and K entries clamped.
+  /// Clamped values: visible logits (once each, however often they are read),
+  /// scalings (kMatrix: the K entries of every half-step) and held forms' line
+  /// sums, not those of the sweep that a tolerance stop throws away, and entries
+  /// of K. Residual codes are not counted.
+  std::int64_t saturated = 0;
 };
 
 /// Level `fixed`. codes: [B, n, m]. g0, f0: log2 codes [B, m], [B, n], or empty.
@@ -151,8 +159,27 @@ struct SinkhornFixedResult {
 ///   new scaling = saturate(T, 32), damped: saturate(round_shift(old + T, 1), 32)
 ///   residual of the line before = |power(old - T) - 1|, 16 fraction bits
 /// K_ij = power_code((L_ij << (16 - F)) + f_i + g_j, 24).
-/// kKernel and kMatrix: docs/numerics.md; InputError-free, but the caller must
-/// have checked kernel_spread().
+/// Alternate sweep p = 1 .. half_steps works on rows when p is odd. From p = 2 on
+/// it measures state p - 1 and, with a tolerance, is thrown away if that state's
+/// residual codes are both at or below tolerance_code: iterations p - 1, sweeps p.
+///
+/// Held forms, with X the largest visible logit of the matrix, H the multiplier
+/// of m / n, and every line sum clamped to 1 .. 2^46 - 1:
+///   K0_ij = power_code((L_ij - X) << (16 - F), 24)
+///   kKernel: c = {2^15, 39} (that is 1), then
+///     rows:    S = sum_j round_shift(K0_ij c_j.mantissa, c_j.shift - 24)
+///              residual |round_shift(S r_i.mantissa, r_i.shift - 16) - 2^16|
+///              r_i = reciprocal(S)
+///     columns: the same with r, and S' = round_shift(S H.mantissa, H.shift),
+///              clamped again, in place of S
+///     P = round_shift(K0_ij r_i.mantissa, r_i.shift - 24), at most 2^38 - 1
+///     K_ij = round_shift(P c_j.mantissa, c_j.shift - 24), at most 2^31 - 1
+///   kMatrix: K = K0, then
+///     rows:    S = sum_j K_ij, residual round_shift(|S - 2^24|, 8)
+///              R = reciprocal(S)
+///              K_ij <- round_shift(K_ij R.mantissa, R.shift - 24), at most 2^31 - 1
+///     columns: the same with S' in place of S
+/// Widths and range: docs/numerics.md. The caller has checked kernel_spread().
 SinkhornFixedResult sinkhorn_fixed(const std::vector<std::int32_t>& codes,
                                    const SinkhornInteger& problem,
                                    const std::vector<std::int32_t>& g0 = {},

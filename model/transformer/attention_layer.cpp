@@ -47,6 +47,14 @@ SoftmaxShape head_shape(const AttentionShape& shape) {
   return {shape.tokens, shape.tokens, shape.head_width, shape.head_width, shape.causal};
 }
 
+SinkhornShape sinkhorn_head_shape(const AttentionShape& shape) {
+  return {1, shape.tokens, shape.tokens, shape.causal};
+}
+
+LinearShape linear_head_shape(const AttentionShape& shape) {
+  return {shape.tokens, shape.tokens, shape.head_width, shape.head_width, shape.causal, -1};
+}
+
 double absmax(const std::vector<double>& values) { return absmax_scale(values, 8); }
 
 std::vector<double> slice(const std::vector<double>& values, int index, int length) {
@@ -61,15 +69,31 @@ std::vector<SingularTriple> fuse_heads(const AttentionShape& shape,
   std::vector<SingularTriple> triples;
   for (int head = 0; head < shape.heads; ++head) {
     const int first = head * shape.head_width;
-    triples.push_back(
-        leading_singular_triple(columns_of(weights.wq, shape.model_width, shape.inner_width(),
-                                           first, shape.head_width),
-                                columns_of(weights.wk, shape.model_width, shape.inner_width(),
-                                           first, shape.head_width),
-                                shape.model_width, shape.head_width));
+    triples.push_back(leading_singular_triple(
+        columns_of(weights.wq, shape.model_width, shape.inner_width(), first, shape.head_width),
+        columns_of(weights.wk, shape.model_width, shape.inner_width(), first, shape.head_width),
+        shape.model_width, shape.head_width));
   }
   return triples;
 }
+
+namespace {
+
+// One head of Sinkhorn attention; the largest logit goes to `largest`.
+std::vector<double> sinkhorn_head(const AttentionShape& shape, const std::vector<double>& q,
+                                  const std::vector<double>& k, const std::vector<double>& v,
+                                  double scale, double& largest) {
+  std::vector<double> logits(static_cast<std::size_t>(shape.tokens) *
+                             static_cast<std::size_t>(shape.tokens));
+  Eigen::Map<Matrix>(logits.data(), shape.tokens, shape.tokens).noalias() =
+      scale * Eigen::Map<const Matrix>(q.data(), shape.tokens, shape.head_width) *
+      Eigen::Map<const Matrix>(k.data(), shape.tokens, shape.head_width).transpose();
+  for (const double logit : logits) largest = std::max(largest, std::fabs(logit));
+  const SinkhornResult result = sinkhorn_float(logits, sinkhorn_head_shape(shape), shape.sinkhorn);
+  return product(result.k, v, shape.tokens, shape.tokens, shape.head_width);
+}
+
+}  // namespace
 
 AttentionFloat attention_float(const AttentionShape& shape, const std::vector<double>& x,
                                const AttentionWeights& weights,
@@ -77,7 +101,7 @@ AttentionFloat attention_float(const AttentionShape& shape, const std::vector<do
   const int inner = shape.inner_width();
   AttentionFloat result;
   result.v = product(x, weights.wv, shape.tokens, shape.model_width, inner);
-  if (shape.mechanism == Mechanism::kSoftmax) {
+  if (has_queries(shape.mechanism)) {
     result.q = product(x, weights.wq, shape.tokens, shape.model_width, inner);
     result.k = product(x, weights.wk, shape.tokens, shape.model_width, inner);
   }
@@ -91,6 +115,13 @@ AttentionFloat attention_float(const AttentionShape& shape, const std::vector<do
     if (shape.mechanism == Mechanism::kSoftmax) {
       out = softmax_float(of_head(result.q), of_head(result.k), of_head(result.v),
                           head_shape(shape), scale)
+                .out;
+    } else if (shape.mechanism == Mechanism::kSinkhorn) {
+      out = sinkhorn_head(shape, of_head(result.q), of_head(result.k), of_head(result.v), scale,
+                          result.largest_logit);
+    } else if (shape.mechanism == Mechanism::kLinear) {
+      out = linear_float(of_head(result.q), of_head(result.k), of_head(result.v), {},
+                         linear_head_shape(shape))
                 .out;
     } else {
       const SingularTriple& triple = triples[static_cast<std::size_t>(head)];
@@ -119,11 +150,12 @@ AttentionScales calibrate(const AttentionShape& shape, const std::vector<double>
   scales.wo = absmax(weights.wo);
   scales.v = absmax(result.v);
   scales.attention = absmax(result.attention);
-  if (shape.mechanism == Mechanism::kSoftmax) {
+  if (has_queries(shape.mechanism)) {
     scales.wq = absmax(weights.wq);
     scales.wk = absmax(weights.wk);
     scales.q = absmax(result.q);
     scales.k = absmax(result.k);
+    scales.largest_logit = result.largest_logit;
     return scales;
   }
   for (int head = 0; head < shape.heads; ++head) {
@@ -135,6 +167,24 @@ AttentionScales calibrate(const AttentionShape& shape, const std::vector<double>
   }
   return scales;
 }
+
+namespace {
+
+// Integer formats of one head of Sinkhorn attention.
+SinkhornInteger sinkhorn_head_integer(const AttentionShape& shape, const AttentionScales& scales,
+                                      double scale) {
+  constexpr double kLog2E = 1.4426950408889634074;
+  SinkhornInteger integer;
+  integer.shape = sinkhorn_head_shape(shape);
+  integer.settings = shape.sinkhorn;
+  integer.fraction_bits = logit_fraction_bits(scales.largest_logit * kLog2E);
+  integer.factor =
+      make_multiplier(std::ldexp(scales.q * scales.k * scale * kLog2E, integer.fraction_bits));
+  integer.tolerance_code = sinkhorn_tolerance_code(shape.sinkhorn.tolerance);
+  return integer;
+}
+
+}  // namespace
 
 AttentionInteger quantise_layer(const AttentionShape& shape, const std::vector<double>& x,
                                 const AttentionWeights& weights,
@@ -149,12 +199,19 @@ AttentionInteger quantise_layer(const AttentionShape& shape, const std::vector<d
   const double head_out_scale = std::ldexp(scales.v, -kSoftmaxOutputFractionBits);
   layer.attention_factor = make_multiplier(head_out_scale / scales.attention);
   layer.out_scale = scales.attention * scales.wo;
-  if (shape.mechanism == Mechanism::kSoftmax) {
+  if (has_queries(shape.mechanism)) {
     layer.wq = quantise(weights.wq, scales.wq, 8);
     layer.wk = quantise(weights.wk, scales.wk, 8);
     layer.q_factor = make_multiplier(scales.x * scales.wq / scales.q);
     layer.k_factor = make_multiplier(scales.x * scales.wk / scales.k);
-    layer.exponent = make_multiplier(exponent_factor(scales.q, scales.k, scale));
+    if (shape.mechanism == Mechanism::kSoftmax) {
+      layer.exponent = make_multiplier(exponent_factor(scales.q, scales.k, scale));
+    } else if (shape.mechanism == Mechanism::kSinkhorn) {
+      layer.sinkhorn = sinkhorn_head_integer(shape, scales, scale);
+    } else {
+      layer.phi_q = make_phi_table(scales.q, phi_scale(scales.q));
+      layer.phi_k = make_phi_table(scales.k, phi_scale(scales.k));
+    }
     return layer;
   }
   for (std::size_t head = 0; head < triples.size(); ++head) {
@@ -202,6 +259,30 @@ std::vector<std::int32_t> requantise_all(const std::vector<std::int64_t>& sums,
 
 }  // namespace
 
+namespace {
+
+std::vector<std::int64_t> sinkhorn_head_fixed(const AttentionInteger& layer,
+                                              const std::vector<std::int32_t>& q,
+                                              const std::vector<std::int32_t>& k,
+                                              const std::vector<std::int32_t>& v,
+                                              std::int64_t& saturated) {
+  const AttentionShape& shape = layer.shape;
+  const auto tokens = static_cast<std::size_t>(shape.tokens);
+  const auto width = static_cast<std::size_t>(shape.head_width);
+  std::vector<std::int32_t> scores(tokens * tokens, 0);
+  for (std::size_t i = 0; i < tokens; ++i) {
+    for (std::size_t j = 0; j < tokens; ++j) {
+      for (std::size_t c = 0; c < width; ++c)
+        scores[i * tokens + j] += q[i * width + c] * k[j * width + c];
+    }
+  }
+  const SinkhornFixedResult result = sinkhorn_fixed(scores, layer.sinkhorn);
+  saturated += result.saturated;
+  return sinkhorn_apply_fixed(result.k_q, v, layer.sinkhorn.shape, shape.head_width, saturated);
+}
+
+}  // namespace
+
 AttentionFixed attention_fixed(const AttentionInteger& layer) {
   const AttentionShape& shape = layer.shape;
   const int inner = shape.inner_width();
@@ -212,9 +293,9 @@ AttentionFixed attention_fixed(const AttentionInteger& layer) {
         result.saturated);
   };
   const auto v = project(layer.wv, layer.v_factor);
-  const bool softmax = shape.mechanism == Mechanism::kSoftmax;
-  const auto q = softmax ? project(layer.wq, layer.q_factor) : std::vector<std::int32_t>{};
-  const auto k = softmax ? project(layer.wk, layer.k_factor) : std::vector<std::int32_t>{};
+  const bool queries = has_queries(shape.mechanism);
+  const auto q = queries ? project(layer.wq, layer.q_factor) : std::vector<std::int32_t>{};
+  const auto k = queries ? project(layer.wk, layer.k_factor) : std::vector<std::int32_t>{};
   result.attention_q.resize(v.size());
   for (int head = 0; head < shape.heads; ++head) {
     const int first = head * shape.head_width;
@@ -222,9 +303,17 @@ AttentionFixed attention_fixed(const AttentionInteger& layer) {
       return columns_of(matrix, shape.tokens, inner, first, shape.head_width);
     };
     std::vector<std::int64_t> out;
-    if (softmax) {
+    if (shape.mechanism == Mechanism::kSoftmax) {
       out = softmax_fixed(of_head(q), of_head(k), of_head(v), head_shape(shape), layer.exponent)
                 .out_q;
+    } else if (shape.mechanism == Mechanism::kSinkhorn) {
+      out = sinkhorn_head_fixed(layer, of_head(q), of_head(k), of_head(v), result.saturated);
+    } else if (shape.mechanism == Mechanism::kLinear) {
+      LinearFixedResult linear =
+          linear_fixed(of_head(q), of_head(k), of_head(v), {}, linear_head_shape(shape),
+                       layer.phi_q, layer.phi_k, layer.phi_k);
+      result.saturated += linear.saturated;
+      out = std::move(linear.out_q);
     } else {
       const auto index = static_cast<std::size_t>(head);
       const auto vector_of = [&](const std::vector<std::int32_t>& vectors) {

@@ -9,12 +9,17 @@
 #include <vector>
 
 #include "model/attention/damf.h"
+#include "model/attention/linear.h"
+#include "model/attention/sinkhorn.h"
 #include "model/attention/softmax.h"
 #include "model/numerics/quantise.h"
 
 namespace quadrille::model {
 
-enum class Mechanism { kSoftmax, kDamf };
+enum class Mechanism { kSoftmax, kDamf, kSinkhorn, kLinear };
+/// True when the mechanism is made of projected queries and keys (all but DAMF,
+/// which has two vectors in their place).
+constexpr bool has_queries(Mechanism mechanism) { return mechanism != Mechanism::kDamf; }
 
 struct AttentionShape {
   int tokens = 0;       ///< L
@@ -24,6 +29,7 @@ struct AttentionShape {
   bool causal = false;
   Mechanism mechanism = Mechanism::kSoftmax;
   DamfSettings damf;  ///< damf.causal equals causal.
+  SinkhornSettings sinkhorn;
 
   int inner_width() const { return heads * head_width; }
 };
@@ -39,13 +45,15 @@ std::vector<SingularTriple> fuse_heads(const AttentionShape& shape,
 /// Every intermediate of the level `float`, kept for calibration and errors.
 struct AttentionFloat {
   std::vector<double> q, k, v;    ///< [L, H*h]; q and k empty for DAMF.
-  std::vector<double> s, t;       ///< [H, L]; empty for softmax.
+  std::vector<double> s, t;       ///< [H, L]; DAMF only.
+  double largest_logit = 0.0;     ///< Magnitude of the logits, nats; Sinkhorn only.
   std::vector<double> attention;  ///< [L, H*h], before the output projection.
   std::vector<double> out;        ///< [L, d]
   std::int64_t uniform_rows = 0;
 };
 
-/// Level `float`. `scale` multiplies the softmax logits (1/sqrt(h) usually).
+/// Level `float`. `scale` multiplies the logits of softmax and Sinkhorn
+/// (1/sqrt(h) usually).
 AttentionFloat attention_float(const AttentionShape& shape, const std::vector<double>& x,
                                const AttentionWeights& weights,
                                const std::vector<SingularTriple>& triples, double scale);
@@ -55,6 +63,7 @@ struct AttentionScales {
   double x = 1, wq = 1, wk = 1, wv = 1, wo = 1;
   double q = 1, k = 1, v = 1;
   double attention = 1;
+  double largest_logit = 1;               ///< Sinkhorn: nats; picks the logits' fraction bits.
   std::vector<double> u, v_vector, s, t;  ///< One per head.
 };
 
@@ -72,6 +81,8 @@ struct AttentionInteger {
   std::vector<std::int32_t> u, v;  ///< [H, d] codes of the singular vectors.
   Multiplier q_factor, k_factor, v_factor;
   Multiplier exponent;                         ///< softmax_fixed's factor.
+  SinkhornInteger sinkhorn;                    ///< Of one head.
+  PhiTable phi_q{}, phi_k{};                   ///< Linear attention.
   std::vector<Multiplier> s_factor, t_factor;  ///< Per head.
   std::vector<PowerRule> rules;                ///< Per head.
   Multiplier attention_factor;                 ///< Head output codes to 8-bit codes.

@@ -2,13 +2,19 @@
 // thread. Prints a table and writes bench.json beside the program's folder.
 //
 //   quadrille_bench [FILE.json]
+//   quadrille_bench --linear-tokens L     one run of linear attention, no data
 //
 // A simulation's time is everything a user waits for once the integers are
 // there: mapping, building the chip, filling its DRAM, running, reading back.
 #include <fmt/format.h>
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -71,6 +77,48 @@ std::vector<std::uint8_t> image_of(const hw::Mapping& mapping) {
   return image;
 }
 
+// Causal linear attention, d = 64, without data: timing and counters only.
+void simulate_linear(const hw::ChipConfig& config, int tokens) {
+  hw::LinearProblem problem;
+  problem.shape = {tokens, tokens, 64, 64, true, -1};
+  hw::ChipOptions options;
+  options.data = false;
+  const hw::SimulationContext context;
+  hw::Chip chip("chip", config, options);
+  chip.load(hw::map_linear(config, problem).program);
+  chip.run();
+}
+
+// Least-squares slope of log time over log tokens, 2^10 to 2^20.
+double linear_time_slope(const hw::ChipConfig& config) {
+  double sum_x = 0.0, sum_y = 0.0, sum_xx = 0.0, sum_xy = 0.0;
+  int count = 0;
+  for (int octave = 10; octave <= 20; ++octave, ++count) {
+    const double y = std::log2(seconds_of([&] { simulate_linear(config, 1 << octave); }, 20));
+    sum_x += octave;
+    sum_y += y;
+    sum_xx += octave * octave;
+    sum_xy += octave * y;
+  }
+  return (count * sum_xy - sum_x * sum_y) / (count * sum_xx - sum_x * sum_x);
+}
+
+// Peak memory, KiB, of a process of its own that makes one such run.
+double linear_peak_kib(int tokens) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::execl("/proc/self/exe", "quadrille_bench", "--linear-tokens",
+            std::to_string(tokens).c_str(), nullptr);
+    ::_exit(127);
+  }
+  int status = 0;
+  rusage usage{};
+  if (child < 0 || ::wait4(child, &status, 0, &usage) != child || status != 0) {
+    throw InvariantError("bench: the run of " + std::to_string(tokens) + " tokens failed");
+  }
+  return static_cast<double>(usage.ru_maxrss);
+}
+
 struct Row {
   std::string name;
   double ratio;
@@ -85,7 +133,12 @@ int run(const std::string& file) {
   fmt::print("oneDNN ({}): {:.3f} ms for the BERT-base attention layer's int8 products\n\n",
              onednn_instruction_set(), 1e3 * baseline);
   std::vector<Row> rows;
-  for (const auto mechanism : {model::Mechanism::kSoftmax, model::Mechanism::kDamf}) {
+  const std::pair<const char*, model::Mechanism> mechanisms[] = {
+      {"", model::Mechanism::kSoftmax},
+      {"damf_", model::Mechanism::kDamf},
+      {"sinkhorn_", model::Mechanism::kSinkhorn},
+      {"linear_", model::Mechanism::kLinear}};
+  for (const auto& [prefix, mechanism] : mechanisms) {
     const bool softmax = mechanism == model::Mechanism::kSoftmax;
     const auto layer = testing_layers::layer(mechanism, kTokens, kWidth, kHeads, kWidth / kHeads);
     const auto image = image_of(hw::map_attention_layer(config, layer));
@@ -94,8 +147,7 @@ int run(const std::string& file) {
       options.data = data;
       const double seconds =
           seconds_of([&] { simulate(config, layer, image, options); }, data ? 15 : 30);
-      const std::string name = fmt::format("{}layer_{}_data_over_onednn", softmax ? "" : "damf_",
-                                           data ? "with" : "without");
+      const std::string name = fmt::format("{}layer_{}_data_over_onednn", prefix, data ? "with" : "without");
       rows.push_back({name, seconds / baseline, softmax ? (data ? 5.0 : 1.0) : 0.0, true});
     }
   }
@@ -108,6 +160,10 @@ int run(const std::string& file) {
   const double in_rtl = seconds_of([&] { simulate(small, layer, image, rtl); }, 3);
   const double in_systemc = seconds_of([&] { simulate(small, layer, image, {}); }, 15);
   rows.push_back({"damf_rtl_over_systemc_small_chip", in_rtl / in_systemc, 0.0, false});
+
+  rows.push_back({"linear_time_slope", linear_time_slope(config), 1.05, true});
+  rows.push_back(
+      {"linear_memory_growth", linear_peak_kib(1 << 20) / linear_peak_kib(1 << 10), 1.05, true});
 
   nlohmann::ordered_json json;
   json["instruction_set"] = onednn_instruction_set();
@@ -129,5 +185,11 @@ int sc_main(int argc, char* argv[]) {
   sc_core::sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
   // oneDNN decides at its first use: one thread, as the simulator runs.
   ::setenv("OMP_NUM_THREADS", "1", 1);
+  if (argc == 3 && std::string(argv[1]) == "--linear-tokens") {
+    quadrille::bench::simulate_linear(
+        quadrille::app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/default.yaml"),
+        std::stoi(argv[2]));
+    return 0;
+  }
   return quadrille::bench::run(argc > 1 ? argv[1] : "bench.json");
 }

@@ -23,6 +23,9 @@ inline model::AttentionInteger layer(model::Mechanism mechanism, int tokens, int
   layer.q_factor = layer.k_factor = layer.v_factor = factor;
   layer.attention_factor = factor;
   layer.exponent = model::make_multiplier(1.0 / 64);
+  layer.sinkhorn.shape = {1, tokens, tokens, causal};
+  layer.sinkhorn.factor = model::make_multiplier(1.0 / 4);
+  layer.phi_q = layer.phi_k = model::make_phi_table(1.0 / 32, model::phi_scale(1.0 / 32));
   layer.s_factor.assign(static_cast<std::size_t>(heads), factor);
   layer.t_factor.assign(static_cast<std::size_t>(heads), factor);
   layer.rules.assign(static_cast<std::size_t>(heads),

@@ -33,6 +33,8 @@ ChipConfig small_chip() {
   config.damf.query_rows = 4;
   config.damf.max_tokens = 512;
   config.damf.max_model_width = 256;
+  config.sinkhorn = {8, 1024, 512, 2, 4, true};
+  config.linear = {8, 32, 4, 4};
   config.vector.lanes = 4;
   config.scratchpad.banks = 8;
   config.scratchpad.word_bytes = 32;
@@ -226,12 +228,14 @@ TEST_P(ChipLayers, TamperedCountsAreFound) {
   refused([](ChipResult& r) { ++r.records.back().activity.macs_static; }, "macs.static");
 }
 
-INSTANTIATE_TEST_SUITE_P(, ChipLayers,
-                         testing::Values(model::Mechanism::kSoftmax, model::Mechanism::kDamf),
-                         [](const auto& mechanism) {
-                           return mechanism.param == model::Mechanism::kSoftmax ? "softmax"
-                                                                                : "damf";
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    , ChipLayers,
+    testing::Values(model::Mechanism::kSoftmax, model::Mechanism::kDamf,
+                    model::Mechanism::kSinkhorn, model::Mechanism::kLinear),
+    [](const auto& mechanism) {
+      static const char* const kNames[] = {"softmax", "damf", "sinkhorn", "linear"};
+      return kNames[static_cast<int>(mechanism.param)];
+    });
 
 TEST(Chip, BytesComeBackIntactOverOddCopies) {
   for (const Timing timing : {Timing::kTile, Timing::kBeat}) {

@@ -82,6 +82,24 @@ TEST(Energy, IsCountersTimesRows) {
   EXPECT_DOUBLE_EQ(energy.at("wires"), 8.0 * 160 * row("wire.bit_mm") * row("wire.length"));
 }
 
+TEST(Energy, WideProductsAndMemoriesOfTheEnginesHaveTheirPrices) {
+  Activity activity;
+  activity.macs_dynamic = 100;
+  activity.macs_wide = 40;
+  activity.local_read_bytes = 320;
+  activity.local_write_bytes = 64;
+  const Technology technology = table();
+  ChipConfig config = chip();
+  config.sinkhorn.lanes = 8;
+  config.sinkhorn.tile_elements = 8 * 16 * 512;  // Banks of 16 KiB.
+  const double macs = 60 * technology.value("op.mac8") + 40 * technology.value("op.mac_wide");
+  const auto linear = dynamic_energy_pj(config, technology, Unit::kLinear, activity, Traffic{});
+  EXPECT_DOUBLE_EQ(linear.at("linear"),
+                   macs + 8.0 * (320 + 64) * technology.value("op.register_bit"));
+  const auto sinkhorn = dynamic_energy_pj(config, technology, Unit::kSinkhorn, activity, Traffic{});
+  EXPECT_NEAR(sinkhorn.at("sinkhorn"), macs + 3.0 * (20 * 4.0 + 4 * 8.0), 1e-9);
+}
+
 TEST(Energy, CimProductsScaleWithTheShareOfOnes) {
   Activity activity;
   activity.cim_bit_cycles = 1000;

@@ -62,6 +62,15 @@ class TouchOf {
   }
   Touch operator()(const DamfProject& operation) const { return streams(config_.damf, operation); }
   Touch operator()(const DamfAttend& operation) const { return streams(config_.damf, operation); }
+  Touch operator()(const SinkhornScale& operation) const {
+    return streams(config_.sinkhorn, operation);
+  }
+  Touch operator()(const SinkhornApply& operation) const {
+    return streams(config_.sinkhorn, operation);
+  }
+  Touch operator()(const LinearAttend& operation) const {
+    return streams(config_.linear, operation);
+  }
   Touch operator()(const VectorRequantise& operation) const {
     return streams(config_.vector, operation);
   }
@@ -165,6 +174,8 @@ ChipConfig little_chip() {
   config.cim = {24, 32, 16, 8, 8, 16, 16, 16, true};
   config.softmax = {4, 512};
   config.damf = {4, 2, 512, 256};
+  config.sinkhorn = {4, 256, 512, 2, 2, true};
+  config.linear = {4, 32, 4, 4};
   config.vector = {4};
   config.scratchpad = {64 << 10, 8, 16, 2};
   return config;
@@ -183,16 +194,18 @@ model::AttentionInteger layer(int tokens, int width, int heads, int head_width, 
   result.s_factor.resize(static_cast<std::size_t>(heads));
   result.t_factor.resize(static_cast<std::size_t>(heads));
   result.rules.resize(static_cast<std::size_t>(heads));
+  result.sinkhorn.shape = {1, tokens, tokens, causal};
   return result;
 }
 
 TEST(Mapper, LayersHaveNoHazard) {
   const ChipConfig config = little_chip();
-  for (const auto mechanism : {model::Mechanism::kSoftmax, model::Mechanism::kDamf}) {
+  for (const auto mechanism : {model::Mechanism::kSoftmax, model::Mechanism::kDamf,
+                               model::Mechanism::kSinkhorn, model::Mechanism::kLinear}) {
     for (const int tokens : {1, 7, 33, 70}) {
       for (const int heads : {1, 2, 4}) {
-        SCOPED_TRACE(fmt::format("tokens {} heads {} damf {}", tokens, heads,
-                                 mechanism == model::Mechanism::kDamf));
+        SCOPED_TRACE(fmt::format("tokens {} heads {} mechanism {}", tokens, heads,
+                                 static_cast<int>(mechanism)));
         expect_no_hazard(config, map_attention_layer(config, layer(tokens, 48, heads, 16,
                                                                    tokens % 2 == 1, mechanism)));
       }
@@ -222,6 +235,61 @@ TEST(Mapper, CrampedOperatorsHaveNoHazard) {
   }
 }
 
+SinkhornProblem sinkhorn_problem(int batch, int rows, int columns, bool causal) {
+  SinkhornProblem problem;
+  problem.integer.shape = {batch, rows, columns, causal};
+  return problem;
+}
+
+// Whole, streamed, batched, held, warm, with values and from Q and K.
+TEST(Mapper, SinkhornHasNoHazard) {
+  const ChipConfig config = little_chip();
+  for (const auto& [rows, columns] : {std::pair{1, 1}, {7, 5}, {16, 16}, {33, 20}, {20, 33}}) {
+    SCOPED_TRACE(fmt::format("{} x {}", rows, columns));
+    SinkhornProblem problem = sinkhorn_problem(1, rows, columns, false);
+    expect_no_hazard(config, map_sinkhorn(config, problem));
+    problem.warm_columns = problem.warm_rows = true;
+    problem.value_width = 5;
+    expect_no_hazard(config, map_sinkhorn(config, problem));
+    problem.score_width = 12;
+    problem.value_bytes = 1;
+    expect_no_hazard(config, map_sinkhorn(config, problem));
+    problem = sinkhorn_problem(9, rows, columns, false);
+    expect_no_hazard(config, map_sinkhorn(config, problem));
+  }
+  for (const auto form : {model::SinkhornForm::kKernel, model::SinkhornForm::kMatrix}) {
+    SinkhornProblem problem = sinkhorn_problem(1, 7, 9, true);
+    problem.integer.settings.form = form;
+    problem.value_width = 3;
+    expect_no_hazard(config, map_sinkhorn(config, problem));
+    problem = sinkhorn_problem(40, 4, 4, false);
+    problem.integer.settings.form = form;
+    expect_no_hazard(config, map_sinkhorn(config, problem));
+  }
+  expect_no_hazard(config, map_sinkhorn(config, sinkhorn_problem(300, 4, 4, false)));
+}
+
+TEST(Mapper, LinearHasNoHazard) {
+  ChipConfig config = little_chip();
+  config.scratchpad.capacity_bytes = 16 << 10;  // Several pieces.
+  for (const auto& [queries, keys] : {std::pair{1, 1}, {5, 40}, {40, 5}, {130, 130}, {300, 170}}) {
+    for (const bool causal : {false, true}) {
+      for (const int horizon : {-1, 0, 3}) {
+        SCOPED_TRACE(fmt::format("Lq {} Lk {} causal {} k {}", queries, keys, causal, horizon));
+        LinearProblem problem;
+        problem.shape = {queries, keys, 6, 10, causal, horizon};
+        problem.sums_wanted = horizon == 0;
+        expect_no_hazard(config, map_linear(config, problem));
+      }
+    }
+  }
+  model::DamfSettings settings;
+  settings.mode = model::DamfMode::kCollapsed;
+  expect_no_hazard(config, map_damf_linear(config, 150, 9, settings));
+  settings.causal = true;
+  expect_no_hazard(config, map_damf_linear(config, 150, 9, settings));
+}
+
 TEST(Mapper, RefusesWhatDoesNotFit) {
   ChipConfig config = little_chip();
   config.scratchpad.capacity_bytes = 4096;
@@ -230,6 +298,18 @@ TEST(Mapper, RefusesWhatDoesNotFit) {
   config.cim.macros = 1;
   EXPECT_THROW(map_matmul(config, 4, 64, 16, 8, 8), InputError);
   config = little_chip();
+  EXPECT_THROW(map_sinkhorn(config, sinkhorn_problem(1, 513, 4, false)), InputError);
+  SinkhornProblem held = sinkhorn_problem(1, 20, 20, false);
+  held.integer.settings.form = model::SinkhornForm::kMatrix;
+  EXPECT_THROW(map_sinkhorn(config, held), InputError) << "400 elements of held K, 128 fit";
+  LinearProblem wide;
+  wide.shape = {4, 4, 33, 4, false, -1};
+  EXPECT_THROW(map_linear(config, wide), InputError);
+  wide.shape = {4, 4, 8, 4, false, 5};
+  EXPECT_THROW(map_linear(config, wide), InputError);
+  model::DamfSettings shift;
+  shift.mode = model::DamfMode::kShift;
+  EXPECT_THROW(map_damf_linear(config, 8, 4, shift), InputError);
   EXPECT_THROW(map_attention_layer(config, layer(8, 48, 2, 24, false, model::Mechanism::kSoftmax)),
                InputError);
 }

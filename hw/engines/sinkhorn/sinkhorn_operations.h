@@ -33,8 +33,9 @@ struct SinkhornConfig {
 ///
 /// Input: starting scalings (with `warm`: rows' then columns', 4 bytes each), and
 /// the elements. Output per block: the matrices' row scalings, then column
-/// scalings, then one count (half-steps done) each, 4 bytes each; with held K
-/// also its rows, 4 bytes an element.
+/// scalings, then one count (half-steps done) each, 4 bytes each; with
+/// kernel_wanted also the block's K (24 fraction bits), 4 bytes an element, in one
+/// flat run when the rows lie without gaps. Held K must have kernel_wanted.
 struct SinkhornScale {
   std::uint64_t source = 0;
   std::int64_t source_pitch_bytes = 0;  ///< columns * element_bytes: rows without gaps.
@@ -44,8 +45,9 @@ struct SinkhornScale {
   std::uint64_t warm_columns = 0;  ///< [batch, columns], with `warm`.
   std::uint64_t row_scalings = 0;  ///< Destination [batch, rows].
   std::uint64_t column_scalings = 0;
-  std::uint64_t counts = 0;  ///< [batch]
-  std::uint64_t kernel = 0;  ///< Destination of K with held K.
+  std::uint64_t counts = 0;    ///< [batch]
+  bool kernel_wanted = false;  ///< Resident only, with any form: give K too.
+  std::uint64_t kernel = 0;    ///< Destination of K; columns * 4 pitch: rows without gaps.
   std::int64_t kernel_pitch_bytes = 0;
   std::int64_t kernel_stride_bytes = 0;
   int batch = 1;
