@@ -118,6 +118,27 @@ TEST(HeatFlowFixed, TwelveFractionBitsFollowTheFlowAndFourStall) {
   for (const IntegerHeatFlowStep& step : run(4)) EXPECT_EQ(step.figures.displacement, 0.0);
 }
 
+TEST(HeatFlowFixed, PositionsMoveToTwiceTheirOwnMinusOutHalfToEven) {
+  IntegerHeatFlowSettings settings = small();
+  settings.particles = 4;
+  settings.end_time = settings.epsilon;
+  const std::vector<std::int64_t> offsets = {127, 128, 129, 384};  // Of 1/256.
+  std::vector<std::int32_t> before;
+  const HeatFlowUnit unit = [&](const HeatFlowPass& pass) {
+    before = pass.positions;
+    HeatFlowPassResult result;
+    result.f_q.assign(4, 0);
+    for (std::size_t i = 0; i < 4; ++i)
+      result.out_q.push_back((std::int64_t{pass.positions[i]} - 10) * 256 - offsets[i]);
+    return result;
+  };
+  const IntegerHeatFlow flow = heat_flow_integer(settings, unit);
+  for (std::size_t i = 0; i < 4; ++i) {
+    const double moved = before[i] + 10 + static_cast<double>(offsets[i]) / 256.0;
+    EXPECT_EQ(flow.positions[i], std::nearbyint(moved)) << i;
+  }
+}
+
 TEST(HeatFlowFixed, FarPairsSaturateAndAreCounted) {
   IntegerHeatFlowSettings settings = small();
   settings.end_time = settings.epsilon;
