@@ -40,9 +40,10 @@ struct Mapping {
 Mapping map_attention_layer(const ChipConfig& config, const model::AttentionInteger& layer);
 
 /// Softmax attention of one head on 8-bit codes Q K V; outputs `weights`
-/// (32-bit, 16 fraction bits) and `out` (32-bit, V's scale / 2^8).
+/// (32-bit, 16 fraction bits; attention alone does not need them) and `out`
+/// (32-bit, V's scale / 2^8).
 Mapping map_softmax(const ChipConfig& config, const model::SoftmaxShape& shape,
-                    const model::Multiplier& exponent);
+                    const model::Multiplier& exponent, bool weights_wanted = true);
 
 /// DAMF attention on 8-bit codes s, t[L] and V[L, h]: outputs `out`.
 Mapping map_damf_attend(const ChipConfig& config, int tokens, int width,

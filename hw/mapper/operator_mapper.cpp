@@ -29,13 +29,13 @@ void attend(Workbench& bench, const View& scores, const View& values, int tokens
 }  // namespace
 
 Mapping map_softmax(const ChipConfig& config, const model::SoftmaxShape& shape,
-                    const model::Multiplier& exponent) {
+                    const model::Multiplier& exponent, bool weights_wanted) {
   check_cim_bits(config, 8, 8);
   Workbench bench(config);
   bench.dram.place("Q", shape.queries, shape.width, 1, false);
   bench.dram.place("K", shape.keys, shape.width, 1, false);
   bench.dram.place("V", shape.keys, shape.value_width, 1, false);
-  bench.dram.place("weights", shape.queries, shape.keys, 4, true);
+  if (weights_wanted) bench.dram.place("weights", shape.queries, shape.keys, 4, true);
   bench.dram.place("out", shape.queries, shape.value_width, 4, true);
   bench.builder.begin_layer("softmax");
   const View q = view_of(bench.load(bench.dram.at("Q"), Phase::kLoadInput));
@@ -44,7 +44,7 @@ Mapping map_softmax(const ChipConfig& config, const model::SoftmaxShape& shape,
   // Room for what the consumer below normalises a block into.
   const std::int64_t spare = bench.scratchpad.free_bytes() / 3;
   const std::int64_t row_bytes =
-      std::max(bench.scratchpad.matrix_bytes(1, std::int64_t{shape.keys} * 4),
+      std::max(weights_wanted ? bench.scratchpad.matrix_bytes(1, std::int64_t{shape.keys} * 4) : 0,
                bench.scratchpad.matrix_bytes(1, std::int64_t{shape.value_width} * 4));
   const std::int64_t normal_rows =
       std::clamp<std::int64_t>(spare / 2 / row_bytes, 1, shape.queries);
@@ -74,8 +74,10 @@ Mapping map_softmax(const ChipConfig& config, const model::SoftmaxShape& shape,
     }
   };
   heads.run([&](const SoftmaxHeads::Block& block) {
-    normalise(block, block.codes, VectorSource::kCodes8, shape.keys, model::kWeightFractionBits,
-              "weights");
+    if (weights_wanted) {
+      normalise(block, block.codes, VectorSource::kCodes8, shape.keys, model::kWeightFractionBits,
+                "weights");
+    }
     normalise(block, block.sums, VectorSource::kSums32, shape.value_width,
               model::kSoftmaxOutputFractionBits, "out");
   });

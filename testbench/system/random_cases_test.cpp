@@ -1,165 +1,42 @@
 // Level `systemc` against level `fixed` on random problems, bit for bit: each
 // case is mapped to a program, runs on a whole chip and comes back from DRAM.
-//
-// QUADRILLE_SEED overrides the seed, QUADRILLE_RANDOM_CASES the number of
-// cases. The histogram of what was drawn is printed; too thin a spread fails.
-#include <fmt/format.h>
-#include <gtest/gtest.h>
+#include "testbench/common/random_cases.h"
 
-#include <cmath>
-#include <cstdlib>
-#include <map>
-#include <random>
-
-#include "app/chip_run.h"
-#include "app/config/chip_file.h"
-#include "hw/mapper/mapping.h"
 #include "model/attention/damf.h"
 #include "model/attention/softmax.h"
 
 namespace quadrille {
 namespace {
 
-std::uint64_t from_environment(const char* name, std::uint64_t standard) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? standard : std::strtoull(text, nullptr, 10);
+using testbench::Census;
+using testbench::Draw;
+using testbench::RandomCases;
+using testbench::wide;
+
+model::DamfSettings draw_damf_settings(Draw& draw, Census& census) {
+  static const char* kModes[] = {"maclaurin", "shift", "collapsed"};
+  static const char* kRoundings[] = {"linear", "log", "floor"};
+  static const char* kMaxima[] = {"global", "row", "abs"};
+  model::DamfSettings settings;
+  const int mode = draw.below(3);
+  const int rounding = draw.below(3);
+  const int maximum = draw.below(3);
+  settings.mode = static_cast<model::DamfMode>(mode);
+  settings.rounding = static_cast<model::PowerRounding>(rounding);
+  settings.maximum = static_cast<model::DamfMaximum>(maximum);
+  settings.negative = draw.flip() ? model::DamfNegative::kClamp : model::DamfNegative::kSigned;
+  settings.shift_order = draw.flip() ? model::DamfShiftOrder::kEach : model::DamfShiftOrder::kLast;
+  settings.keep_sigma = draw.flip();
+  settings.guard_bits = draw.below(17);
+  settings.causal = draw.flip();
+  census.settings({kModes[mode], kRoundings[rounding], kMaxima[maximum],
+                   settings.negative == model::DamfNegative::kClamp ? "clamp" : "signed",
+                   settings.shift_order == model::DamfShiftOrder::kEach ? "each" : "last",
+                   settings.keep_sigma ? "sigma kept" : "sigma omitted",
+                   settings.causal ? "causal" : "all keys",
+                   settings.guard_bits < 8 ? "guard<8" : "guard>=8"});
+  return settings;
 }
-
-class Draw {
- public:
-  explicit Draw(std::uint64_t seed) : random_(seed) {}
-  /// Log-uniform in 1..largest.
-  int size(int largest) {
-    const double u = static_cast<double>(random_() >> 11) * std::ldexp(1.0, -53);
-    return std::min(largest, static_cast<int>(std::exp(u * std::log(largest + 1.0))));
-  }
-  int below(int count) { return static_cast<int>(random_() % static_cast<unsigned>(count)); }
-  bool flip() { return below(2) == 1; }
-  std::vector<std::int32_t> codes(int count, int bits = 8) {
-    const int span = 1 << bits;
-    std::vector<std::int32_t> out(static_cast<std::size_t>(count));
-    // Mostly all codes alike; now and then only extremes, which fill accumulators.
-    const bool extremes = below(16) == 0;
-    for (auto& code : out)
-      code = extremes ? (flip() ? span / 2 - 1 : -span / 2) : below(span) - span / 2;
-    return out;
-  }
-  double scale() { return std::exp2(static_cast<double>(below(1200)) / 100.0 - 12.0); }
-
- private:
-  std::mt19937_64 random_;
-};
-
-std::vector<std::int64_t> wide(const std::vector<std::int32_t>& codes) {
-  return {codes.begin(), codes.end()};
-}
-
-// What was drawn: sizes by octave, settings pair by pair.
-class Census {
- public:
-  void size(const std::string& name, int value) {
-    ++sizes_[name][static_cast<int>(std::log2(value))];
-  }
-  void settings(const std::vector<std::string>& values) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      for (std::size_t j = i + 1; j < values.size(); ++j) ++pairs_[values[i] + " & " + values[j]];
-    }
-  }
-  void tile(bool larger) {
-    ++cases_;
-    larger_ += larger ? 1 : 0;
-  }
-  void print() const {
-    for (const auto& [name, octaves] : sizes_) {
-      fmt::print("{:>12}:", name);
-      for (const auto& [octave, count] : octaves)
-        fmt::print(" {}..{}:{}", 1 << octave, (2 << octave) - 1, count);
-      fmt::print("\n");
-    }
-    for (const auto& [pair, count] : pairs_) fmt::print("  {}: {}\n", pair, count);
-    fmt::print("larger than a macro: {} of {}\n", larger_, cases_);
-  }
-  void check(int least_per_pair) const {
-    for (const auto& [pair, count] : pairs_) EXPECT_GE(count, least_per_pair) << pair;
-    EXPECT_GE(larger_ * 10, cases_);
-  }
-
- private:
-  std::map<std::string, std::map<int, int>> sizes_;
-  std::map<std::string, int> pairs_;
-  int larger_ = 0;
-  int cases_ = 0;
-};
-
-class RandomCases : public testing::Test {
- protected:
-  RandomCases()
-      : default_(app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/default.yaml")),
-        small_(app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml")),
-        seed_(from_environment("QUADRILLE_SEED", 20240607)),
-        draw_(seed_) {
-    fmt::print("seed {}\n", seed_);
-  }
-  ~RandomCases() override { census_.print(); }
-
-  int cases(int standard) const {
-    const auto all = static_cast<double>(from_environment("QUADRILLE_RANDOM_CASES", 12500));
-    return static_cast<int>(standard * all / 12500.0);
-  }
-  int least_per_pair() const {
-    return from_environment("QUADRILLE_RANDOM_CASES", 12500) >= 12500 ? 50 : 0;
-  }
-
-  // Most cases on the default chip; those that fit the small one also there.
-  const hw::ChipConfig& chip(bool fits_small) {
-    return fits_small && draw_.flip() ? small_ : default_;
-  }
-
-  static app::CodeMap run(const hw::ChipConfig& chip, hw::Mapping mapping, app::CodeMap inputs,
-                          hw::ExpectedWork expected) {
-    return app::run_on_chip(chip, {}, {std::move(mapping), std::move(inputs), expected}, true)
-        .outputs;
-  }
-
-  static void expect_equal(const std::vector<std::int64_t>& fixed,
-                           const std::vector<std::int64_t>& chip, const std::string& what) {
-    ASSERT_EQ(fixed.size(), chip.size()) << what;
-    for (std::size_t i = 0; i < fixed.size(); ++i)
-      ASSERT_EQ(fixed[i], chip[i]) << what << ", index " << i;
-  }
-
-  model::DamfSettings draw_settings() {
-    static const char* kModes[] = {"maclaurin", "shift", "collapsed"};
-    static const char* kRoundings[] = {"linear", "log", "floor"};
-    static const char* kMaxima[] = {"global", "row", "abs"};
-    model::DamfSettings settings;
-    const int mode = draw_.below(3);
-    const int rounding = draw_.below(3);
-    const int maximum = draw_.below(3);
-    settings.mode = static_cast<model::DamfMode>(mode);
-    settings.rounding = static_cast<model::PowerRounding>(rounding);
-    settings.maximum = static_cast<model::DamfMaximum>(maximum);
-    settings.negative = draw_.flip() ? model::DamfNegative::kClamp : model::DamfNegative::kSigned;
-    settings.shift_order =
-        draw_.flip() ? model::DamfShiftOrder::kEach : model::DamfShiftOrder::kLast;
-    settings.keep_sigma = draw_.flip();
-    settings.guard_bits = draw_.below(17);
-    settings.causal = draw_.flip();
-    census_.settings({kModes[mode], kRoundings[rounding], kMaxima[maximum],
-                      settings.negative == model::DamfNegative::kClamp ? "clamp" : "signed",
-                      settings.shift_order == model::DamfShiftOrder::kEach ? "each" : "last",
-                      settings.keep_sigma ? "sigma kept" : "sigma omitted",
-                      settings.causal ? "causal" : "all keys",
-                      settings.guard_bits < 8 ? "guard<8" : "guard>=8"});
-    return settings;
-  }
-
-  hw::ChipConfig default_;
-  hw::ChipConfig small_;
-  std::uint64_t seed_;
-  Draw draw_;
-  Census census_;
-};
 
 std::int64_t damf_macs(std::int64_t tokens, std::int64_t width,
                        const model::DamfSettings& settings) {
@@ -214,7 +91,7 @@ TEST_F(RandomCases, DamfAttentionOnTheChipEqualsFixed) {
   for (int trial = 0; trial < cases(4000); ++trial) {
     const int tokens = draw_.size(512);
     const int width = trial % 8 == 0 ? 65 + draw_.below(64) : draw_.size(128);
-    const model::DamfSettings settings = draw_settings();
+    const model::DamfSettings settings = draw_damf_settings(draw_, census_);
     const std::string what =
         fmt::format("seed {} trial {}: L {} h {}", seed_, trial, tokens, width);
     const auto s = draw_.codes(tokens);

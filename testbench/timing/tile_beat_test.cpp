@@ -23,8 +23,8 @@ namespace {
 constexpr double kBoundPercent = 0.23;
 
 struct LayerCase {
-  const char *chip;
-  const char *mechanism;
+  const char* chip;
+  const char* mechanism;
   int tokens;
   int model_width;
   int heads;
@@ -33,7 +33,8 @@ struct LayerCase {
 
 std::vector<LayerCase> cases() {
   std::vector<LayerCase> list;
-  for (const char *mechanism : {"softmax", "maclaurin", "shift", "collapsed"}) {
+  for (const char* mechanism :
+       {"softmax", "maclaurin", "shift", "collapsed", "sinkhorn", "linear"}) {
     for (const bool causal : {false, true}) {
       list.push_back({"default", mechanism, 128, 768, 12, causal});
       list.push_back({"default", mechanism, 128, 512, 8, causal});
@@ -47,21 +48,21 @@ std::vector<LayerCase> cases() {
   return list;
 }
 
-model::AttentionInteger layer_of(const LayerCase &item) {
-  const bool softmax = std::string(item.mechanism) == "softmax";
-  auto layer = testing_layers::layer(
-      softmax ? model::Mechanism::kSoftmax : model::Mechanism::kDamf,
-      item.tokens, item.model_width, item.heads, item.model_width / item.heads,
-      item.causal);
-  if (std::string(item.mechanism) == "shift")
-    layer.shape.damf.mode = model::DamfMode::kShift;
-  if (std::string(item.mechanism) == "collapsed")
-    layer.shape.damf.mode = model::DamfMode::kCollapsed;
+model::AttentionInteger layer_of(const LayerCase& item) {
+  const std::string name = item.mechanism;
+  auto layer = testing_layers::layer(name == "softmax"    ? model::Mechanism::kSoftmax
+                                     : name == "sinkhorn" ? model::Mechanism::kSinkhorn
+                                     : name == "linear"   ? model::Mechanism::kLinear
+                                                          : model::Mechanism::kDamf,
+                                     item.tokens, item.model_width, item.heads,
+                                     item.model_width / item.heads, item.causal);
+  if (name == "shift") layer.shape.damf.mode = model::DamfMode::kShift;
+  if (name == "collapsed") layer.shape.damf.mode = model::DamfMode::kCollapsed;
   return layer;
 }
 
-std::int64_t cycles(const hw::ChipConfig &chip,
-                    const model::AttentionInteger &layer, hw::Timing timing) {
+std::int64_t cycles(const hw::ChipConfig& chip, const model::AttentionInteger& layer,
+                    hw::Timing timing) {
   hw::Mapping mapping = hw::map_attention_layer(chip, layer);
   const hw::SimulationContext context;
   hw::ChipOptions options;
@@ -83,20 +84,17 @@ Comparison compare_all() {
   double worst = -1.0;
   std::string worst_name;
   const auto list = cases();
-  for (const LayerCase &item : list) {
-    const hw::ChipConfig chip = app::read_chip_file(
-        fmt::format("{}/chips/{}.yaml", QUADRILLE_SOURCE_DIR, item.chip));
+  for (const LayerCase& item : list) {
+    const hw::ChipConfig chip =
+        app::read_chip_file(fmt::format("{}/chips/{}.yaml", QUADRILLE_SOURCE_DIR, item.chip));
     const auto layer = layer_of(item);
     const std::int64_t tile = cycles(chip, layer, hw::Timing::kTile);
     const std::int64_t beat = cycles(chip, layer, hw::Timing::kBeat);
-    const double percent =
-        100.0 * static_cast<double>(tile - beat) / static_cast<double>(beat);
+    const double percent = 100.0 * static_cast<double>(tile - beat) / static_cast<double>(beat);
     const std::string name =
         fmt::format("{} | {}{} | {} | {} | {}", item.chip, item.mechanism,
-                    item.causal ? ", causal" : "", item.tokens,
-                    item.model_width, item.heads);
-    rows +=
-        fmt::format("| {} | {} | {} | {:+.3f} |\n", name, tile, beat, percent);
+                    item.causal ? ", causal" : "", item.tokens, item.model_width, item.heads);
+    rows += fmt::format("| {} | {} | {} | {:+.3f} |\n", name, tile, beat, percent);
     sum += std::fabs(percent);
     if (std::fabs(percent) > worst) {
       worst = std::fabs(percent);
@@ -135,5 +133,5 @@ TEST(TileAgainstBeat, StaysWithinTheBoundAndIsWhatThePagePublishes) {
   EXPECT_EQ(published.str(), found.page);
 }
 
-} // namespace
-} // namespace quadrille
+}  // namespace
+}  // namespace quadrille

@@ -1,0 +1,247 @@
+// The Sinkhorn unit and the linear-attention engine against level `fixed` on
+// random problems, bit for bit, each on a whole chip (see random_cases_test.cpp).
+#include "model/attention/damf.h"
+#include "model/attention/linear.h"
+#include "model/attention/sinkhorn.h"
+#include "model/numerics/power_of_two.h"
+#include "testbench/common/random_cases.h"
+
+namespace quadrille {
+namespace {
+
+using testbench::RandomCases;
+using testbench::wide;
+
+using RandomSinkhorn = RandomCases;
+using RandomLinear = RandomCases;
+
+std::int64_t visible_elements(const model::SinkhornShape& shape) {
+  std::int64_t count = 0;
+  for (int i = 0; i < shape.rows; ++i) {
+    for (int j = 0; j < shape.columns; ++j) count += shape.visible(i, j) ? 1 : 0;
+  }
+  return count;
+}
+
+std::vector<std::int32_t> random_codes(testbench::Draw& draw, std::int64_t count, int bits) {
+  return draw.codes(static_cast<int>(count), bits);
+}
+
+// Q K^T as the CIM bank makes it.
+std::vector<std::int32_t> scores_of(const std::vector<std::int32_t>& q,
+                                    const std::vector<std::int32_t>& k,
+                                    const model::SinkhornShape& shape, int width) {
+  std::vector<std::int32_t> scores;
+  const auto d = static_cast<std::size_t>(width);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(shape.rows); ++i) {
+    for (std::size_t j = 0; j < static_cast<std::size_t>(shape.columns); ++j) {
+      std::int32_t sum = 0;
+      for (std::size_t c = 0; c < d; ++c) sum += q[i * d + c] * k[j * d + c];
+      scores.push_back(sum);
+    }
+  }
+  return scores;
+}
+
+TEST_F(RandomSinkhorn, OnTheChipEqualsFixed) {
+  static const char* kForms[] = {"scaling", "kernel", "matrix"};
+  int stopped = 0;
+  for (int trial = 0; trial < cases(10000); ++trial) {
+    hw::SinkhornProblem problem;
+    model::SinkhornInteger& integer = problem.integer;
+    const bool batched = trial % 4 == 1;
+    const bool large = trial % 16 == 3;
+    const int side = batched ? 12 : large ? 160 : 40;
+    integer.shape.rows = draw_.size(side);
+    integer.shape.columns = draw_.flip() ? integer.shape.rows : draw_.size(side);
+    integer.shape.batch = batched ? draw_.size(40) : 1;
+    integer.shape.causal = integer.shape.columns <= integer.shape.rows && draw_.below(3) == 0;
+    const int form = large ? 0 : std::max(0, draw_.below(6) - 3);
+    integer.settings.form = static_cast<model::SinkhornForm>(form);
+    integer.settings.half_steps = 1 + draw_.below(large ? 4 : 12);
+    const bool damped = form == 0 && draw_.flip();
+    if (damped) integer.settings.update = model::SinkhornUpdate::kDamped;
+    if (draw_.below(3) == 0) {
+      integer.settings.tolerance = std::exp2(-draw_.below(14));
+      integer.tolerance_code = model::sinkhorn_tolerance_code(integer.settings.tolerance);
+    }
+    const bool scores = !batched && form == 0 && draw_.below(3) == 0;
+    problem.score_width = scores ? draw_.size(40) : 0;
+    problem.element_bytes = draw_.flip() ? 2 : 4;
+    problem.value_width = batched || draw_.flip() ? 0 : draw_.size(24);
+    problem.value_bytes = 1 << draw_.below(3);
+    problem.kernel_wanted = problem.value_width == 0 || draw_.flip();
+    problem.warm_columns = form == 0 && draw_.below(3) == 0;
+    problem.warm_rows = problem.warm_columns && damped &&
+                        (integer.shape.rows != integer.shape.columns || draw_.flip());
+    integer.fraction_bits = 8 + draw_.below(7);
+    const std::string what = fmt::format(
+        "seed {} trial {}: {} x {} x {} {} causal {} damped {}", seed_, trial, integer.shape.batch,
+        integer.shape.rows, integer.shape.columns, kForms[form], integer.shape.causal, damped);
+
+    // Held K takes a small spread: few bits of logits at most fraction bits.
+    if (form != 0) integer.fraction_bits = 14;
+    integer.factor = model::make_multiplier(form != 0 ? 1.0 : std::exp2(draw_.below(6) - 4));
+    const std::int64_t count = integer.shape.batch * integer.shape.elements();
+    app::CodeMap inputs;
+    std::vector<std::int32_t> codes;
+    if (scores) {
+      const auto q = random_codes(draw_, integer.shape.rows * problem.score_width, 8);
+      const auto k = random_codes(draw_, integer.shape.columns * problem.score_width, 8);
+      codes = scores_of(q, k, integer.shape, problem.score_width);
+      inputs = {{"Q", wide(q)}, {"K", wide(k)}};
+    } else {
+      codes = random_codes(draw_, count, 16);
+      inputs["C"] = wide(codes);
+    }
+    std::vector<std::int32_t> g0, f0, v;
+    if (problem.warm_columns) {
+      g0 = random_codes(draw_, integer.shape.batch * integer.shape.columns, 20);
+      inputs["g0"] = wide(g0);
+    }
+    if (problem.warm_rows) {
+      f0 = random_codes(draw_, integer.shape.batch * integer.shape.rows, 20);
+      inputs["f0"] = wide(f0);
+    }
+    if (problem.value_width > 0) {
+      v = random_codes(draw_, integer.shape.columns * problem.value_width,
+                       problem.value_bytes == 4 ? 20 : 8 * problem.value_bytes);
+      inputs["V"] = wide(v);
+    }
+    census_.size("rows", integer.shape.rows);
+    census_.size("columns", integer.shape.columns);
+    census_.size("batch", integer.shape.batch);
+    census_.settings({kForms[form], integer.shape.causal ? "causal" : "all",
+                      integer.settings.tolerance > 0 ? "stop" : "fixed count",
+                      scores ? "from Q, K" : "from C"});
+    const hw::ChipConfig& config = chip(std::max(integer.shape.rows, integer.shape.columns) <= 64);
+    if (form != 0 && !hw::sinkhorn_resident(config.sinkhorn, integer.shape.rows,
+                                            integer.shape.columns, integer.settings.form)) {
+      continue;
+    }
+    census_.tile(!hw::sinkhorn_resident(config.sinkhorn, integer.shape.rows, integer.shape.columns,
+                                        integer.settings.form) ||
+                 integer.shape.batch > 8);
+    const auto fixed = model::sinkhorn_fixed(codes, integer, g0, f0);
+    std::int64_t macs = 0;
+    const std::int64_t visible = visible_elements(integer.shape);
+    if (form == 1) {
+      for (const int sweeps : fixed.sweeps) macs += visible * sweeps;
+    }
+    macs += visible * (problem.value_width + problem.score_width);
+    for (const int done : fixed.iterations) stopped += done < integer.settings.half_steps ? 1 : 0;
+    // A block of held K sweeps until its last matrix has stopped.
+    std::optional<hw::ExpectedWork> expected;
+    const auto out =
+        app::run_on_chip(
+            config, {},
+            {hw::map_sinkhorn(config, problem), inputs, {0, form == 1 && batched ? -1 : macs}},
+            true)
+            .outputs;
+    if (form != 2) {
+      expect_equal(fixed.f_q, out.at("f"), what + " f");
+      expect_equal(fixed.g_q, out.at("g"), what + " g");
+    }
+    expect_equal({fixed.iterations.begin(), fixed.iterations.end()}, out.at("iterations"),
+                 what + " iterations");
+    if (problem.kernel_wanted) expect_equal(fixed.k_q, out.at("kernel"), what + " K");
+    if (problem.value_width > 0) {
+      std::int64_t saturated = 0;
+      expect_equal(
+          model::sinkhorn_apply_fixed(fixed.k_q, v, integer.shape, problem.value_width, saturated),
+          out.at("out"), what + " out");
+    }
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(stopped, 0) << "no tolerance ever stopped a matrix";
+  census_.check(least_per_pair());
+}
+
+TEST_F(RandomLinear, OnTheChipEqualsFixed) {
+  for (int trial = 0; trial < cases(8000); ++trial) {
+    hw::LinearProblem problem;
+    model::LinearShape& shape = problem.shape;
+    shape.queries = draw_.size(trial % 8 == 0 ? 700 : 100);
+    shape.keys = draw_.flip() ? shape.queries : draw_.size(100);
+    shape.width = draw_.size(trial % 4 == 0 ? 100 : 24);
+    shape.value_width = draw_.size(trial % 4 == 2 ? 100 : 24);
+    shape.causal = draw_.flip();
+    shape.horizon = draw_.flip() ? -1 : draw_.below(5);
+    problem.sums_wanted = draw_.flip();
+    const std::string what = fmt::format("seed {} trial {}: Lq {} Lk {} d {} dv {} causal {} k {}",
+                                         seed_, trial, shape.queries, shape.keys, shape.width,
+                                         shape.value_width, shape.causal, shape.horizon);
+    const auto q = draw_.codes(shape.queries * shape.width);
+    const auto k = draw_.codes(shape.keys * shape.width);
+    const auto v = draw_.codes(shape.keys * shape.value_width);
+    const auto rp = draw_.codes(shape.horizon < 0 ? 0 : (2 * shape.horizon + 1) * shape.width);
+    const double scale = draw_.scale();
+    const auto phi_q = model::make_phi_table(scale, model::phi_scale(scale));
+    const auto phi_k = model::make_phi_table(2 * scale, model::phi_scale(2 * scale));
+    const auto phi_rp = model::make_phi_table(scale / 2, model::phi_scale(2 * scale));
+    std::vector<std::int64_t> tables(phi_q.begin(), phi_q.end());
+    tables.insert(tables.end(), phi_k.begin(), phi_k.end());
+    tables.insert(tables.end(), phi_rp.begin(), phi_rp.end());
+    census_.size("Lq", shape.queries);
+    census_.size("Lk", shape.keys);
+    census_.size("d", shape.width);
+    census_.size("dv", shape.value_width);
+    census_.settings({shape.causal ? "causal" : "all keys",
+                      shape.queries < shape.keys ? "Lq < Lk" : "Lq >= Lk",
+                      shape.horizon < 0    ? "no RP"
+                      : shape.horizon == 0 ? "k = 0"
+                                           : "k > 0"});
+    const hw::ChipConfig& config = chip(shape.width <= 32 && shape.value_width <= 64);
+    census_.tile(shape.value_width > config.linear.lanes || shape.queries > 200);
+    const auto fixed = model::linear_fixed(q, k, v, rp, shape, phi_q, phi_k, phi_rp);
+    app::CodeMap inputs{{"tables", tables}, {"Q", wide(q)}, {"K", wide(k)}, {"V", wide(v)}};
+    if (shape.horizon >= 0) inputs["RP"] = wide(rp);
+    const hw::ExpectedWork expected = hw::linear_work(config, problem);
+    const auto out = run(config, hw::map_linear(config, problem), inputs, expected);
+    expect_equal(fixed.out_q, out.at("out"), what + " out");
+    if (problem.sums_wanted) {
+      expect_equal(fixed.numerator_q, out.at("numerator"), what + " numerator");
+      expect_equal(fixed.denominator_q, out.at("denominator"), what + " denominator");
+    }
+    if (HasFatalFailure()) return;
+  }
+  census_.check(least_per_pair());
+}
+
+TEST_F(RandomLinear, DamfCollapsedOnTheChipEqualsFixed) {
+  static const char* kMaxima[] = {"global", "row", "abs"};
+  for (int trial = 0; trial < cases(2000); ++trial) {
+    const int tokens = draw_.size(trial % 8 == 0 ? 700 : 100);
+    const int width = draw_.size(100);
+    model::DamfSettings settings;
+    settings.mode = model::DamfMode::kCollapsed;
+    settings.causal = draw_.flip();
+    const int maximum = draw_.below(3);
+    settings.maximum = static_cast<model::DamfMaximum>(maximum);
+    census_.settings({kMaxima[maximum], settings.causal ? "causal" : "all keys"});
+    census_.size("L", tokens);
+    census_.tile(width > 64 || tokens > 200);
+    const std::string what = fmt::format("seed {} trial {}: L {} h {} {} causal {}", seed_, trial,
+                                         tokens, width, kMaxima[maximum], settings.causal);
+    const auto s = draw_.codes(tokens);
+    const auto t = draw_.codes(tokens);
+    const auto v = draw_.codes(tokens * width);
+    std::vector<std::int64_t> pairs;
+    for (std::size_t i = 0; i < s.size(); ++i) {
+      pairs.push_back(s[i]);
+      pairs.push_back(t[i]);
+    }
+    const auto rule = model::make_power_rule(settings.rounding, 1.0);
+    const auto fixed = model::damf_fixed(s, t, v, width, rule, settings);
+    const hw::ChipConfig& config = chip(width <= 32);
+    const auto out =
+        run(config, hw::map_damf_linear(config, tokens, width, settings),
+            {{"st", pairs}, {"V", wide(v)}}, hw::damf_linear_work(config, tokens, width, settings));
+    expect_equal(fixed.out_q, out.at("out"), what);
+    if (HasFatalFailure()) return;
+  }
+  census_.check(least_per_pair());
+}
+
+}  // namespace
+}  // namespace quadrille
