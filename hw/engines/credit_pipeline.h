@@ -19,6 +19,8 @@ class CreditPipeline {
       : latency_(latency), depth_(static_cast<std::size_t>(depth)) {}
 
   bool can_launch() const { return items_.size() < depth_; }
+  /// Items that may still be launched before any is taken.
+  std::size_t credits() const { return depth_ - items_.size(); }
   bool valid() const { return !items_.empty() && items_.front().first <= cycle_; }
   const Item& front() const { return items_.front().second; }
   bool empty() const { return items_.empty(); }

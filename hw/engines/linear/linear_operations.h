@@ -42,14 +42,14 @@ struct LinearAttend {
   std::uint64_t tables = 0;     ///< phi of Q, K, RP: 256 bytes each, with reset.
   std::uint64_t positions = 0;  ///< RP[2k+1, d] codes, with reset and horizon >= 0.
   std::int64_t position_pitch_bytes = 0;
-  std::uint64_t keys = 0;  ///< DAMF: pairs (s, t), 2 bytes a token.
+  std::uint64_t keys = 0;  ///< DAMF: pairs (s, t), 2 bytes a token, without gaps.
   std::int64_t key_pitch_bytes = 0;
   std::uint64_t values = 0;
   std::int64_t value_pitch_bytes = 0;
   std::uint64_t queries = 0;  ///< DAMF: the pairs again.
   std::int64_t query_pitch_bytes = 0;
-  /// V rows for the window of the relative positions, not causal: rows
-  /// window_first .. window_first + window_rows - 1 of V, see linear_window().
+  /// V rows for the window of the relative positions, queries not causal: address
+  /// of the first of the rows of linear_window(), value_pitch_bytes apart.
   std::uint64_t window = 0;
   std::uint64_t destination = 0;
   std::int64_t destination_pitch_bytes = 0;
@@ -67,8 +67,9 @@ struct LinearAttend {
   model::DamfMaximum maximum = model::DamfMaximum::kGlobal;  ///< DAMF.
 };
 
-/// Rows of V that a not-causal piece of queries first .. first + count - 1 must
-/// stream for its window: those up to query + k - 1 that earlier pieces have not.
+/// Rows of V that a not-causal piece of queries first_query .. first_query +
+/// queries - 1 must stream for its window: those up to query + k - 1 that earlier
+/// pieces have not. None without a horizon, nor for k = 0 (one weight for all keys).
 struct LinearWindow {
   int first = 0;
   int rows = 0;

@@ -1,0 +1,75 @@
+// The linear-attention engine: causal and full kernelised attention of any
+// length on a state of d x dv sums, with relative positions, and DAMF's collapsed
+// form. docs/engines/linear.md.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "hw/engines/activity.h"
+#include "hw/engines/beat_engine.h"
+#include "hw/engines/linear/linear_operations.h"
+#include "hw/memory/bytes.h"
+
+namespace quadrille::hw {
+
+/// When things happen, in cycles; the documentation prints these numbers.
+struct LinearTiming {
+  /// From the last query of a chunk (its last beat accepted; without queries, its
+  /// last outer product begun) to the first Q beat that may read the state with
+  /// that chunk in it: adder, state register, broadcast, operand register. The
+  /// way from the port to the state is the same for both, so it does not count.
+  int merge_latency = 4;
+  /// From the acceptance of a query's last beat to its output beat offered. Front
+  /// 5 (phi lookup; DAMF: products with the extremes, maximum, denominator,
+  /// choice), multiply 1, adder tree 3, accumulate over beats 1, weights times
+  /// rows 1, tree over rows 3, sum of the parts 1, reciprocal 4 (leading one and
+  /// pre-shift, table, Newton's two products), multiply 1, round and saturate 1,
+  /// output buffer 1.
+  int query_latency = 22;
+  /// Output beats in the pipeline and behind it; credits. A query takes all of
+  /// its (at most 5) when its last beat is accepted: query_latency + 5 sustain
+  /// one output beat per cycle.
+  int output_fifo = 32;
+};
+inline constexpr LinearTiming kLinearTiming;
+
+/// Stored size of an entry of the state S and of z, and of an element of V and
+/// of phi(K): what local_read_bytes and local_write_bytes count in.
+inline constexpr int kLinearStateBytes = 5;  ///< 36 bits (docs/engines/linear.md).
+inline constexpr int kLinearSumBytes = 4;    ///< 28 bits: z, sums of V.
+
+class LinearTile;
+
+class LinearEngine {
+ public:
+  /// Throws InvariantError when a parameter is out of range.
+  explicit LinearEngine(const LinearConfig& config);
+  ~LinearEngine();
+  LinearEngine(LinearEngine&&) noexcept;
+  LinearEngine& operator=(LinearEngine&&) noexcept;
+
+  /// Cycles from the one that accepts the command to the one that shows
+  /// command_ready again, when neither stream stalls.
+  std::int64_t alone_cycles(const LinearAttend& operation) const;
+
+  /// Everything that the operation alone determines; the same without data.
+  Activity activity(const LinearAttend& operation) const;
+
+  /// The command's data in one go, continuing the state that the commands since
+  /// the last `reset` have left in this object: commands must come in program
+  /// order. Adds `saturated` and `uniform_rows`. Throws InvariantError when the
+  /// command does not continue the sequence.
+  void execute(const LinearAttend& operation, Bytes scratchpad, Activity& values);
+
+ private:
+  LinearConfig config_;
+  std::unique_ptr<LinearTile> tile_;
+};
+
+/// The body that is timed cycle by cycle. Adds what only data tell to `values`,
+/// if there is one.
+std::unique_ptr<BeatEngine<LinearAttend>> make_linear_beat_body(const LinearConfig& config,
+                                                                Activity* values);
+
+}  // namespace quadrille::hw

@@ -1,0 +1,37 @@
+// Random sequences for the linear-attention engine: the commands into which a
+// sequence is cut, their operands in a scratchpad, and what the specification
+// says they leave there.
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "hw/engines/linear/linear_operations.h"
+#include "hw/memory/bytes.h"
+
+namespace quadrille::testbench {
+
+struct LinearCase {
+  hw::LinearConfig config;
+  std::vector<hw::LinearAttend> commands;
+  std::vector<std::uint8_t> before;
+  std::vector<std::uint8_t> after;
+  std::int64_t saturated = 0;
+  std::int64_t uniform_rows = 0;
+  std::string description;
+};
+
+/// Phi by lookup, any shape: expected by linear_fixed.
+LinearCase random_linear_case(std::mt19937_64& random);
+/// DAMF's collapsed form: expected by damf_fixed.
+LinearCase random_damf_linear_case(std::mt19937_64& random);
+
+/// Cuts the sequence that `whole` describes (its counts are those of the whole,
+/// its addresses those of the first rows) into commands of at most `most` tokens,
+/// drawn by `random`, or all of `most` without one.
+std::vector<hw::LinearAttend> cut_linear(const hw::LinearAttend& whole, int queries, int most,
+                                         std::mt19937_64* random);
+
+}  // namespace quadrille::testbench
