@@ -131,7 +131,7 @@ class PositionTerms {
                         numerator);
       for (int j = 0; j < last - first; ++j) denominator += weights[j];
     }
-    if (shape_.causal) return;  // Nothing lies after the query.
+    // Under the mask last is visible, and nothing lies after the query.
     for (; after_from_ < last; ++after_from_) add_value(after_from_, -1, after_);
     add_part(weights_.back(), visible - last, after_, numerator, denominator);
   }

@@ -61,7 +61,7 @@ double phi_scale(double scale_in);
 /// R.mantissa, R.shift - p - 8), 32) with p = max(0, leading_one(den) - 31) and
 /// R = reciprocal(den), 0 < den < 2^47. Pre-shifting keeps the product in 64 bits
 /// and is nothing while den < 2^32. Needs |num| / 2^p <= 2^46; kernel sums have
-/// |num| <= 128 den, so at most 2^39 (a product of 56 bits), and |out| is at most
+/// |num| <= 128 den, so at most 2^39 and a product of 2^55, and |out| is at most
 /// 2^15 (1 + 2^-14), rounded: they never saturate.
 inline constexpr int kLinearOutputFractionBits = 8;
 std::int64_t linear_normalise(std::int64_t numerator, std::int64_t denominator,

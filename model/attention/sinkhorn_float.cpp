@@ -112,8 +112,13 @@ std::vector<double> transposed(const double* a, std::size_t rows, std::size_t co
 // One matrix: its scalings and the maps T_r and T_c.
 class Matrix {
  public:
+  std::vector<double> f;
+  std::vector<double> g;
+
   Matrix(const double* logits, const SinkhornShape& shape)
-      : shape_(shape),
+      : f(static_cast<std::size_t>(shape.rows), 0.0),
+        g(static_cast<std::size_t>(shape.columns), 0.0),
+        shape_(shape),
         logits_(logits),
         rows_(static_cast<std::size_t>(shape.rows)),
         columns_(static_cast<std::size_t>(shape.columns)),
@@ -121,9 +126,7 @@ class Matrix {
         symmetric_(!shape.causal && rows_ == columns_ &&
                    std::equal(across_.begin(), across_.end(), logits)),
         row_sums_(logits, columns_, ranges(rows_, visible_of_row)),
-        column_sums_(across_.data(), rows_, ranges(columns_, visible_of_column)),
-        f(rows_, 0.0),
-        g(columns_, 0.0) {}
+        column_sums_(across_.data(), rows_, ranges(columns_, visible_of_column)) {}
   Matrix(const Matrix&) = delete;
   Matrix& operator=(const Matrix&) = delete;
 
@@ -167,10 +170,6 @@ class Matrix {
   bool symmetric_;
   LogSums row_sums_;
   LogSums column_sums_;
-
- public:
-  std::vector<double> f;
-  std::vector<double> g;
 };
 
 // |line sum / target - 1| of a line with scaling `old` that T would make `next`.

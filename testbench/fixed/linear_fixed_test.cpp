@@ -360,7 +360,7 @@ TEST(LinearNormalise, SaturatesTo32BitsAndCounts) {
   EXPECT_EQ(saturated, 2);
 }
 
-// The largest sums of the contract: products of 56 bits, checked in 128.
+// The largest sums of the contract: products of 2^55, checked in 128 bits.
 TEST(LinearNormalise, HoldsAtTheLargestReach) {
   const std::int64_t denominator = 2 * kLinearLargestReach * kPhi * kPhi;
   std::int64_t saturated = 0;

@@ -1,0 +1,67 @@
+// The Sinkhorn unit: scalings of a matrix held in banks that serve its rows and
+// its columns, and the scaled matrix times V. docs/engines/sinkhorn.md.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "hw/engines/activity.h"
+#include "hw/engines/beat_engine.h"
+#include "hw/engines/sinkhorn/sinkhorn_operations.h"
+#include "hw/memory/bytes.h"
+
+namespace quadrille::hw {
+
+/// When things happen, in cycles; the documentation prints these numbers.
+struct SinkhornTiming {
+  /// From an element's beat in the banks to the first step that may read it:
+  /// multiply, round and saturate, write.
+  int load_latency = 3;
+  /// From the last sum leaving its lane to the next sweep's first step: read and
+  /// add the scaling (2), power or multiply (2), accumulate (1); logarithm or
+  /// reciprocal (3), new scaling (1); residual's power (2), stop decision (1).
+  int sweep_latency = 12;
+  /// kMatrix and the conversion to held K, from the last read of the scaling pass
+  /// to the next step: multiply or power (2), round (1), write (1).
+  int scale_latency = 4;
+  /// Output slot issued to its beat offered: read, two multiplies with a
+  /// rounding each (kKernel), output register.
+  int output_latency = 6;
+  /// Elements' beat taken to its K, or its row's out, offered: multiply, round,
+  /// add both scalings (3), power (2), round (1); multiply (2), adder tree (3),
+  /// accumulate (1), round (1), output register (1).
+  int apply_latency = 14;
+  int output_fifo = 16;  ///< Slots in the pipeline and behind it; credits.
+};
+inline constexpr SinkhornTiming kSinkhornTiming;
+
+class SinkhornEngine {
+ public:
+  /// Throws InvariantError when the parameters fit no engine.
+  explicit SinkhornEngine(const SinkhornConfig& config);
+
+  /// What a command does without data: half_steps sweeps, and one more with
+  /// `verify`; no tolerance stop.
+  CommandCourse course(const SinkhornOperation& operation) const;
+
+  /// Cycles from the one that accepts the command to the one that shows
+  /// command_ready again, when neither stream stalls. A repeated pass offers its
+  /// first beat in the cycle that shows repeat_input.
+  std::int64_t alone_cycles(const SinkhornOperation& operation, const CommandCourse& course) const;
+
+  /// Everything that the operation and its course determine.
+  Activity activity(const SinkhornOperation& operation, const CommandCourse& course) const;
+
+  /// The command's data in one go. Adds to values.saturated.
+  CommandCourse execute(const SinkhornOperation& operation, Bytes scratchpad,
+                        Activity& values) const;
+
+ private:
+  SinkhornConfig config_;
+};
+
+/// The body that is timed cycle by cycle; adds to values->saturated.
+std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_beat_body(const SinkhornConfig& config,
+                                                                       Activity* values);
+
+}  // namespace quadrille::hw

@@ -1,0 +1,127 @@
+// Where the elements of a block lie in the banks of the tile memory, and what
+// that costs: cycles of a step, a sweep, a beat. Everything here follows from
+// shapes alone. docs/engines/sinkhorn.md, "Banks".
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "hw/engines/sinkhorn/sinkhorn_operations.h"
+
+namespace quadrille::hw {
+
+/// The two sides of a matrix: a row sweep sums rows, a column sweep columns.
+enum class SinkhornSide { kRows, kColumns };
+
+/// How a run of elements is cut into beats: at most `beat` elements each, and
+/// none across the end of a run of `run` elements.
+struct SinkhornCut {
+  std::int64_t run = 1;
+  int beat = 1;
+
+  /// Elements of the beat at `position` of `total`.
+  int size(std::int64_t position, std::int64_t total) const;
+};
+
+/// Cycles, and how many of them a bank conflict cost.
+struct SinkhornCycles {
+  std::int64_t cycles = 0;
+  std::int64_t conflicts = 0;
+
+  SinkhornCycles& operator+=(const SinkhornCycles& other) {
+    cycles += other.cycles;
+    conflicts += other.conflicts;
+    return *this;
+  }
+};
+
+/// Lines that one group sums side by side, in so many steps.
+struct SinkhornGroup {
+  int lines = 0;
+  int steps = 0;
+  int step_cycles = 1;  ///< Most lines that share a bank.
+};
+
+/// A block of `matrices` matrices of one shape in the tile memory.
+class SinkhornLayout {
+ public:
+  SinkhornLayout(const SinkhornConfig& config, int rows, int columns, int matrices);
+
+  /// Matrices side by side in a group: lanes / max(rows, columns), at least 1.
+  int side_by_side() const { return side_by_side_; }
+  int matrices() const { return matrices_; }
+  std::int64_t elements() const { return std::int64_t{matrices_} * rows_ * columns_; }
+
+  /// Bank of element (row, column) of the block's matrix `matrix`.
+  int bank(int matrix, int row, int column) const;
+
+  /// The groups of a sweep, in order.
+  std::vector<SinkhornGroup> groups(SinkhornSide side) const;
+  /// Steps only: each group's elements read (or written) once.
+  SinkhornCycles pass(SinkhornSide side) const;
+  /// From the first step to the last line's sum at the log units; draining a
+  /// group overlaps the next one's steps.
+  SinkhornCycles sums(SinkhornSide side) const;
+  /// Cycles that the bank port needs for one beat of `size` elements from
+  /// `position` (matrix, row, column flattened) on.
+  int beat_cycles(std::int64_t position, int size) const;
+  /// All beats of the block.
+  SinkhornCycles beats(const SinkhornCut& cut) const;
+
+ private:
+  int step_cycles(SinkhornSide side, int first_line, int matrices, int lines) const;
+
+  int lanes_;
+  int log_units_;
+  bool skewed_;
+  int rows_;
+  int columns_;
+  int matrices_;
+  int stride_;
+  int side_by_side_;
+};
+
+/// One sweep over a resident block, from its first step to the next sweep's.
+SinkhornCycles sinkhorn_sweep_cycles(const SinkhornScale& operation, const SinkhornLayout& layout,
+                                     SinkhornSide side);
+/// Held K, before the first sweep: the largest logit of every row and of the
+/// matrix, then K in place of every logit. Nothing for kScaling.
+SinkhornCycles sinkhorn_conversion_cycles(const SinkhornScale& operation,
+                                          const SinkhornLayout& layout);
+
+/// Cuts of a resident command's streams; `matrices` of the block (the last one
+/// may hold fewer).
+SinkhornCut sinkhorn_element_cut(const SinkhornConfig& config, const SinkhornScale& operation,
+                                 int matrices);
+SinkhornCut sinkhorn_kernel_cut(const SinkhornConfig& config, const SinkhornScale& operation,
+                                int matrices);
+/// Of `each` words per matrix (scalings, counts).
+SinkhornCut sinkhorn_word_cut(const SinkhornConfig& config, const SinkhornScale& operation,
+                              int each);
+
+/// Columns of a streamed command's chunk: half of the tile memory holds `lanes`
+/// rows of so many.
+int sinkhorn_chunk_columns(const SinkhornConfig& config);
+
+/// A part of a streamed matrix; half of the tile memory holds one.
+struct SinkhornChunk {
+  int row = 0;  ///< First one.
+  int rows = 0;
+  int column = 0;
+  int columns = 0;
+  bool ends_rows = false;  ///< The last chunk of its rows.
+};
+/// In the order in which a pass takes them.
+std::vector<SinkhornChunk> sinkhorn_chunks(const SinkhornConfig& config,
+                                           const SinkhornScale& operation);
+
+/// Rows i with column <= i, columns not beyond: visible elements of a causal matrix.
+std::int64_t sinkhorn_visible(std::int64_t rows, std::int64_t columns, bool causal,
+                              std::int64_t first_row);
+
+/// Throws InvariantError, with names, when a command does not fit the engine.
+void validate(const SinkhornConfig& config);
+void validate(const SinkhornConfig& config, const SinkhornScale& operation);
+void validate(const SinkhornConfig& config, const SinkhornApply& operation);
+
+}  // namespace quadrille::hw
