@@ -58,7 +58,6 @@ void add_curve(Plot& plot, const ScalingCurve& curve, const std::optional<Line>&
                double (*figure)(const RunCost&)) {
   PlotSeries series;
   series.name = curve.variant.title;
-  series.style = static_cast<int>(plot.series.size());
   PlotSeries beyond;
   beyond.dashed = true;
   beyond.markers = false;
@@ -76,9 +75,7 @@ void add_curve(Plot& plot, const ScalingCurve& curve, const std::optional<Line>&
       beyond.y.push_back(std::exp2(fit->at(std::log2(tokens))));
     }
   }
-  beyond.style = series.style;
   plot.series.push_back(std::move(series));
-  // Behind the others' styles: it has its own curve's.
   if (!beyond.x.empty()) plot.series.push_back(std::move(beyond));
 }
 
