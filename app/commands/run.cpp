@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "app/commands/command_line.h"
+#include "app/commands/run_experiment.h"
 #include "app/config/chip_file.h"
 #include "app/config/technology_file.h"
 #include "app/files/hash.h"
@@ -57,6 +58,8 @@ int run_command(const RunOptions& options) {
   }
   const std::string workload = find_file("--workload", "workloads", options.workload);
   const std::string chip = find_file("--chip", "chips", options.chip);
+  if (const Experiment experiment = experiment_of(workload))
+    return run_experiment(experiment, options, workload, chip);
   const RunRequest request = make_request(options, workload, chip);
   OutputFolder folder(options.output);
   const RunOutcome outcome = simulate(request);

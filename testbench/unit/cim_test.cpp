@@ -162,7 +162,7 @@ TEST(CimBank, CountsEveryPairOnce) {
   multiply.weight_bits = 3;
   multiply.region = {0, 2, 3};
   const std::int64_t executed = 9 * (2 * 16) * (3 * 8);
-  for (const int first : {0, 4, 15, 40}) {
+  for (const int first : {-30, -5, -1, 0, 4, 15, 40}) {
     for (const char* mask : {"none", "columns", "rows"}) {
       multiply.first_token = first;
       multiply.causal_columns = mask[0] == 'c';

@@ -30,8 +30,12 @@ void check_bits(const char* what, int bits, int limit) {
   }
 }
 
-/// Sum over the tokens of min(limit, first_token + t + 1): the visible ones.
+/// Sum over the tokens of clamp(first_token + t + 1, 0, limit): the visible ones.
+/// A strip of keys behind the first queries has a negative first_token.
 std::int64_t visible_sum(std::int64_t tokens, std::int64_t first_token, std::int64_t limit) {
+  const std::int64_t blind = std::clamp<std::int64_t>(-first_token - 1, 0, tokens);
+  tokens -= blind;
+  first_token += blind;
   const std::int64_t growing = std::clamp<std::int64_t>(limit - first_token - 1, 0, tokens);
   return growing * (first_token + 1) + growing * (growing - 1) / 2 + (tokens - growing) * limit;
 }

@@ -1,0 +1,90 @@
+#include "app/commands/run_experiment.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "app/commands/command_line.h"
+#include "app/config/chip_file.h"
+#include "app/config/choices.h"
+#include "app/config/technology_file.h"
+#include "app/files/hash.h"
+#include "app/files/output_folder.h"
+#include "app/report/summary.h"
+#include "app/version.h"
+#include "model/errors.h"
+
+namespace quadrille::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void refuse_options(const RunOptions& options, const std::string& kind) {
+  if (options.no_data) {
+    throw InputError("--no-data", "a workload of kind " + kind,
+                     "expected without it: the experiment decides which of its runs have data");
+  }
+  if (!options.implementations.empty()) {
+    throw InputError("--impl", "'" + options.implementations.front() + "'",
+                     "a workload of kind " + kind + " runs every engine in SystemC");
+  }
+}
+
+Json input_json(const char* role, const std::string& path) {
+  return {{"role", role},
+          {"name", std::filesystem::path(path).filename().string()},
+          {"fnv1a_64", file_fnv1a_64(path)}};
+}
+
+}  // namespace
+
+Experiment experiment_of(const std::string& workload_path) {
+  const YamlNode root = read_yaml(workload_path);
+  if (!root.is_map() || !root.has("kind")) return nullptr;
+  const YamlNode kind = root.child("kind");
+  return kind.is_scalar() ? find_experiment(kind.as_text()) : nullptr;
+}
+
+int run_experiment(Experiment experiment, const RunOptions& options, const std::string& workload,
+                   const std::string& chip) {
+  const YamlNode root = read_yaml(workload);
+  const std::string kind = root.text("kind");
+  refuse_options(options, kind);
+  ExperimentSetup setup;
+  setup.chip = read_chip_file(chip);
+  const std::string technology = find_technology(setup.chip.technology, chip);
+  setup.technology = read_technology_file(technology);
+  if (options.timing == "beat") setup.chip.timing = hw::Timing::kBeat;
+  if (options.timing == "tile") setup.chip.timing = hw::Timing::kTile;
+  if (options.seed) setup.seed = static_cast<std::uint64_t>(*options.seed);
+  const std::string chip_name = setup.chip.name;
+  setup.chip.name = chip;
+
+  OutputFolder folder(options.output);
+  ExperimentReport report = experiment(root, setup);
+  if (report.difference) {
+    fmt::print(stderr,
+               "quadrille: {}: the chip's output differs from the integer specification: {}\n",
+               root.text("name"), *report.difference);
+    return kComparisonFailed;
+  }
+  Json summary;
+  summary["schema_version"] = kSummarySchemaVersion;
+  summary["version"] = version();
+  summary["workload"] = root.text("name");
+  summary["kind"] = kind;
+  summary["chip"] = chip_name;
+  summary["technology"] = setup.chip.technology;
+  summary["timing"] = word_of(kTimingChoices, setup.chip.timing);
+  summary["inputs"] = {input_json("workload", workload), input_json("chip", chip),
+                       input_json("technology", technology)};
+  summary["clock_hz"] = setup.chip.clock_hz;
+  summary["figures"] = std::move(report.figures);
+  for (auto& [name, content] : report.files) folder.add(name, std::move(content));
+  folder.add("summary.json", summary.dump(2) + "\n");
+  folder.commit();
+  fmt::print("{}\n  report in {}\n", report.text, options.output);
+  return kGood;
+}
+
+}  // namespace quadrille::app

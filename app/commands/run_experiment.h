@@ -1,0 +1,19 @@
+// `quadrille run` of a documents' experiment: many runs, one report.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "app/commands/run.h"
+#include "app/experiments/experiment.h"
+
+namespace quadrille::app {
+
+/// The experiment that a workload file's `kind` names; null: another workload.
+Experiment experiment_of(const std::string& workload_path);
+
+/// `workload` and `chip` are paths. Returns the exit code.
+int run_experiment(Experiment experiment, const RunOptions& options, const std::string& workload,
+                   const std::string& chip);
+
+}  // namespace quadrille::app

@@ -1,0 +1,232 @@
+// DAMF three ways: the first-order softmax (13) as it stands, its power-of-two
+// form (15)-(17), and its collapse to prefix sums, that one on two engines.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <iterator>
+
+#include "app/experiments/experiment.h"
+#include "app/report/plot.h"
+#include "app/simulation.h"
+#include "app/workload/random_data.h"
+#include "hw/energy/energy.h"
+#include "hw/mapper/mapping.h"
+#include "model/analytic/attention_counts.h"
+#include "model/analytic/linear_counts.h"
+#include "model/attention/damf.h"
+
+namespace quadrille::app {
+namespace {
+
+using model::DamfMode;
+using Text = std::back_insert_iterator<std::string>;
+
+constexpr const char* kKind = "damf-comparison";
+
+struct Plan {
+  int tokens = 128;
+  int width = 64;  ///< h
+  bool causal = false;
+  std::uint64_t seed = 1;
+};
+
+Plan read_plan(const YamlNode& workload, const ExperimentSetup& setup) {
+  read_head(workload, kKind);
+  Plan plan;
+  plan.tokens = static_cast<int>(workload.integer("tokens", 1, 1 << 16, plan.tokens));
+  plan.width = static_cast<int>(workload.integer("head_width", 1, 4096, plan.width));
+  plan.causal = workload.boolean("causal", plan.causal);
+  plan.seed = static_cast<std::uint64_t>(
+      workload.integer("seed", 0, std::numeric_limits<std::int64_t>::max(), 1));
+  if (setup.seed) plan.seed = *setup.seed;
+  workload.finish();
+  return plan;
+}
+
+/// s, t ~ N(0, 1) and V ~ N(0, 1), in 8-bit codes too.
+struct Data {
+  std::vector<double> s, t, v;
+  model::Codes s_codes, t_codes, v_codes;
+};
+
+Data make_data(const Plan& plan) {
+  RandomData random(plan.seed);
+  const auto tokens = static_cast<std::size_t>(plan.tokens);
+  Data data;
+  data.s = random.normal(tokens, 1.0);
+  data.t = random.normal(tokens, 1.0);
+  data.v = random.normal(tokens * static_cast<std::size_t>(plan.width), 1.0);
+  data.s_codes = model::quantise_absmax(data.s, 8);
+  data.t_codes = model::quantise_absmax(data.t, 8);
+  data.v_codes = model::quantise_absmax(data.v, 8);
+  return data;
+}
+
+struct Way {
+  std::string name;
+  std::string title;
+  DamfMode mode = DamfMode::kMaclaurin;
+  bool linear_engine = false;
+  RunCost cost;
+  ErrorFigures error;  ///< Against formula (13) in double precision.
+  std::string difference;
+};
+
+std::vector<Way> ways() {
+  std::vector<Way> all(4);
+  const auto set = [&](std::size_t i, const char* name, const char* title, DamfMode mode,
+                       bool linear) {
+    all[i].name = name;
+    all[i].title = title;
+    all[i].mode = mode;
+    all[i].linear_engine = linear;
+  };
+  set(0, "maclaurin", "maclaurin (13), DAMF engine", DamfMode::kMaclaurin, false);
+  set(1, "shift", "shift (15)-(17), DAMF engine", DamfMode::kShift, false);
+  set(2, "collapsed", "collapsed, DAMF engine", DamfMode::kCollapsed, false);
+  set(3, "collapsed_linear", "collapsed, linear engine", DamfMode::kCollapsed, true);
+  return all;
+}
+
+model::DamfSettings settings_of(const Plan& plan, DamfMode mode) {
+  model::DamfSettings settings;
+  settings.mode = mode;
+  settings.causal = plan.causal;
+  return settings;
+}
+
+ChipJob job_of(const Plan& plan, const Data& data, const Way& way, const hw::ChipConfig& chip,
+               const model::PowerRule& rule) {
+  const model::DamfSettings settings = settings_of(plan, way.mode);
+  ChipJob job;
+  if (way.linear_engine) {
+    job.mapping = hw::map_damf_linear(chip, plan.tokens, plan.width, settings);
+    const model::LinearCounts counts = model::damf_linear_counts(
+        plan.tokens, plan.width, plan.causal, chip.linear.chunk_tokens, chip.linear.lanes);
+    job.expected = {counts.macs_static, counts.macs_dynamic};
+  } else {
+    job.mapping = hw::map_damf_attend(chip, plan.tokens, plan.width, settings, rule);
+    job.expected.macs_dynamic =
+        model::damf_counts({plan.tokens, plan.width, 1}, settings).macs_dynamic();
+  }
+  std::vector<std::int64_t> pairs;
+  for (std::size_t i = 0; i < data.s.size(); ++i) {
+    pairs.push_back(data.s_codes.q[i]);
+    pairs.push_back(data.t_codes.q[i]);
+  }
+  job.inputs = {{"st", std::move(pairs)}, {"V", widen(data.v_codes.q)}};
+  return job;
+}
+
+void run_way(const Plan& plan, const Data& data, const ExperimentSetup& setup,
+             const std::vector<double>& exact, Way& way) {
+  const model::PowerRule rule = model::make_power_rule(model::PowerRounding::kLinear,
+                                                       data.s_codes.scale * data.t_codes.scale);
+  const ChipRun run = run_on_chip(setup.chip, {}, job_of(plan, data, way, setup.chip, rule), true);
+  way.cost = cost_of(setup, run.result);
+  const std::vector<std::int64_t>& out = run.outputs.at("out");
+  const model::DamfFixedResult fixed =
+      model::damf_fixed(data.s_codes.q, data.t_codes.q, data.v_codes.q, plan.width, rule,
+                        settings_of(plan, way.mode));
+  std::vector<double> values;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    values.push_back(static_cast<double>(out[i]) *
+                     std::ldexp(data.v_codes.scale, -model::kDamfOutputFractionBits));
+    if (way.difference.empty() && out[i] != fixed.out_q[i]) {
+      way.difference =
+          fmt::format("{}: out[{}]: fixed {}, chip {}", way.title, i, fixed.out_q[i], out[i]);
+    }
+  }
+  way.error = error_figures(exact, values);
+}
+
+std::string sqnr_text(const ErrorFigures& error) {
+  return error.sqnr_db ? fmt::format("{:.2f}", *error.sqnr_db) : "";
+}
+
+std::string ways_csv(const std::vector<Way>& all) {
+  std::string csv = fmt::format("way,engine,sqnr_db,max_abs_error,{}\n", kCostColumns);
+  for (const Way& way : all) {
+    fmt::format_to(Text(csv), "{},{},{},{:.6g},{}\n", way.name,
+                   way.linear_engine ? "linear" : "damf", sqnr_text(way.error), way.error.max_abs,
+                   cost_csv(way.cost));
+  }
+  return csv;
+}
+
+/// Error against cost: what each approximation buys.
+std::string error_plot(const Plan& plan, const std::vector<Way>& all, bool energy) {
+  Plot plot;
+  plot.title = fmt::format("DAMF three ways, L = {}, h = {}{}", plan.tokens, plan.width,
+                           plan.causal ? ", causal" : "");
+  plot.x.label = energy ? "energy (nJ)" : "cycles";
+  plot.x.scale = AxisScale::kLog10;
+  plot.y.label = "SQNR against formula (13) in double precision (dB)";
+  plot.y.least = 0.0;
+  for (const Way& way : all) {
+    PlotSeries series;
+    series.name = way.title;
+    series.line = false;
+    if (way.error.sqnr_db) {
+      series.x.push_back(energy ? 1e-3 * way.cost.total_pj()
+                                : static_cast<double>(way.cost.cycles));
+      series.y.push_back(*way.error.sqnr_db);
+    }
+    plot.series.push_back(std::move(series));
+  }
+  return plot_svg(plot);
+}
+
+std::string text_of(const Plan& plan, const std::vector<Way>& all, const ExperimentSetup& setup) {
+  std::string text = fmt::format(
+      "DAMF three ways, one head, L = {}, h = {}{}, s, t, V ~ N(0, 1), seed {}, cycles at {:.0f} "
+      "MHz\n\n  {:<30}{:>9}{:>14}{:>13}{:>12}{:>10}{:>12}{:>13}{:>11}\n",
+      plan.tokens, plan.width, plan.causal ? ", causal" : "", plan.seed, setup.chip.clock_hz / 1e6,
+      "", "cycles", "dynamic MACs", "wasted MACs", "shift-adds", "compares", "reciprocals",
+      "energy nJ", "SQNR dB");
+  const Text to(text);
+  for (const Way& way : all) {
+    const hw::Activity& a = way.cost.activity;
+    fmt::format_to(to, "  {:<30}{:>9}{:>14}{:>13}{:>12}{:>10}{:>12}{:>13.2f}{:>11}\n", way.title,
+                   way.cost.cycles, a.macs_dynamic, a.macs_wasted, a.shift_adds, a.compares,
+                   a.reciprocals, 1e-3 * way.cost.total_pj(), sqnr_text(way.error));
+  }
+  const hw::ByComponent area = hw::area_um2(setup.chip, setup.technology);
+  fmt::format_to(to,
+                 "\n  SQNR against formula (13) in double precision, on the values before they were"
+                 " quantised\n  DAMF engine {:.0f} um2, linear engine {:.0f} um2\n",
+                 area.at("damf"), area.at("linear"));
+  return text;
+}
+
+}  // namespace
+
+ExperimentReport run_damf_three_ways(const YamlNode& workload, const ExperimentSetup& setup) {
+  const Plan plan = read_plan(workload, setup);
+  const Data data = make_data(plan);
+  const std::vector<double> exact = model::damf_float(data.s, data.t, data.v, plan.width, 1.0,
+                                                      settings_of(plan, DamfMode::kMaclaurin))
+                                        .out;
+  std::vector<Way> all = ways();
+  ExperimentReport report;
+  for (Way& way : all) {
+    run_way(plan, data, setup, exact, way);
+    if (!way.difference.empty() && !report.difference) report.difference = way.difference;
+    nlohmann::ordered_json& entry = report.figures["ways"][way.name];
+    entry = cost_json(way.cost);
+    entry["engine"] = way.linear_engine ? "linear" : "damf";
+    entry["error"] = {{"sqnr_db", nullptr}, {"max_abs", way.error.max_abs}};
+    if (way.error.sqnr_db) entry["error"]["sqnr_db"] = *way.error.sqnr_db;
+  }
+  report.figures["tokens"] = plan.tokens;
+  report.figures["head_width"] = plan.width;
+  report.figures["causal"] = plan.causal;
+  report.figures["seed"] = plan.seed;
+  report.text = text_of(plan, all, setup);
+  report.files.emplace_back("damf.csv", ways_csv(all));
+  report.files.emplace_back("damf_cycles.svg", error_plot(plan, all, false));
+  report.files.emplace_back("damf_energy.svg", error_plot(plan, all, true));
+  return report;
+}
+
+}  // namespace quadrille::app

@@ -1,0 +1,196 @@
+// The heat flow of the Sinkformer slides at three levels, for several step sizes,
+// iteration budgets and word lengths.
+#include "app/experiments/heat_flow.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+
+#include "app/files/progress.h"
+#include "hw/mapper/mapping.h"
+
+namespace quadrille::app {
+namespace {
+
+using model::HeatFlow;
+using model::HeatFlowSettings;
+using model::HeatFlowStep;
+using model::IntegerHeatFlow;
+using model::IntegerHeatFlowSettings;
+using Text = std::back_insert_iterator<std::string>;
+
+constexpr const char* kKind = "heat-flow";
+std::vector<double> read_epsilons(const YamlNode& workload) {
+  std::vector<double> epsilons;
+  for (const YamlNode& item : workload.sequence("epsilons"))
+    epsilons.push_back(item.as_number(1e-3, 1.0));
+  return epsilons;
+}
+
+HeatFlowPlan read_plan(const YamlNode& workload, const ExperimentSetup& setup) {
+  read_head(workload, kKind);
+  refuse_seed(setup, kKind);
+  HeatFlowPlan plan;
+  HeatFlowSettings& exact = plan.exact;
+  exact.epsilon = workload.number("epsilon", 2e-3, 1.0, exact.epsilon);
+  exact.end_time = workload.number("end_time", exact.epsilon, 1.5, exact.end_time);
+  exact.half_steps = static_cast<int>(workload.integer("updates", 1, 1000, exact.half_steps));
+  exact.particles = static_cast<int>(workload.integer("particles", 8, 4000, exact.particles));
+  plan.epsilons = read_epsilons(workload);
+  plan.budgets = workload.boolean("budgets", true);
+  IntegerHeatFlowSettings& integer = plan.integer;
+  const YamlNode node = workload.child("integer");
+  integer.particles = static_cast<int>(node.integer("particles", 8, 4000, integer.particles));
+  integer.position_bits =
+      static_cast<int>(node.integer("position_fraction_bits", 1, 16, integer.position_bits));
+  integer.logit_fraction_bits =
+      static_cast<int>(node.integer("logit_fraction_bits", model::kLeastLogitFractionBits,
+                                    model::kMostLogitFractionBits, integer.logit_fraction_bits));
+  integer.epsilon = exact.epsilon;
+  integer.end_time = exact.end_time;
+  integer.updates = exact.half_steps;
+  const YamlNode bits = workload.child("word_lengths");
+  plan.least_bits = static_cast<int>(bits.integer("least_fraction_bits", 1, 16));
+  plan.largest_bits = static_cast<int>(bits.integer("largest_fraction_bits", plan.least_bits, 16));
+  workload.finish();
+  return plan;
+}
+
+/// The unit on the chip: one run per step.
+class ChipUnit {
+ public:
+  ChipUnit(const ExperimentSetup& setup, const IntegerHeatFlowSettings& settings) : setup_(setup) {
+    problem_.integer = model::heat_flow_problem(settings);
+    problem_.element_bytes = 4;
+    problem_.warm_columns = problem_.warm_rows = true;
+    problem_.kernel_wanted = false;
+    problem_.value_width = 1;
+    problem_.value_bytes = 4;
+    job_.mapping = hw::map_sinkhorn(setup.chip, problem_);
+    job_.expected.macs_dynamic = problem_.integer.shape.elements();  // K times one column of V
+  }
+
+  model::HeatFlowPassResult operator()(const model::HeatFlowPass& pass) {
+    job_.inputs = {{"C", widen(pass.codes)},
+                   {"f0", widen(pass.scalings)},
+                   {"g0", widen(pass.scalings)},
+                   {"V", widen(pass.positions)}};
+    ChipRun run = run_on_chip(setup_.chip, {}, job_, true);
+    costs_.push_back(cost_of(setup_, run.result));
+    model::HeatFlowPassResult result;
+    result.f_q = std::move(run.outputs.at("f"));
+    result.g_q = std::move(run.outputs.at("g"));
+    result.out_q = std::move(run.outputs.at("out"));
+    result.saturated = costs_.back().activity.saturated;
+    return result;
+  }
+
+  const std::vector<RunCost>& costs() const { return costs_; }
+
+ private:
+  const ExperimentSetup& setup_;
+  hw::SinkhornProblem problem_;
+  ChipJob job_;
+  std::vector<RunCost> costs_;  ///< Per step.
+};
+
+WordLength word_length(const std::string& level, int particles, int bits,
+                       const std::vector<HeatFlowStep>& steps) {
+  WordLength result{level, particles, bits, steps.back().w2, steps.back().displacement, 0.0};
+  for (const HeatFlowStep& step : steps)
+    result.stalled_share += step.displacement == 0.0 ? 1.0 / static_cast<double>(steps.size()) : 0;
+  return result;
+}
+
+HeatFlowSettings with_residual(HeatFlowSettings settings) {
+  settings.half_steps = 1000;
+  settings.tolerance = 1e-6;
+  return settings;
+}
+
+std::vector<FloatRun> budgets_of(const HeatFlowSettings& exact) {
+  std::vector<FloatRun> budgets;
+  const auto add = [&](const std::string& name, model::SinkhornUpdate update, int half_steps,
+                       bool warm) {
+    HeatFlowSettings settings = exact;
+    settings.update = update;
+    settings.half_steps = half_steps;
+    settings.warm = warm;
+    budgets.push_back({name, settings, {}});
+  };
+  add("alternate half-steps, cold start", model::SinkhornUpdate::kAlternate, 21, false);
+  add("alternate half-steps, cold start", model::SinkhornUpdate::kAlternate, 501, false);
+  add("alternate half-steps, warm start", model::SinkhornUpdate::kAlternate, 101, true);
+  add("damped updates, warm start", model::SinkhornUpdate::kDamped, exact.half_steps, true);
+  budgets.push_back({"damped updates until residual 1e-6, warm", with_residual(exact), {}});
+  return budgets;
+}
+
+void run_word_lengths(const HeatFlowPlan& plan, HeatFlowResults& results, Progress& progress) {
+  for (int bits = plan.least_bits; bits <= plan.largest_bits; ++bits) {
+    progress.show(fmt::format("heat flow: positions with {} fraction bits", bits));
+    HeatFlowSettings grid = plan.exact;
+    grid.fraction_bits = bits;
+    results.word_lengths.push_back(
+        word_length("float on the grid", grid.particles, bits, model::heat_flow_float(grid).steps));
+    IntegerHeatFlowSettings integer = plan.integer;
+    integer.position_bits = bits;
+    const IntegerHeatFlow flow =
+        model::heat_flow_integer(integer, model::fixed_heat_flow_unit(integer));
+    results.word_lengths.push_back(word_length("fixed", integer.particles, bits, figures_of(flow)));
+  }
+}
+
+HeatFlowResults run_all(const HeatFlowPlan& plan, const ExperimentSetup& setup) {
+  // What does not fit the chip is refused before anything is computed.
+  const auto chip = std::make_shared<ChipUnit>(setup, plan.integer);
+  Progress progress;
+  HeatFlowResults results;
+  progress.show("heat flow: level float");
+  results.exact = model::heat_flow_float(plan.exact);
+  HeatFlowSettings small = plan.exact;
+  small.particles = plan.integer.particles;
+  results.exact_small = model::heat_flow_float(small);
+  progress.show("heat flow: level fixed");
+  results.fixed = model::heat_flow_integer(plan.integer, model::fixed_heat_flow_unit(plan.integer));
+  progress.show("heat flow: level systemc");
+  results.systemc = model::heat_flow_integer(
+      plan.integer, [chip](const model::HeatFlowPass& pass) { return (*chip)(pass); });
+  results.costs = chip->costs();
+  for (const double epsilon : plan.epsilons) {
+    HeatFlowSettings other = plan.exact;
+    other.epsilon = epsilon;
+    results.epsilons.push_back({fmt::format("{:g}", epsilon), other, {}});
+  }
+  if (plan.budgets) results.budgets = budgets_of(plan.exact);
+  progress.show("heat flow: step sizes and iteration budgets");
+  for (std::vector<FloatRun>* runs : {&results.epsilons, &results.budgets}) {
+    for (FloatRun& run : *runs) run.flow = model::heat_flow_float(run.settings);
+  }
+  run_word_lengths(plan, results, progress);
+  return results;
+}
+
+}  // namespace
+
+double largest_residual(const std::vector<HeatFlowStep>& steps) {
+  double largest = 0.0;
+  for (const HeatFlowStep& step : steps) largest = std::max(largest, step.residual);
+  return largest;
+}
+
+std::vector<HeatFlowStep> figures_of(const IntegerHeatFlow& flow) {
+  std::vector<HeatFlowStep> steps;
+  for (const model::IntegerHeatFlowStep& step : flow.steps) steps.push_back(step.figures);
+  return steps;
+}
+
+ExperimentReport run_heat_flow(const YamlNode& workload, const ExperimentSetup& setup) {
+  const HeatFlowPlan plan = read_plan(workload, setup);
+  const HeatFlowResults results = run_all(plan, setup);
+  return heat_flow_report(plan, results, model::first_difference(results.fixed, results.systemc));
+}
+
+}  // namespace quadrille::app

@@ -1,0 +1,270 @@
+// Tables, plots and figures of the heat-flow experiment.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+
+#include "app/experiments/heat_flow.h"
+#include "app/report/plot.h"
+
+namespace quadrille::app {
+namespace {
+
+using model::HeatFlow;
+using model::HeatFlowStep;
+using model::IntegerHeatFlow;
+using Text = std::back_insert_iterator<std::string>;
+
+/// The stated goal at t = 1 with 1,000 particles and a residual of 1e-6.
+constexpr double kGoalW2 = 0.012;
+
+std::string levels_csv(const HeatFlowPlan& plan, const HeatFlowResults& results) {
+  std::string csv = fmt::format(
+      "level,particles,step,time,w2,residual,median_displacement,saturated,{}\n", kCostColumns);
+  const std::string empty(static_cast<std::size_t>(std::count(
+                              kCostColumns, kCostColumns + std::string(kCostColumns).size(), ',')),
+                          ',');
+  const Text to(csv);
+  const auto put = [&](const char* level, int particles, std::size_t k, const HeatFlowStep& step,
+                       const std::string& saturated, const std::string& cost) {
+    fmt::format_to(to, "{},{},{},{:g},{:.6g},{},{:.6g},{},{}\n", level, particles, k + 1, step.time,
+                   step.w2, step.residual < 0.0 ? "" : fmt::format("{:.3g}", step.residual),
+                   step.displacement, saturated, cost);
+  };
+  for (const auto* flow : {&results.exact, &results.exact_small}) {
+    for (std::size_t k = 0; k < flow->steps.size(); ++k)
+      put("float", static_cast<int>(flow->particles.size()), k, flow->steps[k], "", empty);
+  }
+  for (std::size_t k = 0; k < results.fixed.steps.size(); ++k) {
+    put("fixed", plan.integer.particles, k, results.fixed.steps[k].figures,
+        std::to_string(results.fixed.steps[k].result.saturated), empty);
+  }
+  for (std::size_t k = 0; k < results.systemc.steps.size(); ++k) {
+    // Its K is the level fixed's, bit for bit, and so is its residual.
+    HeatFlowStep step = results.systemc.steps[k].figures;
+    step.residual = results.fixed.steps[k].figures.residual;
+    put("systemc", plan.integer.particles, k, step,
+        std::to_string(results.systemc.steps[k].result.saturated), cost_csv(results.costs[k]));
+  }
+  return csv;
+}
+
+std::string budgets_csv(const HeatFlowResults& results) {
+  std::string csv = "study,run,particles,epsilon,half_steps_at_most,warm,w2,largest_residual\n";
+  const auto put = [&](const char* study, const FloatRun& run) {
+    fmt::format_to(Text(csv), "{},{},{},{:g},{},{},{:.6g},{:.3g}\n", study, csv_quoted(run.name),
+                   run.settings.particles, run.settings.epsilon, run.settings.half_steps,
+                   run.settings.warm, run.flow.steps.back().w2, largest_residual(run.flow.steps));
+  };
+  for (const FloatRun& run : results.epsilons) put("epsilon", run);
+  for (const FloatRun& run : results.budgets) put("budget", run);
+  return csv;
+}
+
+std::string word_lengths_csv(const HeatFlowResults& results) {
+  std::string csv =
+      "level,particles,position_fraction_bits,w2,last_median_displacement,stalled_steps_share,"
+      "stalls\n";
+  for (const WordLength& run : results.word_lengths) {
+    fmt::format_to(Text(csv), "{},{},{},{:.6g},{:.6g},{:.4g},{}\n", run.level, run.particles,
+                   run.bits, run.w2, run.displacement, run.stalled_share, run.stalls());
+  }
+  return csv;
+}
+
+PlotSeries distance_series(const std::string& name, const std::vector<HeatFlowStep>& steps) {
+  PlotSeries series;
+  series.name = name;
+  series.markers = false;
+  for (const HeatFlowStep& step : steps) {
+    series.x.push_back(step.time);
+    series.y.push_back(step.w2);
+  }
+  return series;
+}
+
+std::string distance_plot(const HeatFlowPlan& plan, const HeatFlowResults& results) {
+  Plot plot;
+  plot.title = fmt::format("Heat flow through doubly stochastic attention, epsilon = {:g}",
+                           plan.exact.epsilon);
+  plot.x.label = "time t";
+  plot.y = {"W2 to the exact flow", AxisScale::kLog10, std::nullopt, std::nullopt};
+  plot.series.push_back(
+      distance_series(fmt::format("float, n = {}", plan.exact.particles), results.exact.steps));
+  plot.series.push_back(distance_series(fmt::format("float, n = {}", plan.integer.particles),
+                                        results.exact_small.steps));
+  plot.series.push_back(distance_series(fmt::format("fixed, n = {}", plan.integer.particles),
+                                        figures_of(results.fixed)));
+  // Every tenth step of the chip's as markers on the line of fixed.
+  PlotSeries chip = distance_series("systemc (chip)", figures_of(results.systemc));
+  PlotSeries markers = chip;
+  markers.x.clear();
+  markers.y.clear();
+  for (std::size_t k = 4; k < chip.x.size(); k += 10) {
+    markers.x.push_back(chip.x[k]);
+    markers.y.push_back(chip.y[k]);
+  }
+  markers.line = false;
+  markers.markers = true;
+  plot.series.push_back(markers);
+  if (!results.budgets.empty()) {
+    plot.series.push_back(
+        distance_series("float, 21 half-steps, cold", results.budgets.front().flow.steps));
+    plot.series.back().dashed = true;
+  }
+  return plot_svg(plot);
+}
+
+std::string word_length_plot(const HeatFlowResults& results) {
+  Plot plot;
+  plot.title = "Word length of the particles' positions";
+  plot.x.label = "fraction bits";
+  plot.y = {"W2 to the exact flow at the end", AxisScale::kLog10, std::nullopt, std::nullopt};
+  for (const char* level : {"float on the grid", "fixed"}) {
+    PlotSeries series;
+    for (const WordLength& run : results.word_lengths) {
+      if (run.level != level) continue;
+      series.name = fmt::format("{}, n = {}", level, run.particles);
+      series.x.push_back(run.bits);
+      series.y.push_back(run.w2);
+    }
+    plot.series.push_back(series);
+  }
+  const auto floor = [&](const std::string& name, double w2) {
+    PlotSeries series;
+    series.name = name;
+    series.markers = false;
+    series.dashed = true;
+    series.style = static_cast<int>(plot.series.size()) - 2;
+    series.x = plot.series.front().x;
+    series.y.assign(series.x.size(), w2);
+    plot.series.push_back(series);
+  };
+  floor("double precision", results.exact.steps.back().w2);
+  floor("double precision", results.exact_small.steps.back().w2);
+  return plot_svg(plot);
+}
+
+// --- Text and figures -----------------------------------------------------------
+
+RunCost total_cost(const std::vector<RunCost>& costs) {
+  RunCost total;
+  for (const RunCost& cost : costs) {
+    total.cycles += cost.cycles;
+    total.activity += cost.activity;
+    total.traffic += cost.traffic;
+    total.dynamic_pj += cost.dynamic_pj;
+    total.static_pj += cost.static_pj;
+  }
+  return total;
+}
+
+void put_levels(Text to, const HeatFlowPlan& plan, const HeatFlowResults& results) {
+  fmt::format_to(to, "  {:<10}{:>10}{:>10}{:>14}{:>18}\n", "level", "particles", "W2",
+                 "largest res.", "saturated / step");
+  const auto put = [&](const char* level, int particles, const std::vector<HeatFlowStep>& steps,
+                       double residual, const std::string& saturated) {
+    fmt::format_to(to, "  {:<10}{:>10}{:>10.4f}{:>14.2e}{:>18}\n", level, particles,
+                   steps.back().w2, residual, saturated);
+  };
+  put("float", plan.exact.particles, results.exact.steps, largest_residual(results.exact.steps),
+      "-");
+  put("float", plan.integer.particles, results.exact_small.steps,
+      largest_residual(results.exact_small.steps), "-");
+  const double residual = largest_residual(figures_of(results.fixed));
+  for (const auto& [name, flow] :
+       {std::pair{"fixed", &results.fixed}, std::pair{"systemc", &results.systemc}}) {
+    put(name, plan.integer.particles, figures_of(*flow), residual,
+        std::to_string(flow->steps.back().result.saturated));
+  }
+  const RunCost cost = total_cost(results.costs);
+  fmt::format_to(to,
+                 "\n  saturated: logits of far pairs, clamped at the bottom of the unit's range,"
+                 " in the last step\n  the chip: {} cycles per step, {:.3f} uJ per step\n",
+                 cost.cycles / static_cast<std::int64_t>(results.costs.size()),
+                 1e-6 * cost.total_pj() / static_cast<double>(results.costs.size()));
+}
+
+std::string text_of(const HeatFlowPlan& plan, const HeatFlowResults& results, bool equal) {
+  std::string text =
+      fmt::format("Heat flow, epsilon = {:g}, t = {:g}, W2 to the exact flow at the end\n\n",
+                  plan.exact.epsilon, plan.exact.end_time);
+  const Text to(text);
+  put_levels(to, plan, results);
+  if (equal) {
+    fmt::format_to(to, "  systemc equals fixed in every bit of f, g and out of all {} steps\n",
+                   results.fixed.steps.size());
+  }
+  fmt::format_to(to, "\n  {:<46}{:>10}{:>10}{:>14}\n",
+                 "float, n = " + std::to_string(plan.exact.particles), "at most", "W2",
+                 "largest res.");
+  for (const auto* runs : {&results.budgets, &results.epsilons}) {
+    for (const FloatRun& run : *runs) {
+      const std::string name = runs == &results.epsilons ? "epsilon " + run.name : run.name;
+      fmt::format_to(to, "  {:<46}{:>10}{:>10.4f}{:>14.2e}\n", name, run.settings.half_steps,
+                     run.flow.steps.back().w2, largest_residual(run.flow.steps));
+    }
+  }
+  fmt::format_to(to, "\n  {:<20}{:>10}{:>15}{:>10}{:>22}\n", "word length", "particles",
+                 "fraction bits", "W2", "median move is zero");
+  for (const WordLength& run : results.word_lengths) {
+    fmt::format_to(to, "  {:<20}{:>10}{:>15}{:>10.4f}{:>16.0f} %{}\n", run.level, run.particles,
+                   run.bits, run.w2, 100 * run.stalled_share, run.stalls() ? "  stalls" : "");
+  }
+  return text;
+}
+
+nlohmann::ordered_json figures_json(const HeatFlowPlan& plan, const HeatFlowResults& results) {
+  nlohmann::ordered_json json;
+  json["epsilon"] = plan.exact.epsilon;
+  json["end_time"] = plan.exact.end_time;
+  json["float"] = {{"particles", plan.exact.particles},
+                   {"w2", results.exact.steps.back().w2},
+                   {"largest_residual", largest_residual(results.exact.steps)}};
+  json["float_with_integer_particles"] = {{"particles", plan.integer.particles},
+                                          {"w2", results.exact_small.steps.back().w2}};
+  const auto integer = [&](const IntegerHeatFlow& flow) {
+    return nlohmann::ordered_json{{"particles", plan.integer.particles},
+                                  {"w2", flow.steps.back().figures.w2},
+                                  {"saturated_last_step", flow.steps.back().result.saturated}};
+  };
+  json["fixed"] = integer(results.fixed);
+  json["fixed"]["largest_residual"] = largest_residual(figures_of(results.fixed));
+  json["systemc"] = integer(results.systemc);
+  json["systemc"]["run"] = cost_json(total_cost(results.costs));
+  for (const FloatRun& run : results.epsilons)
+    json["w2_by_epsilon"][run.name] = run.flow.steps.back().w2;
+  if (!results.budgets.empty()) {
+    const HeatFlow& converged = results.budgets.back().flow;
+    json["converged"] = {{"w2", converged.steps.back().w2},
+                         {"largest_residual", largest_residual(converged.steps)},
+                         {"goal_w2", kGoalW2},
+                         {"goal_met", converged.steps.back().w2 <= kGoalW2}};
+  }
+  for (const WordLength& run : results.word_lengths) {
+    json["word_lengths"].push_back({{"level", run.level},
+                                    {"fraction_bits", run.bits},
+                                    {"w2", run.w2},
+                                    {"stalls", run.stalls()}});
+  }
+  return json;
+}
+
+}  // namespace
+
+ExperimentReport heat_flow_report(const HeatFlowPlan& plan, const HeatFlowResults& results,
+                                  const std::string& difference) {
+  ExperimentReport report;
+  if (!difference.empty()) report.difference = difference;
+  report.text = text_of(plan, results, difference.empty());
+  report.files.emplace_back("heat_flow.csv", levels_csv(plan, results));
+  report.files.emplace_back("budgets.csv", budgets_csv(results));
+  report.files.emplace_back("word_lengths.csv", word_lengths_csv(results));
+  report.files.emplace_back("heat_flow.svg", distance_plot(plan, results));
+  report.files.emplace_back("word_lengths.svg", word_length_plot(results));
+  report.figures = figures_json(plan, results);
+  return report;
+}
+
+}  // namespace quadrille::app
