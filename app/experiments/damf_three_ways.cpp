@@ -103,11 +103,11 @@ ChipJob job_of(const Plan& plan, const Data& data, const Way& way, const hw::Chi
     job.mapping = hw::map_damf_linear(chip, plan.tokens, plan.width, settings);
     const model::LinearCounts counts = model::damf_linear_counts(
         plan.tokens, plan.width, plan.causal, chip.linear.chunk_tokens, chip.linear.lanes);
-    job.expected = hw::ExpectedWork{counts.macs_static, counts.macs_dynamic};
+    job.expected = {counts.macs_static, counts.macs_dynamic};
   } else {
     job.mapping = hw::map_damf_attend(chip, plan.tokens, plan.width, settings, rule);
-    job.expected = hw::ExpectedWork{
-        0, model::damf_counts({plan.tokens, plan.width, 1}, settings).macs_dynamic()};
+    job.expected->macs_dynamic =
+        model::damf_counts({plan.tokens, plan.width, 1}, settings).macs_dynamic();
   }
   std::vector<std::int64_t> pairs;
   for (std::size_t i = 0; i < data.s.size(); ++i) {
