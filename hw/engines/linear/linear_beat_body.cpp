@@ -226,7 +226,7 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
     return static_cast<std::int8_t>(beat.bytes[static_cast<std::size_t>(lane)]);
   }
   std::int64_t phi(std::size_t table, const Beat& beat, int lane) const {
-    return tables_[table][static_cast<std::size_t>(element(beat, lane) + 128)];
+    return tables_[table][cell(element(beat, lane) + 128, 0, 1)];
   }
 
   // The state has a column for z, of keys alone, behind those of V.
