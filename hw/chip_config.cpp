@@ -149,8 +149,8 @@ void check_linear(const Checker& check, const ChipConfig& config) {
   check.beat("linear.lanes", linear.lanes, config.scratchpad.word_bytes);
   check.wide_beat("linear.lanes", std::int64_t{4} * linear.lanes, config.scratchpad);
   check.range("linear.max_width", linear.max_width, 2, 4096);
-  check.range("linear.chunk_tokens", linear.chunk_tokens, 1, 1024);
-  check.range("linear.max_horizon", linear.max_horizon, 0, 4096);
+  check.range("linear.chunk_tokens", linear.chunk_tokens, 1, 256);
+  check.range("linear.max_horizon", linear.max_horizon, 0, 1024);
 }
 
 // The smallest piece of work of each engine must find room twice: operands and
