@@ -33,7 +33,6 @@ Implementation parse_implementation(const std::vector<std::string>& assignments)
     }
     if (std::find(bodies.begin(), bodies.end(), body) == bodies.end())
       fail("unknown body, expected systemc or rtl" + did_you_mean(body, bodies));
-    if (engine == "sinkhorn" || engine == "linear") fail("this engine is not there yet");
     if (engine == "damf") {
       result.damf_rtl = body == "rtl";
     } else if (body == "rtl") {

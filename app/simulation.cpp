@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "app/chip_run.h"
 #include "app/operators/compare.h"
@@ -10,18 +11,76 @@
 namespace quadrille::app {
 namespace {
 
-void judge(const RunRequest& request, const LayerOperator& layer, const CodeMap& outputs,
-           RunOutcome& outcome) {
-  const OperatorResult chip = layer.collect(outputs);
-  outcome.difference = first_difference("fixed", layer.run_fixed(), "chip", chip);
-  const std::vector<double>& values = chip.reals.at("out").values;
-  outcome.error = error_figures(layer.run_float().reals.at("out").values, values);
-  if (layer.data().context) {
-    const ModelContext& context = *layer.data().context;
-    outcome.loss =
-        LossFigures{context.float_loss, loss_with(context, request.workload.shape, values),
-                    static_cast<std::int64_t>(context.tokens.size()) - 1};
+/// What a workload stands for: a layer or one operator. Without values only
+/// lower() works.
+std::unique_ptr<Operator> make_operation(const Workload& workload, bool values,
+                                         bool values_follow) {
+  const OperatorWork& work = *workload.operation;
+  OperatorOptions options;
+  options.result_only = true;
+  options.assumed_half_steps = work.assumed_half_steps;
+  options.values_follow = values_follow;
+  const Settings settings(workload.path, work.settings);
+  if (workload.file) {
+    return make_operator(work.name,
+                         FileTensors(SafetensorsFile::open(workload.file->tensors), values),
+                         settings, options);
   }
+  std::optional<ShapedTensors::Random> random;
+  if (values) random = {workload.random.seed, workload.random.deviation};
+  return make_operator(work.name, ShapedTensors(workload.path, work.shapes, random), settings,
+                       options);
+}
+
+/// The program of the workload's shapes alone.
+ChipJob lower_without_data(const hw::ChipConfig& chip, const RunRequest& request) {
+  const Workload& workload = request.workload;
+  if (!workload.operation) return lower_shape(chip, workload.shape);
+  return make_operation(workload, false, request.data)->lower(chip);
+}
+
+void judge(const Operator& operation, const CodeMap& outputs, RunOutcome& outcome) {
+  const OperatorResult chip = operation.collect(outputs);
+  const OperatorResult fixed = operation.run_fixed();
+  outcome.difference = first_difference("fixed", fixed, "chip", chip);
+  if (outcome.sinkhorn && fixed.reals.count("row_error") != 0) {
+    const auto largest = [&](const char* name) {
+      const std::vector<double>& errors = fixed.reals.at(name).values;
+      return *std::max_element(errors.begin(), errors.end());
+    };
+    outcome.sinkhorn->final_residual = {largest("row_error"), largest("col_error")};
+  }
+  const char* name = operation.result_name();
+  outcome.error =
+      error_figures(operation.run_float().reals.at(name).values, chip.reals.at(name).values);
+}
+
+void judge_loss(const RunRequest& request, const LayerOperator& layer, const CodeMap& outputs,
+                RunOutcome& outcome) {
+  if (!layer.data().context) return;
+  const ModelContext& context = *layer.data().context;
+  const OperatorResult chip = layer.collect(outputs);
+  outcome.loss = LossFigures{
+      context.float_loss, loss_with(context, request.workload.shape, chip.reals.at("out").values),
+      static_cast<std::int64_t>(context.tokens.size()) - 1};
+}
+
+std::optional<SinkhornFigures> sinkhorn_figures(const std::vector<hw::CommandRecord>& records) {
+  std::optional<SinkhornFigures> figures;
+  for (const hw::CommandRecord& record : records) {
+    const hw::CommandCourse& course = record.course;
+    if (course.half_steps == 0) continue;
+    if (!figures) figures.emplace();
+    figures->half_steps = std::max(figures->half_steps, course.half_steps);
+    std::vector<model::SinkhornResidual>& residuals = figures->residuals;
+    residuals.resize(std::max(residuals.size(), course.residuals.size()));
+    for (std::size_t i = 0; i < course.residuals.size(); ++i) {
+      const auto& code = course.residuals[i];
+      residuals[i].row = std::max(residuals[i].row, std::ldexp(code.row, -16));
+      residuals[i].column = std::max(residuals[i].column, std::ldexp(code.column, -16));
+    }
+  }
+  return figures;
 }
 
 }  // namespace
@@ -45,13 +104,19 @@ RunOutcome simulate(const RunRequest& request) {
   hw::ChipConfig named = request.chip;
   if (!request.chip_path.empty()) named.name = request.chip_path;
   // What does not fit is refused here, before any numbers are made.
-  ChipJob job = lower_shape(named, request.workload.shape);
-  std::optional<LayerOperator> layer;
-  if (request.data) {
-    layer.emplace(request.workload);
-    job = layer->lower(named);
+  ChipJob job = lower_without_data(named, request);
+  std::unique_ptr<Operator> operation;
+  const LayerOperator* layer = nullptr;
+  if (request.data && request.workload.operation) {
+    operation = make_operation(request.workload, true, true);
+  } else if (request.data) {
+    auto made = std::make_unique<LayerOperator>(request.workload);
+    layer = made.get();
+    operation = std::move(made);
   }
+  if (operation) job = operation->lower(named);
   ChipRun run = run_on_chip(request.chip, request.implementation, job, request.data);
+  job.inputs.clear();
 
   RunOutcome outcome;
   outcome.chip = std::move(run.result);
@@ -59,10 +124,14 @@ RunOutcome simulate(const RunRequest& request) {
   outcome.layers = job.mapping.program.layers;
   outcome.choices = job.mapping.choices;
   outcome.scratchpad_bytes = job.mapping.scratchpad_bytes;
-  if (layer) {
-    outcome.inputs = layer->data().inputs;
-    judge(request, *layer, run.outputs, outcome);
-  }
+  outcome.sinkhorn = sinkhorn_figures(outcome.chip.records);
+  for (const hw::EngineTotals& engine : outcome.chip.totals.engines)
+    outcome.saturated += engine.activity.saturated;
+  if (layer) outcome.inputs = layer->data().inputs;
+  if (request.workload.operation && request.workload.file)
+    outcome.inputs = {{"tensors", request.workload.file->tensors}};
+  if (operation) judge(*operation, run.outputs, outcome);
+  if (layer) judge_loss(request, *layer, run.outputs, outcome);
   return outcome;
 }
 

@@ -19,7 +19,7 @@ struct RunRequest {
   Workload workload;
   hw::ChipConfig chip;
   hw::Technology technology;  ///< Prices the counters; the run itself does not look at it.
-  std::string chip_path;  ///< For messages about what does not fit the chip.
+  std::string chip_path;      ///< For messages about what does not fit the chip.
   Implementation implementation;
   bool data = true;
 };
@@ -37,6 +37,16 @@ struct LossFigures {
   std::int64_t predictions = 0;
 };
 
+/// How the run's Sinkhorn problems converged.
+struct SinkhornFigures {
+  std::int64_t half_steps = 0;  ///< Done, the most of any matrix.
+  /// As the unit measured it (the largest of all matrices that went so far):
+  /// index + 1 half-steps. Empty without data.
+  std::vector<model::SinkhornResidual> residuals;
+  /// Of the K delivered, in double precision; with one operator's data only.
+  std::optional<model::SinkhornResidual> final_residual;
+};
+
 struct RunOutcome {
   hw::ChipResult chip;
   hw::Timing timing = hw::Timing::kTile;
@@ -44,6 +54,9 @@ struct RunOutcome {
   std::vector<std::string> choices;  ///< The mapper's, one line each.
   std::int64_t scratchpad_bytes = 0;
   std::map<std::string, std::string> inputs;  ///< Role -> path of the data files read.
+  /// Sinkhorn commands only: residuals by half-step; the most half-steps of any.
+  std::optional<SinkhornFigures> sinkhorn;
+  std::int64_t saturated = 0;  ///< Values that engines clamped; 0 without data.
   // With data only:
   std::optional<ErrorFigures> error;
   std::optional<LossFigures> loss;

@@ -100,6 +100,11 @@ def damf_cases(folder):
         attend(f"damf-shift-each-{guard_bits}", 33, 8,
                {"mode": "shift", "shift_order": "each", "guard_bits": guard_bits,
                 "negative": "clamp"})
+    # The collapsed form on the linear-attention engine.
+    for amax in ("global", "row", "abs"):
+        for causal in ("false", "true"):
+            attend(f"damf-linear-{amax}" + ("-causal" if causal == "true" else ""), 33, 8,
+                   {"mode": "collapsed", "engine": "linear", "amax": amax, "causal": causal})
     # From X and weights, with the singular vectors and sigma kept.
     for mode in ("maclaurin", "shift", "collapsed"):
         name = f"damf-from-x-{mode}"
@@ -108,6 +113,77 @@ def damf_cases(folder):
         for weights in ("WQ", "WK", "WV"):
             tensors[weights] = normal(rng, (48, 16), 0.15)
         operator(folder, name, "damf", {"mode": mode, "sigma": "keep", "causal": "true"}, tensors)
+
+
+def sinkhorn_cases(folder):
+    def matrix(name, shape, settings, **more):
+        rng = random.Random(name)
+        tensors = {"C": normal(rng, shape, more.get("deviation", 1.0))}
+        if "values" in more:
+            tensors["V"] = normal(rng, (shape[-1], more["values"]))
+        if more.get("warm"):
+            tensors["c0"] = ("F32", list(shape[:-2] + shape[-1:]),
+                             [math.exp(rng.gauss(0, 0.5)) for _ in range(shape[-1])])
+        operator(folder, name, "sinkhorn", settings, tensors)
+
+    for length in (1, 7, 33):
+        matrix(f"sinkhorn-{length}", (length, length), {}, values=5)
+    matrix("sinkhorn-33-causal", (33, 33), {"causal": "true"}, values=5)
+    matrix("sinkhorn-wide", (7, 33), {"iterations": 8})
+    matrix("sinkhorn-tall", (33, 7), {"iterations": 9})
+    matrix("sinkhorn-tall-causal", (33, 7), {"causal": "true", "iterations": 3}, values=2)
+    matrix("sinkhorn-damped", (33, 33), {"update": "damped", "iterations": 12})
+    matrix("sinkhorn-damped-wide", (7, 33), {"update": "damped", "iterations": 6}, values=3)
+    matrix("sinkhorn-tolerance", (33, 33), {"tolerance": 0.01, "iterations": 100}, values=3)
+    matrix("sinkhorn-matrix", (17, 9), {"form": "matrix", "iterations": 7}, values=3)
+    matrix("sinkhorn-kernel", (17, 9), {"hold": "kernel", "iterations": 7}, values=3)
+    matrix("sinkhorn-kernel-tolerance", (9, 9), {"hold": "kernel", "tolerance": 0.01})
+    matrix("sinkhorn-sharp", (33, 33), {"epsilon": 0.05, "iterations": 20})
+    matrix("sinkhorn-warm", (33, 33), {"iterations": 4}, warm=True)
+    matrix("sinkhorn-warm-damped", (33, 33), {"update": "damped", "iterations": 4}, warm=True)
+    matrix("sinkhorn-batch", (70, 4, 4), {"iterations": 40})
+    matrix("sinkhorn-batch-tolerance", (70, 4, 4), {"tolerance": 0.001, "iterations": 40})
+    matrix("sinkhorn-batch-kernel", (20, 5, 3), {"hold": "kernel", "iterations": 10})
+    # Beyond the tile memory of the small chip: read anew for every sweep.
+    matrix("sinkhorn-streamed", (40, 40), {"iterations": 5}, values=5)
+    matrix("sinkhorn-streamed-tolerance", (40, 40), {"tolerance": 0.05, "iterations": 30})
+    for name, settings in (("sinkhorn-attention", {}),
+                           ("sinkhorn-attention-causal", {"causal": "true", "iterations": 3})):
+        rng = random.Random(name)
+        tensors = {n: normal(rng, (33, 16)) for n in "QKV"}
+        operator(folder, name, "sinkhorn", settings, tensors)
+    rng = random.Random("sinkhorn-attention-cross")
+    tensors = {"Q": codes(rng, (7, 24)), "K": codes(rng, (33, 24)), "V": codes(rng, (33, 5))}
+    scales = {"Q.scale": "0.025", "K.scale": "0.025", "V.scale": "0.01"}
+    operator(folder, "sinkhorn-attention-cross", "sinkhorn", {"scale": "0.4"}, tensors, scales)
+
+
+def linear_cases(folder):
+    def attention(name, queries, keys, width, columns, causal, horizon=None):
+        rng = random.Random(name)
+        tensors = {"Q": codes(rng, (queries, width)), "K": codes(rng, (keys, width)),
+                   "V": codes(rng, (keys, columns))}
+        scales = {"Q.scale": "0.025", "K.scale": "0.02", "V.scale": "0.01"}
+        if horizon is not None:
+            tensors["RP"] = codes(rng, (2 * horizon + 1, width))
+            scales["RP.scale"] = "0.03"
+        operator(folder, name, "linear", {"causal": causal}, tensors, scales)
+
+    for length in (1, 7, 33):
+        for causal in ("false", "true"):
+            name = f"linear-{length}" + ("-causal" if causal == "true" else "")
+            attention(name, length, length, 16, 4, causal)
+            attention(name + "-rp", length, length, 16, 4, causal, 2)
+    for causal in ("false", "true"):
+        end = "-causal" if causal == "true" else ""
+        attention("linear-more-keys" + end, 7, 33, 8, 4, causal, 3)
+        attention("linear-more-queries" + end, 33, 7, 8, 4, causal, 3)
+        # Values wider than the small chip's lanes, keys of several beats.
+        attention("linear-wide" + end, 17, 17, 30, 13, causal, 4)
+    attention("linear-rp-0", 9, 9, 8, 3, "false", 0)
+    rng = random.Random("linear-floats")
+    tensors = {n: normal(rng, (13, 8)) for n in "QKV"}
+    operator(folder, "linear-floats", "linear", {"causal": "true"}, tensors)
 
 
 def matmul_cases(folder):
@@ -153,6 +229,8 @@ def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "traces", "cases")
     softmax_cases(folder)
     damf_cases(folder)
+    sinkhorn_cases(folder)
+    linear_cases(folder)
     matmul_cases(folder)
     layer_cases(folder)
 

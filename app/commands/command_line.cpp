@@ -90,7 +90,8 @@ int parse_and_run(int argc, const char* const* argv) {
 
   EvalOptions eval;
   CLI::App* eval_app = program.add_subcommand("eval", "Apply one operator to your tensors");
-  eval_app->add_option("OP", eval.operation, "softmax, damf or matmul")->required();
+  eval_app->add_option("OP", eval.operation, "softmax, damf, sinkhorn, linear or matmul")
+      ->required();
   eval_app->add_option("--level", eval.level, "float, fixed, systemc, rtl or all")
       ->required()
       ->check(word_of_list(eval_levels()));

@@ -19,6 +19,7 @@ namespace {
 struct LevelRun {
   OperatorResult result;
   std::int64_t cycles = 0;
+  std::int64_t saturated = 0;
 };
 
 LevelRun run_on(const Operator& op, hw::ChipConfig chip, hw::Timing timing, bool rtl) {
@@ -26,11 +27,20 @@ LevelRun run_on(const Operator& op, hw::ChipConfig chip, hw::Timing timing, bool
   implementation.damf_rtl = rtl;
   chip.timing = timing;
   const ChipRun run = run_on_chip(chip, implementation, op.lower(chip), true);
-  return {op.collect(run.outputs), run.result.cycles};
+  LevelRun made{op.collect(run.outputs), run.result.cycles, 0};
+  for (const hw::EngineTotals& engine : run.result.totals.engines)
+    made.saturated += engine.activity.saturated;
+  return made;
 }
 
-void print_cycles(const std::string& level, const hw::ChipConfig& chip, std::int64_t cycles) {
-  fmt::print("{}: {} cycles at {:.0f} Hz on chip {}\n", level, cycles, chip.clock_hz, chip.name);
+void print_saturated(const std::string& level, std::int64_t values) {
+  if (values > 0) fmt::print("{}: {} values saturated\n", level, values);
+}
+
+void print_run(const std::string& level, const hw::ChipConfig& chip, const LevelRun& run) {
+  fmt::print("{}: {} cycles at {:.0f} Hz on chip {}\n", level, run.cycles, chip.clock_hz,
+             chip.name);
+  print_saturated(level, run.saturated);
 }
 
 /// Every integer level against `fixed`; returns false at the first difference.
@@ -47,7 +57,7 @@ bool compare_all(const Operator& op, const hw::ChipConfig& chip, const OperatorR
   std::int64_t beat_cycles = 0;
   for (const Other& other : others) {
     const LevelRun run = run_on(op, chip, other.timing, other.rtl);
-    print_cycles(other.name, chip, run.cycles);
+    print_run(other.name, chip, run);
     if (const auto difference = first_difference("fixed", fixed, other.name, run.result)) {
       fmt::print(stderr, "{}: {} differs from fixed: {}, by cycle {}\n", options.input, other.name,
                  *difference, run.cycles);
@@ -69,6 +79,10 @@ void write_result(const Operator& op, const OperatorResult& result, const std::s
   for (const auto& [name, tensor] : result.reals) writer.add_f64(name, tensor.shape, tensor.values);
   for (const auto& [name, tensor] : result.integers) {
     writer.add_integers(name + "_q", Dtype::kI64, tensor.shape, tensor.codes);
+    if (!tensor.encoding.empty()) {
+      writer.set_metadata(name + "_q.encoding", tensor.encoding);
+      continue;
+    }
     writer.set_metadata(name + ".scale", fmt::format("{}", tensor.scale));
     writer.set_metadata(name + "_q.scale", fmt::format("{}", tensor.scale));
   }
@@ -91,8 +105,9 @@ const std::vector<std::string>& eval_levels() {
 
 int eval_command(const EvalOptions& options) {
   const hw::ChipConfig chip = read_chip_file(find_file("--chip", "chips", options.chip));
-  const SafetensorsFile file = SafetensorsFile::open(options.input);
-  const auto op = make_operator(options.operation, file, Settings::parse(options.settings));
+  const auto op =
+      make_operator(options.operation, FileTensors(SafetensorsFile::open(options.input)),
+                    Settings::parse(options.settings));
   if (options.level == "rtl" && !has_rtl(*op)) {
     throw InputError("--level", "'rtl'",
                      fmt::format("the RTL of {} is not there yet, expected float, fixed, systemc "
@@ -104,11 +119,14 @@ int eval_command(const EvalOptions& options) {
     return kGood;
   }
   if (options.level == "fixed") {
-    write_result(*op, op->run_fixed(), "fixed", options);
+    const OperatorResult fixed = op->run_fixed();
+    write_result(*op, fixed, "fixed", options);
+    print_saturated("fixed", fixed.saturated);
     return kGood;
   }
   if (options.level == "all") {
     const OperatorResult fixed = op->run_fixed();
+    print_saturated("fixed", fixed.saturated);
     if (!compare_all(*op, chip, fixed, options)) return kComparisonFailed;
     write_result(*op, fixed, "fixed", options);
     return kGood;
@@ -116,7 +134,7 @@ int eval_command(const EvalOptions& options) {
   const bool rtl = options.level == "rtl";
   const LevelRun run = run_on(*op, chip, chip.timing, rtl);
   write_result(*op, run.result, options.level, options);
-  print_cycles(options.level, chip, run.cycles);
+  print_run(options.level, chip, run);
   return kGood;
 }
 

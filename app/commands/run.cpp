@@ -79,6 +79,11 @@ int run_command(const RunOptions& options) {
   folder.add("phases.csv", phases_csv(report));
   folder.add("commands.csv", commands_csv(report));
   folder.add("counters.csv", counters_csv(outcome.chip.counters));
+  if (outcome.sinkhorn) {
+    folder.add("residuals.csv", residuals_csv(*outcome.sinkhorn));
+  } else {
+    folder.drop("residuals.csv");
+  }
   folder.add("summary.json", summary_json(report));
   folder.commit();
   fmt::print("{}\n  report in {}\n", console_report(report), options.output);

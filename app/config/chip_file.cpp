@@ -14,6 +14,7 @@ int count(const YamlNode& node, const char* key, int standard) {
   return static_cast<int>(node.integer(key, 1, kLargest, standard));
 }
 
+/// A latency, or another count that may be zero.
 int latency(const YamlNode& node, const char* key, int standard) {
   return static_cast<int>(node.integer(key, 0, kLargest, standard));
 }
@@ -40,6 +41,22 @@ void read_damf(const YamlNode& node, hw::DamfConfig& damf) {
   damf.query_rows = count(node, "query_rows", damf.query_rows);
   damf.max_tokens = count(node, "max_tokens", damf.max_tokens);
   damf.max_model_width = count(node, "max_model_width", damf.max_model_width);
+}
+
+void read_sinkhorn(const YamlNode& node, hw::SinkhornConfig& sinkhorn) {
+  sinkhorn.lanes = count(node, "lanes", sinkhorn.lanes);
+  sinkhorn.tile_elements = count(node, "tile_elements", sinkhorn.tile_elements);
+  sinkhorn.max_lines = count(node, "max_lines", sinkhorn.max_lines);
+  sinkhorn.log_units = count(node, "log_units", sinkhorn.log_units);
+  sinkhorn.value_columns = count(node, "value_columns", sinkhorn.value_columns);
+  sinkhorn.skewed = node.boolean("skewed", sinkhorn.skewed);
+}
+
+void read_linear(const YamlNode& node, hw::LinearConfig& linear) {
+  linear.lanes = count(node, "lanes", linear.lanes);
+  linear.max_width = count(node, "max_width", linear.max_width);
+  linear.chunk_tokens = count(node, "chunk_tokens", linear.chunk_tokens);
+  linear.max_horizon = latency(node, "max_horizon", linear.max_horizon);
 }
 
 void read_scratchpad(const YamlNode& node, hw::ScratchpadConfig& scratchpad) {
@@ -87,6 +104,8 @@ hw::ChipConfig read_chip_file(const std::string& path) {
     chip.softmax.max_keys = count(node, "max_keys", chip.softmax.max_keys);
   });
   section(root, "damf", [&](const YamlNode& node) { read_damf(node, chip.damf); });
+  section(root, "sinkhorn", [&](const YamlNode& node) { read_sinkhorn(node, chip.sinkhorn); });
+  section(root, "linear", [&](const YamlNode& node) { read_linear(node, chip.linear); });
   section(root, "vector", [&](const YamlNode& node) {
     chip.vector.lanes = count(node, "lanes", chip.vector.lanes);
   });

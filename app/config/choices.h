@@ -16,8 +16,13 @@ template <typename Value>
 using Choices = std::vector<std::pair<std::string, Value>>;
 
 inline const Choices<bool> kBooleanChoices = {{"false", false}, {"true", true}};
-inline const Choices<model::Mechanism> kMechanismChoices = {{"softmax", model::Mechanism::kSoftmax},
-                                                            {"damf", model::Mechanism::kDamf}};
+inline const Choices<model::Mechanism> kMechanismChoices = {
+    {"softmax", model::Mechanism::kSoftmax},
+    {"damf", model::Mechanism::kDamf},
+    {"sinkhorn", model::Mechanism::kSinkhorn},
+    {"linear", model::Mechanism::kLinear}};
+inline const Choices<model::SinkhornUpdate> kSinkhornUpdateChoices = {
+    {"alternate", model::SinkhornUpdate::kAlternate}, {"damped", model::SinkhornUpdate::kDamped}};
 inline const Choices<model::DamfMode> kDamfModeChoices = {
     {"maclaurin", model::DamfMode::kMaclaurin},
     {"shift", model::DamfMode::kShift},

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "app/config/choices.h"
+#include "app/operators/operator.h"
 
 namespace quadrille::app {
 namespace {
@@ -39,9 +40,10 @@ int side(const YamlNode& node, const char* key) {
 
 model::AttentionShape read_shape(const YamlNode& root) {
   model::AttentionShape shape;
-  shape.mechanism = root.text("mechanism", words(kMechanismChoices)) == "damf"
-                        ? model::Mechanism::kDamf
-                        : model::Mechanism::kSoftmax;
+  const std::string mechanism = root.text("mechanism", words(kMechanismChoices));
+  for (const auto& choice : kMechanismChoices) {
+    if (choice.first == mechanism) shape.mechanism = choice.second;
+  }
   shape.tokens = side(root, "tokens");
   shape.model_width = side(root, "model_width");
   shape.heads = side(root, "heads");
@@ -57,6 +59,14 @@ model::AttentionShape read_shape(const YamlNode& root) {
     if (const auto damf = root.optional_child("damf")) shape.damf = read_damf(*damf);
     shape.damf.causal = shape.causal;
   }
+  if (shape.mechanism == model::Mechanism::kSinkhorn) {
+    if (const auto sinkhorn = root.optional_child("sinkhorn")) {
+      model::SinkhornSettings& settings = shape.sinkhorn;
+      settings.half_steps =
+          static_cast<int>(sinkhorn->integer("iterations", 1, 1000000, settings.half_steps));
+      settings.update = choose(*sinkhorn, "update", kSinkhornUpdateChoices);
+    }
+  }
   return shape;
 }
 
@@ -64,7 +74,10 @@ void read_data(const YamlNode& node, const std::string& folder, Workload& worklo
   const auto relative = [&](const std::string& path) {
     return (std::filesystem::path(folder) / path).lexically_normal().string();
   };
-  const std::string source = node.text("source", {"random", "model", "file"});
+  const bool layer = !workload.operation;
+  const std::string source =
+      node.text("source", layer ? std::vector<std::string>{"random", "model", "file"}
+                                : std::vector<std::string>{"random", "file"});
   if (source == "file") {
     workload.file = FileData{relative(node.text("tensors"))};
     return;
@@ -72,6 +85,7 @@ void read_data(const YamlNode& node, const std::string& folder, Workload& worklo
   if (source == "random") {
     workload.random.seed = static_cast<std::uint64_t>(
         node.integer("seed", 0, std::numeric_limits<std::int64_t>::max(), 1));
+    if (!layer) workload.random.deviation = node.number("deviation", 1e-12, 1e12, 1.0);
     return;
   }
   TrainedData trained;
@@ -103,11 +117,13 @@ model::AttentionScales read_scales(const YamlNode& node, const model::AttentionS
   scales.wo = scale(node, "WO");
   scales.v = scale(node, "V");
   scales.attention = scale(node, "attention");
-  if (shape.mechanism == model::Mechanism::kSoftmax) {
+  if (model::has_queries(shape.mechanism)) {
     scales.wq = scale(node, "WQ");
     scales.wk = scale(node, "WK");
     scales.q = scale(node, "Q");
     scales.k = scale(node, "K");
+    if (shape.mechanism == model::Mechanism::kSinkhorn)
+      scales.largest_logit = scale(node, "largest_logit");
   } else {
     scales.u = scales_per_head(node, "u", shape.heads);
     scales.v_vector = scales_per_head(node, "v", shape.heads);
@@ -117,22 +133,71 @@ model::AttentionScales read_scales(const YamlNode& node, const model::AttentionS
   return scales;
 }
 
+Shape read_tensor_shape(const YamlNode& node) {
+  Shape shape;
+  std::int64_t elements = 1;
+  for (const YamlNode& item : node.items()) {
+    shape.push_back(item.as_integer(1, kLargestSide));
+    elements *= shape.back();
+    if (elements > kLargestTensor) node.fail("expected a tensor of at most 2^31 elements");
+  }
+  return shape;
+}
+
+OperatorWork read_operation(const YamlNode& root) {
+  OperatorWork operation;
+  operation.name = root.text("operator", operator_names());
+  operation.settings = read_operator_settings(root);
+  if (operation.name == "sinkhorn") {
+    operation.assumed_half_steps =
+        static_cast<int>(root.integer("assumed_half_steps", 1, 1000000, 0));
+  }
+  if (const auto shapes = root.optional_child("shapes")) {
+    for (const std::string& name : shapes->keys())
+      operation.shapes[name] = read_tensor_shape(shapes->child(name));
+  }
+  return operation;
+}
+
+/// Shapes come with random data, and from the file with a file's.
+void check_shapes(const YamlNode& root, const Workload& workload) {
+  const bool given = !workload.operation->shapes.empty();
+  if (workload.file && given)
+    root.child("shapes").fail("expected none, since the file of tensors has them");
+  if (!workload.file && !given)
+    root.fail("expected shapes of the operator's tensors, or data from a file");
+}
+
 }  // namespace
+
+std::map<std::string, std::string> read_operator_settings(const YamlNode& node) {
+  std::map<std::string, std::string> settings;
+  if (const auto child = node.optional_child("settings")) {
+    for (const std::string& key : child->keys()) settings[key] = child->text(key);
+  }
+  return settings;
+}
 
 Workload read_workload(const YamlNode& root) {
   const std::string path = root.file();
+  const std::string folder = std::filesystem::path(path).parent_path().string();
   Workload workload;
   workload.path = path;
   workload.name = root.text("name");
-  root.text("kind", {"attention-layer"});
+  if (root.text("kind", {"attention-layer", "operator"}) == "operator") {
+    workload.operation = read_operation(root);
+    if (const auto data = root.optional_child("data")) read_data(*data, folder, workload);
+    check_shapes(root, workload);
+    return workload;
+  }
   workload.shape = read_shape(root);
   workload.softmax_scale = 1.0 / std::sqrt(static_cast<double>(workload.shape.head_width));
-  if (workload.shape.mechanism == model::Mechanism::kSoftmax) {
-    if (const auto softmax = root.optional_child("softmax"))
-      workload.softmax_scale = softmax->number("scale", 1e-30, 1e30, workload.softmax_scale);
+  for (const auto mechanism : {model::Mechanism::kSoftmax, model::Mechanism::kSinkhorn}) {
+    if (workload.shape.mechanism != mechanism) continue;
+    if (const auto section = root.optional_child(word_of(kMechanismChoices, mechanism)))
+      workload.softmax_scale = section->number("scale", 1e-30, 1e30, workload.softmax_scale);
   }
-  if (const auto data = root.optional_child("data"))
-    read_data(*data, std::filesystem::path(path).parent_path().string(), workload);
+  if (const auto data = root.optional_child("data")) read_data(*data, folder, workload);
   if (const auto scales = root.optional_child("scales"))
     workload.scales = read_scales(*scales, workload.shape);
   return workload;

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
+#include "app/files/safetensors.h"
 #include "app/files/yaml_reader.h"
 #include "model/transformer/attention_layer.h"
 
@@ -13,6 +15,7 @@ namespace quadrille::app {
 /// Numbers from a seed.
 struct RandomSource {
   std::uint64_t seed = 1;
+  double deviation = 1.0;  ///< Of an operator's tensors.
 };
 
 /// Numbers from a trained language model reading a text.
@@ -23,16 +26,25 @@ struct TrainedData {
   std::int64_t offset_bytes = 0;
 };
 
-/// Numbers from a file of tensors X, WQ, WK, WV, WO.
+/// Numbers from a file of tensors: X, WQ, WK, WV, WO, or an operator's.
 struct FileData {
   std::string tensors;  ///< Path of the safetensors file.
+};
+
+/// One operator instead of a layer.
+struct OperatorWork {
+  std::string name;
+  std::map<std::string, std::string> settings;  ///< As `eval` takes them.
+  std::map<std::string, Shape> shapes;          ///< Of random tensors; else the file has them.
+  int assumed_half_steps = 0;                   ///< See OperatorOptions.
 };
 
 struct Workload {
   std::string path;
   std::string name;
+  std::optional<OperatorWork> operation;  ///< With it, `shape` and what follows say nothing.
   model::AttentionShape shape;
-  double softmax_scale = 0.0;  ///< Factor of the logits.
+  double softmax_scale = 0.0;  ///< Factor of the logits of softmax and Sinkhorn.
   std::optional<TrainedData> trained;
   std::optional<FileData> file;
   RandomSource random;  ///< Without both.
@@ -47,5 +59,8 @@ Workload read_workload_file(const std::string& path);
 
 /// The same from a map inside another file, whose finish() is the caller's.
 Workload read_workload(const YamlNode& node);
+
+/// The settings of an operator under the key `settings`, as text; none without it.
+std::map<std::string, std::string> read_operator_settings(const YamlNode& node);
 
 }  // namespace quadrille::app

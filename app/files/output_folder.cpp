@@ -69,6 +69,9 @@ void OutputFolder::commit() {
   }
   std::error_code error;
   if (!files_.empty()) fs::remove(place(files_.back().first), error);
+  for (const std::string& name : dropped_) {
+    if (fs::is_regular_file(place(name), error)) fs::remove(place(name), error);
+  }
   for (const auto& file : files_) {
     fs::rename(fs::path(staging_) / file.first, place(file.first), error);
     if (error) fail("'" + file.first + "': " + error.message());

@@ -22,6 +22,8 @@ class OutputFolder {
   OutputFolder& operator=(const OutputFolder&) = delete;
 
   void add(const std::string& name, std::string content);
+  /// A file that an earlier run may have left and this one does not have.
+  void drop(const std::string& name) { dropped_.push_back(name); }
   /// InputError if a file cannot be written or moved.
   void commit();
 
@@ -32,6 +34,7 @@ class OutputFolder {
   std::string staging_;
   std::vector<std::string> made_;  ///< Folders that were not there, outermost first.
   std::vector<std::pair<std::string, std::string>> files_;
+  std::vector<std::string> dropped_;
   bool committed_ = false;
 };
 

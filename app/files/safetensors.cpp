@@ -191,6 +191,20 @@ std::string shape_text(const Shape& shape) {
   return text + "]";
 }
 
+void check_shape(const std::string& file, const std::string& place, const Shape& found,
+                 const Shape& expected) {
+  bool same = found.size() == expected.size();
+  for (std::size_t i = 0; same && i < found.size(); ++i) {
+    same = expected[i] < 0 ? found[i] > 0 : found[i] == expected[i];
+  }
+  if (same) return;
+  const bool has_zero = std::find(found.begin(), found.end(), 0) != found.end();
+  throw InputError(
+      printable(file, 400), place,
+      fmt::format("expected shape {}{}, found {}", shape_text(expected),
+                  has_zero ? " and no empty dimension" : "", printable(shape_text(found))));
+}
+
 std::string index_text(std::int64_t flat, const Shape& shape) {
   Shape index(shape.size());
   for (std::size_t i = shape.size(); i-- > 0;) {
@@ -404,16 +418,7 @@ const SafetensorsFile::Entry& SafetensorsFile::entry(const std::string& name) co
 }
 
 void SafetensorsFile::require_shape(const std::string& name, const Shape& expected) const {
-  const Shape& found = info(name).shape;
-  bool same = found.size() == expected.size();
-  for (std::size_t i = 0; same && i < found.size(); ++i) {
-    same = expected[i] < 0 ? found[i] > 0 : found[i] == expected[i];
-  }
-  if (same) return;
-  const bool has_zero = std::find(found.begin(), found.end(), 0) != found.end();
-  fail("tensor " + in_quotes(name),
-       fmt::format("expected shape {}{}, found {}", shape_text(expected),
-                   has_zero ? " and no empty dimension" : "", printable(shape_text(found))));
+  check_shape(path_, "tensor " + in_quotes(name), info(name).shape, expected);
 }
 
 std::vector<double> SafetensorsFile::read_f64(const std::string& name) const {

@@ -34,6 +34,11 @@ using Shape = std::vector<std::int64_t>;
 std::int64_t element_count(const Shape& shape);
 /// "[2,3]"; any negative dimension is written "*".
 std::string shape_text(const Shape& shape);
+/// InputError "FILE: PLACE: expected shape ..." unless `found` has as many
+/// dimensions as `expected` and each is equal; a negative entry stands for any
+/// size from 1 up, so that empty tensors are refused unless a 0 is asked for.
+void check_shape(const std::string& file, const std::string& place, const Shape& found,
+                 const Shape& expected);
 /// "[i,j,...]" of the row-major element `flat` in `shape` (no zero dimension).
 std::string index_text(std::int64_t flat, const Shape& shape);
 
@@ -67,9 +72,7 @@ class SafetensorsFile {
   bool is_integer(const std::string& name) const { return dtype_is_integer(info(name).dtype); }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
-  /// Refuses with InputError unless the tensor has as many dimensions as
-  /// `expected` and each is equal; a negative entry stands for any size from
-  /// 1 up, so that empty tensors are refused unless a 0 is asked for.
+  /// check_shape() of the tensor.
   void require_shape(const std::string& name, const Shape& expected) const;
 
   /// F64, F32, F16 or BF16 as doubles, exactly. InputError for integer dtypes

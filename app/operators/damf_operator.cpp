@@ -4,6 +4,7 @@
 
 #include "app/operators/operator.h"
 #include "model/analytic/attention_counts.h"
+#include "model/analytic/linear_counts.h"
 #include "model/errors.h"
 #include "model/numerics/product.h"
 
@@ -29,26 +30,44 @@ OperatorResult real_result(const std::vector<double>& s, const std::vector<doubl
   return result;
 }
 
+/// Whose engine works: DAMF's own, or, for the collapsed form, the linear-
+/// attention engine, of which it is a case (keys (1, t), queries (A_max, s)).
+enum class DamfEngine { kDamf, kLinear };
+
+const Choices<DamfEngine> kEngineChoices = {{"damf", DamfEngine::kDamf},
+                                            {"linear", DamfEngine::kLinear}};
+
+DamfEngine read_engine(Settings& settings, const model::DamfSettings& damf) {
+  const DamfEngine engine = settings.choice("engine", kEngineChoices);
+  if (engine == DamfEngine::kLinear &&
+      (damf.mode != model::DamfMode::kCollapsed || damf.negative != model::DamfNegative::kSigned)) {
+    settings.refuse("engine", "linear, expected with mode=collapsed and negative=signed");
+  }
+  return engine;
+}
+
 /// From s, t and V as they are given.
 class DamfAttendOperator : public Operator {
  public:
-  DamfAttendOperator(const SafetensorsFile& file, Settings settings)
-      : s_(file, "s", {-1}),
-        t_(file, "t", {s_.shape()[0]}),
-        v_(file, "V", {s_.shape()[0], -1}),
+  DamfAttendOperator(const TensorSource& source, Settings settings)
+      : s_(source, "s", {-1}),
+        t_(source, "t", {s_.shape()[0]}),
+        v_(source, "V", {s_.shape()[0], -1}),
         damf_(read_damf_settings(settings)),
+        engine_(read_engine(settings, damf_)),
         s_codes_(s_.codes(8)),
         t_codes_(t_.codes(8)),
         v_codes_(v_.codes(8)) {
     settings.finish();
-    refuse_other_tensors(file, {"s", "t", "V", "sigma"});
-    if (file.has("sigma")) {
-      sigma_ = InputTensor(file, "sigma", {1}).reals()[0];
+    refuse_other_tensors(source, {"s", "t", "V", "sigma"});
+    if (source.has("sigma")) {
+      const InputTensor sigma(source, "sigma", {1});
+      if (source.has_values()) sigma_ = sigma.reals()[0];
       if (!(sigma_ > 0.0)) {
-        throw InputError(file.path(), "tensor 'sigma'", "expected a number above zero");
+        throw InputError(source.path(), source.place("sigma"), "expected a number above zero");
       }
     } else if (damf_.keep_sigma && damf_.mode == model::DamfMode::kShift) {
-      throw InputError(file.path(), "tensor 'sigma'",
+      throw InputError(source.path(), source.place("sigma"),
                        "missing, expected with sigma=keep in mode=shift");
     }
     rule_ = model::make_power_rule(
@@ -70,10 +89,16 @@ class DamfAttendOperator : public Operator {
 
   ChipJob lower(const hw::ChipConfig& chip) const override {
     ChipJob job;
-    job.mapping = hw::map_damf_attend(chip, static_cast<int>(v_.dim(0)),
-                                      static_cast<int>(v_.dim(1)), damf_, rule_);
-    job.expected.macs_dynamic =
-        model::damf_counts({v_.shape()[0], v_.shape()[1], 1}, damf_).macs_dynamic();
+    if (engine_ == DamfEngine::kLinear) {
+      job.mapping = hw::map_damf_linear(chip, v_.side(0), v_.side(1), damf_);
+      const model::LinearCounts counts = model::damf_linear_counts(
+          v_.side(0), v_.side(1), damf_.causal, chip.linear.chunk_tokens, chip.linear.lanes);
+      job.expected = hw::ExpectedWork{counts.macs_static, counts.macs_dynamic};
+    } else {
+      job.mapping = hw::map_damf_attend(chip, v_.side(0), v_.side(1), damf_, rule_);
+      job.expected->macs_dynamic =
+          model::damf_counts({v_.shape()[0], v_.shape()[1], 1}, damf_).macs_dynamic();
+    }
     std::vector<std::int64_t> pairs;
     for (std::size_t i = 0; i < s_codes_.q.size(); ++i) {
       pairs.push_back(s_codes_.q[i]);
@@ -95,11 +120,12 @@ class DamfAttendOperator : public Operator {
   std::map<std::string, double> scales() const override {
     return {{"s", s_codes_.scale}, {"t", t_codes_.scale}, {"V", v_codes_.scale}};
   }
-  const char* engine() const override { return "damf"; }
+  const char* engine() const override { return engine_ == DamfEngine::kLinear ? "linear" : "damf"; }
 
  private:
   InputTensor s_, t_, v_;
   model::DamfSettings damf_;
+  DamfEngine engine_;
   model::Codes s_codes_, t_codes_, v_codes_;
   double sigma_ = 1.0;
   model::PowerRule rule_;
@@ -108,37 +134,22 @@ class DamfAttendOperator : public Operator {
 /// From X and the weights of one head.
 class DamfOperator : public Operator {
  public:
-  DamfOperator(const SafetensorsFile& file, Settings settings)
-      : x_(file, "X", {-1, -1}),
-        wq_(file, "WQ", {x_.shape()[1], -1}),
-        wk_(file, "WK", {x_.shape()[1], wq_.shape()[1]}),
-        wv_(file, "WV", {x_.shape()[1], wq_.shape()[1]}),
+  DamfOperator(const TensorSource& source, Settings settings)
+      : x_(source, "X", {-1, -1}),
+        wq_(source, "WQ", {x_.shape()[1], -1}),
+        wk_(source, "WK", {x_.shape()[1], wq_.shape()[1]}),
+        wv_(source, "WV", {x_.shape()[1], wq_.shape()[1]}),
         x_codes_(x_.codes(8)),
         wv_codes_(wv_.codes(8)) {
     problem_.settings = read_damf_settings(settings);
+    if (read_engine(settings, problem_.settings) == DamfEngine::kLinear)
+      settings.refuse("engine", "linear, expected with the tensors s, t and V");
     settings.finish();
-    refuse_other_tensors(file, {"X", "WQ", "WK", "WV"});
-    problem_.tokens = static_cast<int>(x_.dim(0));
-    problem_.model_width = static_cast<int>(x_.dim(1));
-    problem_.width = static_cast<int>(wv_.dim(1));
-    triple_ = model::leading_singular_triple(wq_.reals(), wk_.reals(), problem_.model_width,
-                                             problem_.width);
-    s_ = model::product_float(x_.reals(), triple_.u, x_.dim(1), 1);
-    t_ = model::product_float(x_.reals(), triple_.v, x_.dim(1), 1);
-    v_ = model::product_float(x_.reals(), wv_.reals(), x_.dim(1), wv_.dim(1));
-    u_codes_ = model::quantise_absmax(triple_.u, 8);
-    v_vector_codes_ = model::quantise_absmax(triple_.v, 8);
-    s_scale_ = model::absmax_scale(s_, 8);
-    t_scale_ = model::absmax_scale(t_, 8);
-    v_scale_ = model::absmax_scale(v_, 8);
-    problem_.s_factor =
-        input_multiplier(file.path(), "tensor s", x_codes_.scale * u_codes_.scale / s_scale_);
-    problem_.t_factor = input_multiplier(file.path(), "tensor t",
-                                         x_codes_.scale * v_vector_codes_.scale / t_scale_);
-    problem_.v_factor =
-        input_multiplier(file.path(), "tensor V", x_codes_.scale * wv_codes_.scale / v_scale_);
-    const double sigma = problem_.settings.keep_sigma && triple_.sigma > 0.0 ? triple_.sigma : 1.0;
-    problem_.rule = model::make_power_rule(problem_.settings.rounding, s_scale_ * t_scale_ * sigma);
+    refuse_other_tensors(source, {"X", "WQ", "WK", "WV"});
+    problem_.tokens = x_.side(0);
+    problem_.model_width = x_.side(1);
+    problem_.width = wv_.side(1);
+    if (source.has_values()) fuse(source.path());
   }
 
   OperatorResult run_float() const override {
@@ -167,8 +178,8 @@ class DamfOperator : public Operator {
     ChipJob job;
     job.mapping = hw::map_damf(chip, problem_);
     const std::int64_t tokens = problem_.tokens;
-    job.expected.macs_static = tokens * problem_.model_width * (problem_.width + 2);
-    job.expected.macs_dynamic =
+    job.expected->macs_static = tokens * problem_.model_width * (problem_.width + 2);
+    job.expected->macs_dynamic =
         model::damf_counts({tokens, problem_.width, 1}, problem_.settings).macs_dynamic();
     job.inputs = {{"X", widen(x_codes_.q)},
                   {"u", widen(u_codes_.q)},
@@ -196,6 +207,28 @@ class DamfOperator : public Operator {
   const char* engine() const override { return "damf"; }
 
  private:
+  /// Singular vectors, level `float` of the intermediates, and their scales.
+  void fuse(const std::string& file) {
+    triple_ = model::leading_singular_triple(wq_.reals(), wk_.reals(), problem_.model_width,
+                                             problem_.width);
+    s_ = model::product_float(x_.reals(), triple_.u, x_.dim(1), 1);
+    t_ = model::product_float(x_.reals(), triple_.v, x_.dim(1), 1);
+    v_ = model::product_float(x_.reals(), wv_.reals(), x_.dim(1), wv_.dim(1));
+    u_codes_ = model::quantise_absmax(triple_.u, 8);
+    v_vector_codes_ = model::quantise_absmax(triple_.v, 8);
+    s_scale_ = model::absmax_scale(s_, 8);
+    t_scale_ = model::absmax_scale(t_, 8);
+    v_scale_ = model::absmax_scale(v_, 8);
+    problem_.s_factor =
+        input_multiplier(file, "tensor s", x_codes_.scale * u_codes_.scale / s_scale_);
+    problem_.t_factor =
+        input_multiplier(file, "tensor t", x_codes_.scale * v_vector_codes_.scale / t_scale_);
+    problem_.v_factor =
+        input_multiplier(file, "tensor V", x_codes_.scale * wv_codes_.scale / v_scale_);
+    const double sigma = problem_.settings.keep_sigma && triple_.sigma > 0.0 ? triple_.sigma : 1.0;
+    problem_.rule = model::make_power_rule(problem_.settings.rounding, s_scale_ * t_scale_ * sigma);
+  }
+
   OperatorResult result_of(std::vector<std::int64_t> s, std::vector<std::int64_t> t,
                            std::vector<std::int64_t> out) const {
     OperatorResult result;
@@ -227,14 +260,14 @@ class DamfOperator : public Operator {
 
 }  // namespace
 
-std::unique_ptr<Operator> make_damf_operator(const SafetensorsFile& file, Settings settings) {
+std::unique_ptr<Operator> make_damf_operator(const TensorSource& source, Settings settings) {
   // Whichever form the file resembles more; the missing tensors are then named.
   const auto count = [&](std::initializer_list<const char*> names) {
-    return std::count_if(names.begin(), names.end(), [&](const char* n) { return file.has(n); });
+    return std::count_if(names.begin(), names.end(), [&](const char* n) { return source.has(n); });
   };
   if (count({"s", "t", "V"}) > count({"X", "WQ", "WK", "WV"}))
-    return std::make_unique<DamfAttendOperator>(file, std::move(settings));
-  return std::make_unique<DamfOperator>(file, std::move(settings));
+    return std::make_unique<DamfAttendOperator>(source, std::move(settings));
+  return std::make_unique<DamfOperator>(source, std::move(settings));
 }
 
 }  // namespace quadrille::app

@@ -2,6 +2,7 @@
 
 #include "hw/mapper/mapping.h"
 #include "model/analytic/attention_counts.h"
+#include "model/analytic/linear_counts.h"
 #include "model/errors.h"
 
 namespace quadrille::app {
@@ -9,13 +10,26 @@ namespace {
 
 /// The layer's MACs by closed form. The analytic counts are of square
 /// projections; here the heads together may be wider or narrower than d.
-hw::ExpectedWork expected_work(const model::AttentionShape& shape) {
+hw::ExpectedWork expected_work(const hw::ChipConfig& chip, const model::AttentionShape& shape) {
   const std::int64_t tokens = shape.tokens;
   const std::int64_t width = shape.model_width;
   const std::int64_t inner = shape.inner_width();
   const model::LayerDimensions heads{tokens, inner, shape.heads};
-  if (shape.mechanism == model::Mechanism::kSoftmax) {
-    return {4 * tokens * width * inner, model::softmax_counts(heads, shape.causal).macs_dynamic()};
+  const std::int64_t projections = 4 * tokens * width * inner;
+  switch (shape.mechanism) {
+    case model::Mechanism::kSoftmax:
+    case model::Mechanism::kSinkhorn:  // The same two products around other weights.
+      return {projections, model::softmax_counts(heads, shape.causal).macs_dynamic()};
+    case model::Mechanism::kLinear: {
+      const model::LinearShape head = {shape.tokens,     shape.tokens, shape.head_width,
+                                       shape.head_width, shape.causal, -1};
+      return {
+          projections,
+          shape.heads *
+              model::linear_counts(head, chip.linear.chunk_tokens, chip.linear.lanes).macs_dynamic};
+    }
+    case model::Mechanism::kDamf:
+      break;
   }
   return {2 * tokens * width * (inner + shape.heads),
           model::damf_counts(heads, shape.damf).macs_dynamic()};
@@ -29,14 +43,24 @@ model::AttentionInteger empty_layer(const model::AttentionShape& shape) {
   layer.s_factor.resize(heads);
   layer.t_factor.resize(heads);
   layer.rules.resize(heads);
+  layer.sinkhorn.shape = {1, shape.tokens, shape.tokens, shape.causal};
+  layer.sinkhorn.settings = shape.sinkhorn;
   return layer;
+}
+
+/// phi of Q, K and (here of no use) relative positions.
+std::vector<std::int64_t> phi_tables(const model::AttentionInteger& layer) {
+  std::vector<std::int64_t> tables(layer.phi_q.begin(), layer.phi_q.end());
+  for (int i = 0; i < 2; ++i) tables.insert(tables.end(), layer.phi_k.begin(), layer.phi_k.end());
+  return tables;
 }
 
 CodeMap inputs_of(const model::AttentionInteger& layer) {
   CodeMap inputs = {{"X", widen(layer.x.q)}, {"WV", widen(layer.wv.q)}, {"WO", widen(layer.wo.q)}};
-  if (layer.shape.mechanism == model::Mechanism::kSoftmax) {
+  if (model::has_queries(layer.shape.mechanism)) {
     inputs["WQ"] = widen(layer.wq.q);
     inputs["WK"] = widen(layer.wk.q);
+    if (layer.shape.mechanism == model::Mechanism::kLinear) inputs["tables"] = phi_tables(layer);
   } else {
     inputs["u"] = widen(layer.u);
     inputs["v"] = widen(layer.v);
@@ -47,7 +71,7 @@ CodeMap inputs_of(const model::AttentionInteger& layer) {
 ChipJob lower_integer(const hw::ChipConfig& chip, const model::AttentionInteger& layer) {
   ChipJob job;
   job.mapping = hw::map_attention_layer(chip, layer);
-  job.expected = expected_work(layer.shape);
+  job.expected = expected_work(chip, layer.shape);
   return job;
 }
 
@@ -96,7 +120,7 @@ std::map<std::string, double> LayerOperator::scales() const {
 }
 
 const char* LayerOperator::engine() const {
-  return shape_.mechanism == model::Mechanism::kDamf ? "damf" : "softmax";
+  return word_of(kMechanismChoices, shape_.mechanism).c_str();
 }
 
 ChipJob lower_shape(const hw::ChipConfig& chip, const model::AttentionShape& shape) {

@@ -6,15 +6,15 @@ namespace {
 
 class MatmulOperator : public Operator {
  public:
-  MatmulOperator(const SafetensorsFile& file, Settings settings)
-      : x_(file, "X", {-1, -1}),
-        w_(file, "W", {x_.shape()[1], -1}),
+  MatmulOperator(const TensorSource& source, Settings settings)
+      : x_(source, "X", {-1, -1}),
+        w_(source, "W", {x_.shape()[1], -1}),
         input_bits_(settings.integer("input_bits", 8, 1, 8)),
         weight_bits_(settings.integer("weight_bits", 8, 1, 8)),
         x_codes_(x_.codes(input_bits_)),
         w_codes_(w_.codes(weight_bits_)) {
     settings.finish();
-    refuse_other_tensors(file, {"X", "W"});
+    refuse_other_tensors(source, {"X", "W"});
   }
 
   OperatorResult run_float() const override {
@@ -32,7 +32,7 @@ class MatmulOperator : public Operator {
     ChipJob job;
     job.mapping = hw::map_matmul(chip, static_cast<int>(x_.dim(0)), static_cast<int>(x_.dim(1)),
                                  static_cast<int>(w_.dim(1)), input_bits_, weight_bits_);
-    job.expected.macs_static = x_.shape()[0] * x_.shape()[1] * w_.shape()[1];
+    job.expected->macs_static = x_.shape()[0] * x_.shape()[1] * w_.shape()[1];
     job.inputs = {{"X", widen(x_codes_.q)}, {"W", widen(w_codes_.q)}};
     return job;
   }
@@ -58,8 +58,8 @@ class MatmulOperator : public Operator {
 
 }  // namespace
 
-std::unique_ptr<Operator> make_matmul_operator(const SafetensorsFile& file, Settings settings) {
-  return std::make_unique<MatmulOperator>(file, std::move(settings));
+std::unique_ptr<Operator> make_matmul_operator(const TensorSource& source, Settings settings) {
+  return std::make_unique<MatmulOperator>(source, std::move(settings));
 }
 
 }  // namespace quadrille::app

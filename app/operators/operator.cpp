@@ -17,12 +17,12 @@ namespace {
 // A side of a tensor: everything below it is addressed with `int`s.
 constexpr std::int64_t kLargestSide = 1 << 20;
 
-double read_scale(const SafetensorsFile& file, const std::string& name) {
+double read_scale(const TensorSource& source, const std::string& name) {
   const std::string key = name + ".scale";
-  const auto found = file.metadata().find(key);
+  const auto found = source.metadata().find(key);
   const std::string place = fmt::format("metadata key {}", in_quotes(key));
-  if (found == file.metadata().end()) {
-    throw InputError(file.path(), place,
+  if (found == source.metadata().end()) {
+    throw InputError(source.path(), place,
                      fmt::format("expected the scale of the integer tensor {}", in_quotes(name)));
   }
   const std::string& text = found->second;
@@ -30,7 +30,7 @@ double read_scale(const SafetensorsFile& file, const std::string& name) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), scale);
   if (error != std::errc() || end != text.data() + text.size() || !std::isnormal(scale) ||
       !(scale > 0.0)) {
-    throw InputError(file.path(), place,
+    throw InputError(source.path(), place,
                      fmt::format("{} is not a finite number above zero", in_quotes(found->second)));
   }
   return scale;
@@ -39,51 +39,53 @@ double read_scale(const SafetensorsFile& file, const std::string& name) {
 }  // namespace
 
 const std::vector<std::string>& operator_names() {
-  static const std::vector<std::string> names = {"softmax", "damf", "matmul"};
+  static const std::vector<std::string> names = {"softmax", "damf", "sinkhorn", "linear", "matmul"};
   return names;
 }
 
-std::unique_ptr<Operator> make_operator(const std::string& name, const SafetensorsFile& file,
-                                        Settings settings) {
-  if (name == "softmax") return make_softmax_operator(file, std::move(settings));
-  if (name == "damf") return make_damf_operator(file, std::move(settings));
-  if (name == "matmul") return make_matmul_operator(file, std::move(settings));
+std::unique_ptr<Operator> make_operator(const std::string& name, const TensorSource& source,
+                                        Settings settings, const OperatorOptions& options) {
+  if (name == "softmax") return make_softmax_operator(source, std::move(settings), options);
+  if (name == "damf") return make_damf_operator(source, std::move(settings));
+  if (name == "sinkhorn") return make_sinkhorn_operator(source, std::move(settings), options);
+  if (name == "linear") return make_linear_operator(source, std::move(settings), options);
+  if (name == "matmul") return make_matmul_operator(source, std::move(settings));
   throw InputError(
       "eval", in_quotes(name),
       fmt::format("unknown operator, expected one of {}{}", fmt::join(operator_names(), ", "),
                   did_you_mean(name, operator_names())));
 }
 
-InputTensor::InputTensor(const SafetensorsFile& file, const std::string& name,
-                         const Shape& expected)
-    : file_(file.path()), name_(name) {
-  file.require_shape(name, expected);
-  shape_ = file.info(name).shape;
+InputTensor::InputTensor(const TensorSource& source, const std::string& name, const Shape& expected)
+    : file_(source.path()), place_(source.place(name)) {
+  source.require_shape(name, expected);
+  shape_ = source.shape(name);
   for (const std::int64_t side : shape_) {
     if (side > kLargestSide) {
       throw InputError(
-          file_, fmt::format("tensor {}", in_quotes(name)),
+          file_, place_,
           fmt::format("a side of {} elements, expected at most {}", side, kLargestSide));
     }
   }
-  is_integer_ = file.is_integer(name);
+  if (!source.has_values()) return;
+  is_integer_ = source.is_integer(name);
   if (is_integer_) {
-    integers_ = file.read_i64(name);
-    scale_ = read_scale(file, name);
+    integers_ = source.read_i64(name);
+    scale_ = read_scale(source, name);
     reals_.reserve(integers_.size());
     for (const std::int64_t code : integers_) reals_.push_back(static_cast<double>(code) * scale_);
   } else {
-    reals_ = file.read_f64(name);
+    reals_ = source.read_f64(name);
   }
-  require_usual_magnitude(file_, name, reals_);
+  require_usual_magnitude(file_, place_, reals_);
 }
 
-void require_usual_magnitude(const std::string& file, const std::string& name,
+void require_usual_magnitude(const std::string& file, const std::string& place,
                              const std::vector<double>& values) {
   double largest = 0.0;
   for (const double value : values) largest = std::max(largest, std::fabs(value));
   if (largest == 0.0 || (largest >= kLeastMagnitude && largest <= kLargestMagnitude)) return;
-  throw InputError(file, fmt::format("tensor {}", in_quotes(name)),
+  throw InputError(file, place,
                    fmt::format("largest magnitude {:g}, expected all zeros or {:g} to {:g}",
                                largest, kLeastMagnitude, kLargestMagnitude));
 }
@@ -98,7 +100,7 @@ model::Codes InputTensor::codes(int bits) const {
   for (std::size_t i = 0; i < integers_.size(); ++i) {
     if (integers_[i] < least || integers_[i] > largest) {
       throw InputError(
-          file_, fmt::format("tensor {}", in_quotes(name_)),
+          file_, place_,
           fmt::format("code {} at {}, expected {}-bit codes from {} to {}", integers_[i],
                       index_text(static_cast<std::int64_t>(i), shape_), bits, least, largest));
     }
@@ -107,10 +109,10 @@ model::Codes InputTensor::codes(int bits) const {
   return codes;
 }
 
-void refuse_other_tensors(const SafetensorsFile& file, const std::vector<std::string>& names) {
-  for (const std::string& name : file.names()) {
+void refuse_other_tensors(const TensorSource& source, const std::vector<std::string>& names) {
+  for (const std::string& name : source.names()) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-    throw InputError(file.path(), fmt::format("tensor {}", in_quotes(name)),
+    throw InputError(source.path(), source.place(name),
                      fmt::format("unknown tensor, expected one of {}{}", fmt::join(names, ", "),
                                  did_you_mean(name, names)));
   }
@@ -133,7 +135,7 @@ void add_integer(OperatorResult& result, const std::string& name, const Shape& s
   real.values.reserve(codes.size());
   for (const std::int64_t code : codes) real.values.push_back(static_cast<double>(code) * scale);
   result.reals.insert_or_assign(name, std::move(real));
-  result.integers.insert_or_assign(name, IntegerTensor{shape, std::move(codes), scale});
+  result.integers.insert_or_assign(name, IntegerTensor{shape, std::move(codes), scale, {}});
 }
 
 std::vector<std::int64_t> widen(const std::vector<std::int32_t>& codes) {

@@ -5,11 +5,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "app/files/safetensors.h"
 #include "app/operators/settings.h"
+#include "app/operators/tensor_source.h"
 #include "hw/mapper/mapping.h"
 
 namespace quadrille::app {
@@ -25,13 +26,27 @@ struct IntegerTensor {
   Shape shape;
   std::vector<std::int64_t> codes;
   double scale = 1.0;
+  std::string encoding;  ///< Not empty: what the codes are instead of multiples of a scale.
 };
 
 /// What a level gives. At the integer levels every name of `integers` is also
-/// one of `reals`, its codes times its scale.
+/// one of `reals`, the value of its codes.
 struct OperatorResult {
   std::map<std::string, RealTensor> reals;
   std::map<std::string, IntegerTensor> integers;
+  std::int64_t saturated = 0;  ///< Values that the level `fixed` clamped, where it counts them.
+};
+
+/// How much of an operator is wanted.
+struct OperatorOptions {
+  /// Only what the operator is for, without the tensors that explain it: what
+  /// the chip of a `run` would store.
+  bool result_only = false;
+  /// Half-steps that a tolerance stop is taken to need where there are no
+  /// values to evaluate it on; 0: no such assumption.
+  int assumed_half_steps = 0;
+  /// There are no values yet, but the run will have them: no assumption needed.
+  bool values_follow = false;
 };
 
 /// Codes by the name of the tensor.
@@ -40,8 +55,10 @@ using CodeMap = std::map<std::string, std::vector<std::int64_t>>;
 /// Everything the chip needs to run: where each tensor lies and what is in it.
 struct ChipJob {
   hw::Mapping mapping;
-  CodeMap inputs;             ///< Of every tensor of the mapping that is no output.
-  hw::ExpectedWork expected;  ///< MACs by closed form; the run is held against it.
+  CodeMap inputs;  ///< Of every tensor of the mapping that is no output.
+  /// MACs by closed form; the run is held against it. None where only the data
+  /// decide (products with held K under a tolerance).
+  std::optional<hw::ExpectedWork> expected = hw::ExpectedWork{};
 };
 
 class Operator {
@@ -49,7 +66,8 @@ class Operator {
   virtual ~Operator() = default;
   virtual OperatorResult run_float() const = 0;
   virtual OperatorResult run_fixed() const = 0;
-  /// The same integers as a program for a chip. InputError if it does not fit.
+  /// The same integers as a program for a chip; without values, the same
+  /// program with empty inputs. InputError if it does not fit.
   virtual ChipJob lower(const hw::ChipConfig& chip) const = 0;
   /// The chip's outputs (by the mapping's names) in the form of run_fixed().
   virtual OperatorResult collect(const CodeMap& outputs) const = 0;
@@ -58,6 +76,8 @@ class Operator {
   virtual std::map<std::string, double> scales() const = 0;
   /// Engine whose RTL takes part at the level `rtl`.
   virtual const char* engine() const = 0;
+  /// The tensor by which the operator's error is judged.
+  virtual const char* result_name() const { return "out"; }
 };
 
 /// Names of the operators that exist, in the order of the documentation.
@@ -65,9 +85,10 @@ const std::vector<std::string>& operator_names();
 
 /// Reads the operator's tensors and settings. InputError for an unknown
 /// operator, setting or tensor (with the nearest name), for a missing one, and
-/// for wrong shapes, dtypes and values.
-std::unique_ptr<Operator> make_operator(const std::string& name, const SafetensorsFile& file,
-                                        Settings settings);
+/// for wrong shapes, dtypes and values. Of a source without values only lower()
+/// works, and nothing is allocated.
+std::unique_ptr<Operator> make_operator(const std::string& name, const TensorSource& source,
+                                        Settings settings, const OperatorOptions& options = {});
 
 // Pieces that the operators share.
 
@@ -75,10 +96,11 @@ std::unique_ptr<Operator> make_operator(const std::string& name, const Safetenso
 class InputTensor {
  public:
   /// `expected`: negative entries stand for any size from 1 up.
-  InputTensor(const SafetensorsFile& file, const std::string& name, const Shape& expected);
+  InputTensor(const TensorSource& source, const std::string& name, const Shape& expected);
 
   const Shape& shape() const { return shape_; }
   std::size_t dim(std::size_t axis) const { return static_cast<std::size_t>(shape_[axis]); }
+  int side(std::size_t axis) const { return static_cast<int>(shape_[axis]); }
   /// The values as the level `float` sees them.
   const std::vector<double>& reals() const { return reals_; }
   /// The given codes (which must fit `bits` bits), or the values quantised.
@@ -86,7 +108,7 @@ class InputTensor {
 
  private:
   std::string file_;
-  std::string name_;
+  std::string place_;
   Shape shape_;
   std::vector<double> reals_;
   std::vector<std::int64_t> integers_;
@@ -100,11 +122,11 @@ inline constexpr double kLargestMagnitude = 1e30;
 
 /// InputError unless `values` are all zero or their largest magnitude lies in
 /// that range.
-void require_usual_magnitude(const std::string& file, const std::string& name,
+void require_usual_magnitude(const std::string& file, const std::string& place,
                              const std::vector<double>& values);
 
-/// Refuses every tensor of the file whose name is not in `names`.
-void refuse_other_tensors(const SafetensorsFile& file, const std::vector<std::string>& names);
+/// Refuses every tensor of the source whose name is not in `names`.
+void refuse_other_tensors(const TensorSource& source, const std::vector<std::string>& names);
 
 /// make_multiplier, or an InputError naming `what`: the factor comes from the
 /// scales of the user's tensors.
@@ -116,8 +138,13 @@ void add_integer(OperatorResult& result, const std::string& name, const Shape& s
 
 std::vector<std::int64_t> widen(const std::vector<std::int32_t>& codes);
 
-std::unique_ptr<Operator> make_softmax_operator(const SafetensorsFile& file, Settings settings);
-std::unique_ptr<Operator> make_damf_operator(const SafetensorsFile& file, Settings settings);
-std::unique_ptr<Operator> make_matmul_operator(const SafetensorsFile& file, Settings settings);
+std::unique_ptr<Operator> make_softmax_operator(const TensorSource& source, Settings settings,
+                                                const OperatorOptions& options);
+std::unique_ptr<Operator> make_damf_operator(const TensorSource& source, Settings settings);
+std::unique_ptr<Operator> make_sinkhorn_operator(const TensorSource& source, Settings settings,
+                                                 const OperatorOptions& options);
+std::unique_ptr<Operator> make_linear_operator(const TensorSource& source, Settings settings,
+                                               const OperatorOptions& options);
+std::unique_ptr<Operator> make_matmul_operator(const TensorSource& source, Settings settings);
 
 }  // namespace quadrille::app

@@ -6,12 +6,23 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
+#include <optional>
 
 #include "app/files/suggest.h"
 #include "model/errors.h"
 
 namespace quadrille::app {
+namespace {
+
+std::optional<double> finite_number(const std::string& text) {
+  double number = 0.0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(number))
+    return std::nullopt;
+  return number;
+}
+
+}  // namespace
 
 Settings Settings::parse(const std::vector<std::string>& assignments) {
   std::map<std::string, std::string> values;
@@ -28,7 +39,7 @@ Settings Settings::parse(const std::vector<std::string>& assignments) {
   return {"--set", std::move(values)};
 }
 
-void Settings::fail(const std::string& key, const std::string& expectation) const {
+void Settings::refuse(const std::string& key, const std::string& expectation) const {
   throw InputError(where_, printable(key), expectation);
 }
 
@@ -43,8 +54,8 @@ std::size_t Settings::pick(const std::string& key, const std::vector<std::string
   if (value == nullptr) return 0;
   const auto word = std::find(words.begin(), words.end(), *value);
   if (word == words.end()) {
-    fail(key, fmt::format("{} is not one of {}{}", in_quotes(*value), fmt::join(words, ", "),
-                          did_you_mean(*value, words)));
+    refuse(key, fmt::format("{} is not one of {}{}", in_quotes(*value), fmt::join(words, ", "),
+                            did_you_mean(*value, words)));
   }
   return static_cast<std::size_t>(word - words.begin());
 }
@@ -56,7 +67,8 @@ int Settings::integer(const std::string& key, int standard, int least, int large
   const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
   if (error != std::errc() || end != value->data() + value->size() || number < least ||
       number > largest) {
-    fail(key, fmt::format("{} is not an integer from {} to {}", in_quotes(*value), least, largest));
+    refuse(key,
+           fmt::format("{} is not an integer from {} to {}", in_quotes(*value), least, largest));
   }
   return number;
 }
@@ -64,20 +76,26 @@ int Settings::integer(const std::string& key, int standard, int least, int large
 double Settings::positive(const std::string& key, double standard) {
   const std::string* value = find(key);
   if (value == nullptr) return standard;
-  double number = 0.0;
-  const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
-  if (error != std::errc() || end != value->data() + value->size() || !std::isfinite(number) ||
-      !(number > 0.0)) {
-    fail(key, fmt::format("{} is not a finite number above zero", in_quotes(*value)));
-  }
-  return number;
+  const std::optional<double> number = finite_number(*value);
+  if (!number || !(*number > 0.0))
+    refuse(key, fmt::format("{} is not a finite number above zero", in_quotes(*value)));
+  return *number;
+}
+
+double Settings::non_negative(const std::string& key, double standard) {
+  const std::string* value = find(key);
+  if (value == nullptr) return standard;
+  const std::optional<double> number = finite_number(*value);
+  if (!number || !(*number >= 0.0))
+    refuse(key, fmt::format("{} is not a finite number, zero or above", in_quotes(*value)));
+  return *number;
 }
 
 void Settings::finish() const {
   for (const auto& entry : values_) {
     if (std::find(known_.begin(), known_.end(), entry.first) != known_.end()) continue;
-    fail(entry.first, fmt::format("unknown setting, expected one of {}{}", fmt::join(known_, ", "),
-                                  did_you_mean(entry.first, known_)));
+    refuse(entry.first, fmt::format("unknown setting, expected one of {}{}",
+                                    fmt::join(known_, ", "), did_you_mean(entry.first, known_)));
   }
 }
 

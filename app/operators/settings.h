@@ -27,7 +27,13 @@ class Settings {
   int integer(const std::string& key, int standard, int least, int largest);
   /// A finite number greater than zero.
   double positive(const std::string& key, double standard);
+  /// A finite number, zero or greater.
+  double non_negative(const std::string& key, double standard);
   void finish() const;
+
+  bool given(const std::string& key) const { return values_.count(key) != 0; }
+  /// Throws the InputError "WHERE: KEY: EXPECTATION".
+  [[noreturn]] void refuse(const std::string& key, const std::string& expectation) const;
 
   const std::map<std::string, std::string>& values() const { return values_; }
 
@@ -35,7 +41,6 @@ class Settings {
   /// The index of the chosen word; without the key the first, which is the default.
   std::size_t pick(const std::string& key, const std::vector<std::string>& words);
   const std::string* find(const std::string& key);
-  [[noreturn]] void fail(const std::string& key, const std::string& expectation) const;
 
   std::string where_;
   std::map<std::string, std::string> values_;

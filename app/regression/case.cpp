@@ -37,17 +37,15 @@ std::string path_in(const Case& stored, const char* name) {
 std::unique_ptr<Operator> read_operator(const YamlNode& root, const std::string& folder) {
   if (root.text("kind", {"operator", "layer"}) == "layer") {
     const Workload workload = read_workload(root.child("workload"));
+    if (workload.operation) root.child("workload").child("kind").fail("expected attention-layer");
     root.finish();
     return std::make_unique<LayerOperator>(workload);
   }
   const std::string name = root.text("operator", operator_names());
-  std::map<std::string, std::string> settings;
-  if (const auto node = root.optional_child("settings")) {
-    for (const std::string& key : node->keys()) settings[key] = node->text(key);
-  }
+  std::map<std::string, std::string> settings = read_operator_settings(root);
   root.finish();
-  return make_operator(name,
-                       SafetensorsFile::open((fs::path(folder) / "input.safetensors").string()),
+  const std::string tensors = (fs::path(folder) / "input.safetensors").string();
+  return make_operator(name, FileTensors(SafetensorsFile::open(tensors)),
                        Settings(root.file(), std::move(settings)));
 }
 
@@ -85,7 +83,7 @@ OperatorResult read_golden(const Case& stored) {
         name.size() > 2 && name.compare(name.size() - 2, 2, "_q") == 0
             ? name.substr(0, name.size() - 2)
             : throw InputError(path, "tensor " + in_quotes(name), "expected a name ending in _q");
-    golden.integers[plain] = {file.info(name).shape, file.read_i64(name), 1.0};
+    golden.integers[plain] = {file.info(name).shape, file.read_i64(name), 1.0, {}};
   }
   return golden;
 }
@@ -209,8 +207,12 @@ CaseVerdict bless_case(const Case& stored) {
   }
   if (!verdict.good()) return verdict;
   SafetensorsWriter writer;
-  for (const auto& [name, tensor] : fixed.integers)
-    writer.add_integers(name + "_q", Dtype::kI32, tensor.shape, tensor.codes);
+  for (const auto& [name, tensor] : fixed.integers) {
+    const bool wide = std::any_of(tensor.codes.begin(), tensor.codes.end(), [](std::int64_t code) {
+      return code != static_cast<std::int32_t>(code);
+    });
+    writer.add_integers(name + "_q", wide ? Dtype::kI64 : Dtype::kI32, tensor.shape, tensor.codes);
+  }
   writer.write(path_in(stored, kGolden));
   write_file(path_in(stored, kCounters), counters.dump(1) + "\n");
   return verdict;

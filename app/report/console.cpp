@@ -39,6 +39,15 @@ void put_engines(Text to, const hw::ChipTotals& totals) {
   put("dma", totals.dma);
 }
 
+void put_sinkhorn(Text to, const SinkhornFigures& sinkhorn) {
+  fmt::format_to(to, "  sinkhorn {} half-steps", sinkhorn.half_steps);
+  if (sinkhorn.final_residual) {
+    fmt::format_to(to, "; sums off their targets by at most {:.3g} (rows), {:.3g} (columns)",
+                   sinkhorn.final_residual->row, sinkhorn.final_residual->column);
+  }
+  fmt::format_to(to, "\n");
+}
+
 void put_phases(Text to, const RunReport& report) {
   fmt::format_to(to, "\n  {:<18}{:>9}{:>11}{:>14}{:>14}{:>16}\n", "phase", "commands", "cycles",
                  "static MACs", "dynamic MACs", "switching pJ");
@@ -109,6 +118,12 @@ std::string console_report(const RunReport& report) {
                    outcome.error->max_abs);
     fmt::format_to(to, "  bits     every output bit equals the integer specification\n");
   }
+  if (outcome.saturated > 0) {
+    fmt::format_to(to,
+                   "  clamped  {} values that their formats cannot hold: see values.*.saturated\n",
+                   outcome.saturated);
+  }
+  if (outcome.sinkhorn) put_sinkhorn(to, *outcome.sinkhorn);
   if (outcome.loss) {
     fmt::format_to(to,
                    "  loss     {:.5f} nats per token with this layer on the chip, {:.5f} in "

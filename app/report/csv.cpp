@@ -56,7 +56,7 @@ std::string layers_csv(const RunReport& report) {
       fmt::format("layer,cycles,{},{},energy_dynamic_pj,energy_static_pj,sqnr_db,max_abs_error\n",
                   kMacColumns, kByteColumns);
   const Text to(csv);
-  fmt::format_to(to, "attention,{}", report.outcome->chip.cycles);
+  fmt::format_to(to, "{},{}", report.layer, report.outcome->chip.cycles);
   put_macs(to, activity);
   put_bytes(to, report.outcome->chip.totals.traffic);
   fmt::format_to(to, ",{},{}", report.energy.total_dynamic_pj(), report.energy.total_static_pj());
@@ -120,6 +120,16 @@ std::string commands_csv(const RunReport& report) {
     put_macs(to, record.activity);
     put_bytes(to, record.traffic);
     fmt::format_to(to, "\n");
+  }
+  return csv;
+}
+
+std::string residuals_csv(const SinkhornFigures& sinkhorn) {
+  std::string csv = "half_step,row_residual,column_residual\n";
+  const Text to(csv);
+  for (std::size_t i = 0; i < sinkhorn.residuals.size(); ++i) {
+    fmt::format_to(to, "{},{},{}\n", i + 1, sinkhorn.residuals[i].row,
+                   sinkhorn.residuals[i].column);
   }
   return csv;
 }

@@ -11,6 +11,8 @@ std::string layers_csv(const RunReport& report);
 std::string engines_csv(const RunReport& report);
 std::string phases_csv(const RunReport& report);
 std::string commands_csv(const RunReport& report);
+/// One line per half-step after which the unit measured its residuals.
+std::string residuals_csv(const SinkhornFigures& sinkhorn);
 /// One line per counter of the tree: path, unit, value, description.
 std::string counters_csv(const hw::CounterModule& root);
 

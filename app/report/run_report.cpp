@@ -102,6 +102,7 @@ RunReport make_report(const RunRequest& request, const RunOutcome& outcome,
                       std::vector<InputFile> inputs) {
   RunReport report;
   report.workload = request.workload.name;
+  report.layer = request.workload.operation ? request.workload.operation->name : "attention";
   report.request = &request;
   report.outcome = &outcome;
   report.inputs = std::move(inputs);

@@ -44,6 +44,7 @@ struct DynamicOperands {
 
 struct RunReport {
   std::string workload;
+  std::string layer;  ///< What the run's only layer is: "attention", or the operator.
   const RunRequest* request = nullptr;
   const RunOutcome* outcome = nullptr;
   std::vector<InputFile> inputs;

@@ -13,7 +13,8 @@ using Json = nlohmann::ordered_json;
 Json macs_json(const hw::Activity& activity) {
   return {{"static", activity.macs_static},
           {"dynamic", activity.macs_dynamic},
-          {"wasted", activity.macs_wasted}};
+          {"wasted", activity.macs_wasted},
+          {"wide", activity.macs_wide}};
 }
 
 Json ops_json(const hw::Activity& activity) {
@@ -25,6 +26,9 @@ Json ops_json(const hw::Activity& activity) {
           {"leading_ones", activity.leading_ones},
           {"multiplies", activity.multiplies},
           {"requantises", activity.requantises},
+          {"local_read_bytes", activity.local_read_bytes},
+          {"local_write_bytes", activity.local_write_bytes},
+          {"local_conflict_cycles", activity.local_conflict_cycles},
           {"cim_bit_cycles", activity.cim_bit_cycles},
           {"cim_static_write_bits", activity.cim_static_write_bits},
           {"cim_dynamic_write_bits", activity.cim_dynamic_write_bits}};
@@ -143,6 +147,24 @@ Json phases_json(const RunReport& report) {
   return phases;
 }
 
+Json sinkhorn_json(const std::optional<SinkhornFigures>& sinkhorn) {
+  if (!sinkhorn) return nullptr;
+  Json json = {{"half_steps", sinkhorn->half_steps},
+               {"row_residual", nullptr},
+               {"column_residual", nullptr},
+               {"row_residuals", Json::array()},
+               {"column_residuals", Json::array()}};
+  if (sinkhorn->final_residual) {
+    json["row_residual"] = sinkhorn->final_residual->row;
+    json["column_residual"] = sinkhorn->final_residual->column;
+  }
+  for (const model::SinkhornResidual& residual : sinkhorn->residuals) {
+    json["row_residuals"].push_back(residual.row);
+    json["column_residuals"].push_back(residual.column);
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string summary_json(const RunReport& report) {
@@ -176,10 +198,11 @@ std::string summary_json(const RunReport& report) {
                     {"chip", outcome.loss->with_chip},
                     {"predictions", outcome.loss->predictions}};
   }
+  json["sinkhorn"] = sinkhorn_json(outcome.sinkhorn);
   json["scratchpad_bytes"] = outcome.scratchpad_bytes;
   json["mapping"] = outcome.choices;
-  // One attention layer is the whole run. A workload of many will have as many.
-  Json layer = {{"name", "attention"}};
+  // One layer, or one operator, is the whole run. A workload of many will have as many.
+  Json layer = {{"name", report.layer}};
   add_measures(layer, report);
   json["layers"] = Json::array({std::move(layer)});
   json["phases"] = phases_json(report);

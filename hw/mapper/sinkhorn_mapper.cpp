@@ -41,6 +41,8 @@ class SinkhornMapper {
                              problem_.integer.settings.form);
   }
   bool held() const { return problem_.integer.settings.form != SinkhornForm::kScaling; }
+  /// K normalised in place has no scalings.
+  bool has_scalings() const { return problem_.integer.settings.form != SinkhornForm::kMatrix; }
   bool warm() const { return problem_.warm_columns || problem_.warm_rows; }
   std::int64_t element_bytes() const {
     return problem_.score_width > 0 ? 4 : problem_.element_bytes;
@@ -79,8 +81,10 @@ class SinkhornMapper {
       bench_.dram.place("V", shape_.columns, problem_.value_width, problem_.value_bytes, false);
       bench_.dram.place("out", shape_.rows, problem_.value_width, 4, true);
     }
-    bench_.dram.place("f", 1, batch * shape_.rows, 4, true);
-    bench_.dram.place("g", 1, batch * shape_.columns, 4, true);
+    if (has_scalings()) {
+      bench_.dram.place("f", 1, batch * shape_.rows, 4, true);
+      bench_.dram.place("g", 1, batch * shape_.columns, 4, true);
+    }
     bench_.dram.place("iterations", 1, batch, 4, true);
     if (problem_.kernel_wanted) bench_.dram.place("kernel", 1, batch * shape_.elements(), 4, true);
   }
@@ -205,8 +209,10 @@ class SinkhornMapper {
 
   void store_scalings(const Buffer& rows, const Buffer& columns, const Buffer& counts,
                       std::int64_t first, std::int64_t count) {
-    store("f", rows, first * shape_.rows, 1, count * shape_.rows);
-    store("g", columns, first * shape_.columns, 1, count * shape_.columns);
+    if (has_scalings()) {
+      store("f", rows, first * shape_.rows, 1, count * shape_.rows);
+      store("g", columns, first * shape_.columns, 1, count * shape_.columns);
+    }
     store("iterations", counts, first, 1, count);
   }
 

@@ -90,8 +90,8 @@ void LogSum::add(std::int64_t x) {
 }
 
 std::int64_t LogSum::logarithm() const {
-  return (octave << kLogFractionBits) + log2_code(sum) -
-         (std::int64_t{kLogSumFractionBits} << kLogFractionBits);
+  // Times 2^16, not << 16: an octave may be negative.
+  return (octave - kLogSumFractionBits) * (std::int64_t{1} << kLogFractionBits) + log2_code(sum);
 }
 
 }  // namespace quadrille::model

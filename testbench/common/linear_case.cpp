@@ -176,18 +176,30 @@ std::vector<LinearAttend> cut_linear(const LinearAttend& whole, int queries, int
 }
 
 LinearCase random_linear_case(std::mt19937_64& random) {
-  LinearCase c;
-  c.config = draw_config(random);
-  LinearAttend op;
-  op.causal = pick(random, 0, 1) == 1;
-  op.width = pick(random, 1, c.config.max_width);
-  op.value_width = pick(random, 1, c.config.lanes);
-  op.horizon = pick(random, -1, c.config.max_horizon);
+  const LinearConfig config = draw_config(random);
+  model::LinearShape shape;
+  shape.causal = pick(random, 0, 1) == 1;
+  shape.width = pick(random, 1, config.max_width);
+  shape.value_width = pick(random, 1, config.lanes);
+  shape.horizon = pick(random, -1, config.max_horizon);
   const int longest = pick(random, 0, 3) == 0 ? 70 : 24;
-  const int queries = pick(random, 1, longest);
-  const int keys = pick(random, 0, 1) == 0 ? queries : pick(random, 1, longest);
-  op.total_keys = keys;
+  shape.queries = pick(random, 1, longest);
+  shape.keys = pick(random, 0, 1) == 0 ? shape.queries : pick(random, 1, longest);
+  return make_linear_case(random, config, shape, pick(random, 1, 2 * longest));
+}
 
+LinearCase make_linear_case(std::mt19937_64& random, const LinearConfig& config,
+                            const model::LinearShape& shape, int most) {
+  LinearCase c;
+  c.config = config;
+  LinearAttend op;
+  op.causal = shape.causal;
+  op.width = shape.width;
+  op.value_width = shape.value_width;
+  op.horizon = shape.horizon;
+  op.total_keys = shape.keys;
+  const int queries = shape.queries;
+  const int keys = shape.keys;
   const int rows = op.horizon < 0 ? 0 : 2 * op.horizon + 1;
   const auto q = draw_codes(random, queries * op.width, draw_kind(random));
   const auto k = draw_codes(random, keys * op.width, draw_kind(random));
@@ -212,13 +224,6 @@ LinearCase random_linear_case(std::mt19937_64& random) {
   c.before = layout.bytes();
   c.after = c.before;
 
-  model::LinearShape shape;
-  shape.queries = queries;
-  shape.keys = keys;
-  shape.width = op.width;
-  shape.value_width = op.value_width;
-  shape.causal = op.causal;
-  shape.horizon = op.horizon;
   const auto fixed = model::linear_fixed(q, k, v, rp, shape, tables[0], tables[1], tables[2]);
   for (int i = 0; i < queries; ++i) {
     for (int column = 0; column < op.value_width; ++column) {
@@ -230,7 +235,7 @@ LinearCase random_linear_case(std::mt19937_64& random) {
                 &fixed.denominator_q[static_cast<std::size_t>(i)], 8);
   }
   c.saturated = fixed.saturated;
-  c.commands = cut_linear(op, queries, pick(random, 1, 2 * longest), &random);
+  c.commands = cut_linear(op, queries, most, &random);
   c.description = describe(c, op, queries);
   return c;
 }

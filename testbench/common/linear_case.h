@@ -23,7 +23,11 @@ struct LinearCase {
   std::string description;
 };
 
-/// Phi by lookup, any shape: expected by linear_fixed.
+/// Phi by lookup: expected by linear_fixed. Operands are random, commands hold
+/// up to `most` tokens.
+LinearCase make_linear_case(std::mt19937_64& random, const hw::LinearConfig& config,
+                            const model::LinearShape& shape, int most);
+/// The same of any small shape.
 LinearCase random_linear_case(std::mt19937_64& random);
 /// DAMF's collapsed form: expected by damf_fixed.
 LinearCase random_damf_linear_case(std::mt19937_64& random);

@@ -228,14 +228,15 @@ TEST_P(ChipLayers, TamperedCountsAreFound) {
   refused([](ChipResult& r) { ++r.records.back().activity.macs_static; }, "macs.static");
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    , ChipLayers,
-    testing::Values(model::Mechanism::kSoftmax, model::Mechanism::kDamf,
-                    model::Mechanism::kSinkhorn, model::Mechanism::kLinear),
-    [](const auto& mechanism) {
-      static const char* const kNames[] = {"softmax", "damf", "sinkhorn", "linear"};
-      return kNames[static_cast<int>(mechanism.param)];
-    });
+std::string mechanism_name(const testing::TestParamInfo<model::Mechanism>& mechanism) {
+  static const char* const kNames[] = {"softmax", "damf", "sinkhorn", "linear"};
+  return kNames[static_cast<int>(mechanism.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(, ChipLayers,
+                         testing::Values(model::Mechanism::kSoftmax, model::Mechanism::kDamf,
+                                         model::Mechanism::kSinkhorn, model::Mechanism::kLinear),
+                         mechanism_name);
 
 TEST(Chip, BytesComeBackIntactOverOddCopies) {
   for (const Timing timing : {Timing::kTile, Timing::kBeat}) {

@@ -5,11 +5,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 #include <vector>
 
+#include "hw/engines/linear/linear_rows.h"
 #include "model/analytic/linear_counts.h"
+#include "model/attention/linear.h"
 #include "model/errors.h"
 #include "testbench/common/drive.h"
 #include "testbench/common/linear_case.h"
@@ -77,6 +80,47 @@ TEST(LinearEngine, TileAndBeatEqualTheSpecification) {
     expect_case(c, random);
     if (HasFailure()) return;
   }
+}
+
+// Denominators beyond 2^32, where numerators are shifted before the product.
+TEST(LinearEngine, LongRowsEqualTheSpecification) {
+  std::mt19937_64 random(testbench::test_seed(20240715));
+  for (const bool causal : {false, true}) {
+    model::LinearShape shape;
+    shape.queries = shape.keys = 1500;
+    shape.width = 128;
+    shape.value_width = 8;
+    shape.causal = causal;
+    shape.horizon = 5;
+    const LinearCase c = testbench::make_linear_case(random, LinearConfig{}, shape, 600);
+    SCOPED_TRACE(c.description);
+    expect_case(c, random);
+  }
+}
+
+// The engine's division against the specification's, over all magnitudes.
+TEST(LinearEngine, DivisionIsTheSpecifications) {
+  std::mt19937_64 random(testbench::test_seed(20240716));
+  std::int64_t shifted = 0;
+  std::int64_t mine = 0;
+  std::int64_t theirs = 0;
+  for (int trial = 0; trial < 500000; ++trial) {
+    const std::int64_t denominator =
+        static_cast<std::int64_t>(random() >> (17 + random() % 46)) | 1;
+    // A mean of codes; rarely (DAMF's small denominators) far beyond them.
+    const std::int64_t mean = static_cast<std::int64_t>(random() % 256) - 128;
+    std::int64_t numerator =
+        mean * denominator +
+        static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(denominator));
+    if (denominator < 1 << 12) numerator *= static_cast<std::int64_t>(1 + random() % (1 << 20));
+    ASSERT_EQ(LinearDivision(denominator).apply(numerator, mine),
+              model::linear_normalise(numerator, denominator, theirs))
+        << numerator << " / " << denominator;
+    shifted += denominator >> 32 != 0 ? 1 : 0;
+  }
+  EXPECT_EQ(mine, theirs);
+  EXPECT_GT(theirs, 0);
+  EXPECT_GT(shifted, 100000);
 }
 
 TEST(LinearEngine, CollapsedDamfEqualsItsSpecification) {
@@ -260,29 +304,28 @@ TEST(LinearEngine, DamfCountsOfThePiecesAreThoseOfTheProblem) {
   }
 }
 
-// One causal piece of the default engine without a gap in its lanes, by hand.
-TEST(LinearEngine, CountsOfAPlainPiece) {
-  LinearConfig config;
-  LinearAttend op = sequence(32, 64, 64, true, 2);
+// One causal piece of the default engine by hand: two chunks, d = 60, dv = 48.
+TEST(LinearEngine, CountsOfOnePiece) {
+  LinearAttend op = sequence(32, 60, 48, true, 2);
   op.reset = true;
   op.key_tokens = op.query_tokens = 32;
-  const Activity activity = LinearEngine(config).activity(op);
+  const Activity activity = LinearEngine(LinearConfig{}).activity(op);
   const std::int64_t pairs = 2 * 16 * 17 / 2;
   const std::int64_t terms = 1 + 2 + 30 * 3;  // Weights W_0..W_2 that have a key.
-  EXPECT_EQ(activity.macs_static, 32 * 3 * 64);
-  EXPECT_EQ(activity.macs_dynamic, 32 * 64 * 64 + 32 * 64 * 65 + pairs * 128 + terms * 64);
-  EXPECT_EQ(activity.macs_wide, 32 * 64 * 65 + pairs * 64 + terms * 64);
-  // Masked pairs, and weights without a key.
-  EXPECT_EQ(activity.macs_wasted, (32 * 16 - pairs) * 128 + (32 * 3 - terms) * 64);
-  EXPECT_EQ(activity.exponentials, (32 + 32 + 5) * 64);
+  EXPECT_EQ(activity.macs_static, 32 * 3 * 60);
+  EXPECT_EQ(activity.macs_dynamic, 32 * 60 * 48 + 32 * 60 * 49 + pairs * 108 + terms * 48);
+  EXPECT_EQ(activity.macs_wide, 32 * 60 * 49 + pairs * 48 + terms * 48);
+  const std::int64_t executed = 32 * 64 * 64 + 32 * 64 * 65 + 32 * 16 * 128 + 32 * 3 * 128;
+  EXPECT_EQ(activity.macs_wasted, executed - activity.macs_static - activity.macs_dynamic);
+  EXPECT_EQ(activity.exponentials, (32 + 32 + 5) * 60);
   EXPECT_EQ(activity.reciprocals, 32);
-  EXPECT_EQ(activity.multiplies, 32 * 64 + 32);
-  EXPECT_EQ(activity.additions, 32 * 64 + 2 * 64 * 65 + pairs + 32 * 65  // Kernel.
-                                    + 32 * 64 + terms + 32 * 65);        // Positions.
-  const std::int64_t state = 64 * (64 * 5 + 4);
+  EXPECT_EQ(activity.multiplies, 32 * 48 + 32);
+  EXPECT_EQ(activity.additions, 32 * 60 + 2 * 60 * 49 + pairs + 32 * 49  // Kernel.
+                                    + 32 * 48 + terms + 32 * 49);        // Positions.
+  const std::int64_t state = 60 * (48 * 5 + 4);
   EXPECT_EQ(activity.local_read_bytes,
-            (2 + 32) * state + 32 * 128 + pairs * 128 + 32 * 3 * 64 + terms * 64 + 32 * 64 * 4);
-  EXPECT_EQ(activity.local_write_bytes, 2 * state + 32 * 128 + 5 * 64 + 32 * 64 * 4);
+            (2 + 32) * state + 32 * 108 + pairs * 108 + 32 * 3 * 60 + terms * 48 + 32 * 48 * 4);
+  EXPECT_EQ(activity.local_write_bytes, 2 * state + 32 * 108 + 5 * 60 + 32 * 48 * 4);
 }
 
 // ------------------------------------------------------------------ refusals

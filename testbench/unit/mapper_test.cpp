@@ -199,7 +199,8 @@ model::AttentionInteger layer(int tokens, int width, int heads, int head_width, 
 }
 
 TEST(Mapper, LayersHaveNoHazard) {
-  const ChipConfig config = little_chip();
+  ChipConfig config = little_chip();
+  config.scratchpad.capacity_bytes = 256 << 10;
   for (const auto mechanism : {model::Mechanism::kSoftmax, model::Mechanism::kDamf,
                                model::Mechanism::kSinkhorn, model::Mechanism::kLinear}) {
     for (const int tokens : {1, 7, 33, 70}) {

@@ -9,53 +9,108 @@
 namespace quadrille::hw {
 namespace {
 
-// Doubles that hold integers: see linear_tile.h for why QUADRILLE_MULTIVERSION's
-// rule of integer loops is kept in spirit.
+/// Tokens worked off at once: this timing's own number, since every chunking
+/// gives the same bits.
+constexpr int kBlock = 16;
+/// Rows that are added to a row at once, so that it is fetched and stored once
+/// for all of them. Rows and tokens are padded with zeros to multiples of it.
+constexpr int kRows = 4;
 
-QUADRILLE_MULTIVERSION
-void add_outer_products(const std::int32_t* keys, const std::int32_t* values, int tokens, int width,
-                        int columns, double* state, double* keys_sum) {
-  std::int32_t sums[Beat::kBytes / 4];
-  for (int l = 0; l < width; ++l) {
-    for (int c = 0; c < columns; ++c) sums[c] = 0;
-    std::int32_t plain = 0;
-    for (int j = 0; j < tokens; ++j) {
-      const std::int32_t key = keys[j * width + l];
-      plain += key;
-      for (int c = 0; c < columns; ++c) sums[c] += key * values[j * columns + c];
-    }
-    keys_sum[l] += plain;
-    double* row = state + static_cast<std::ptrdiff_t>(l) * columns;
-    for (int c = 0; c < columns; ++c) row[c] += sums[c];
-  }
-}
+int padded(int count, int multiple) { return (count + multiple - 1) / multiple * multiple; }
 
+// Doubles hold integers below 2^53 (linear_tile.h), so the rule of
+// QUADRILLE_MULTIVERSION, the same bits on every machine, holds for them too.
+
+/// S += keys values, z += keys: [width, kBlock] x [kBlock, columns].
 QUADRILLE_MULTIVERSION
-void read_out(const std::int32_t* queries, const double* state, const double* keys_sum, int tokens,
-              int width, int columns, double* sums, double* denominators) {
-  for (int i = 0; i < tokens; ++i) denominators[i] = 0;
-  for (int i = 0; i < tokens * columns; ++i) sums[i] = 0;
+void add_outer_products(const std::int32_t* __restrict keys, const std::int32_t* __restrict values,
+                        int tokens, int width, int columns, double* __restrict state,
+                        double* __restrict keys_sum) {
   for (int l = 0; l < width; ++l) {
-    const double* row = state + static_cast<std::ptrdiff_t>(l) * columns;
-    for (int i = 0; i < tokens; ++i) {
-      const double query = queries[i * width + l];
-      double* sum = sums + static_cast<std::ptrdiff_t>(i) * columns;
-      denominators[i] += query * keys_sum[l];
-      for (int c = 0; c < columns; ++c) sum[c] += query * row[c];
+    double* __restrict row = state + l * columns;
+    for (int j = 0; j < tokens; j += kRows) {
+      const std::int32_t* key = keys + l * kBlock + j;
+      const std::int32_t* value = values + j * columns;
+      keys_sum[l] += key[0] + key[1] + key[2] + key[3];
+      // Four products of at most 255 * 128.
+      for (int c = 0; c < columns; ++c) {
+        row[c] += key[0] * value[c] + key[1] * value[columns + c] +
+                  key[2] * value[2 * columns + c] + key[3] * value[3 * columns + c];
+      }
     }
   }
 }
 
-QUADRILLE_MULTIVERSION
-std::int32_t dot(const std::int32_t* a, const std::int32_t* b, int count) {
-  std::int32_t sum = 0;
-  for (int l = 0; l < count; ++l) sum += a[l] * b[l];
-  return sum;
+/// out = a b: [kBlock, width] x [width, columns]. 32-bit sums: 4096 * 255^2.
+template <typename Element>
+inline __attribute__((always_inline)) void multiply(const std::int32_t* __restrict a,
+                                                    const Element* __restrict b, int width,
+                                                    int columns, Element* __restrict out) {
+  for (int i = 0; i < kBlock; ++i) {
+    Element* __restrict sum = out + i * columns;
+    for (int c = 0; c < columns; ++c) sum[c] = 0;
+    for (int l = 0; l < width; l += kRows) {
+      const std::int32_t* codes = a + i * width + l;
+      const Element* row = b + l * columns;
+      const Element a0 = codes[0], a1 = codes[1], a2 = codes[2], a3 = codes[3];
+      for (int c = 0; c < columns; ++c) {
+        sum[c] += a0 * row[c] + a1 * row[columns + c] + a2 * row[2 * columns + c] +
+                  a3 * row[3 * columns + c];
+      }
+    }
+  }
 }
 
 QUADRILLE_MULTIVERSION
-void add_scaled(double weight, const double* row, double* sums, int columns) {
-  for (int c = 0; c < columns; ++c) sums[c] += weight * row[c];
+void read_out(const std::int32_t* queries, const double* state, int width, int columns,
+              double* sums) {
+  multiply(queries, state, width, columns, sums);
+}
+
+QUADRILLE_MULTIVERSION
+void make_scores(const std::int32_t* queries, const std::int32_t* keys, int width, int columns,
+                 std::int32_t* scores) {
+  multiply(queries, keys, width, columns, scores);
+}
+
+/// sums += the rows' weighted sum; gives the sum of the weights.
+QUADRILLE_MULTIVERSION
+double add_rows(const std::int32_t* __restrict weights, const double* __restrict rows, int count,
+                int columns, double* __restrict sums) {
+  double total = 0;
+  int j = 0;
+  for (; j + kRows <= count; j += kRows) {
+    const double* row = rows + j * columns;
+    const double w0 = weights[j], w1 = weights[j + 1], w2 = weights[j + 2], w3 = weights[j + 3];
+    total += w0 + w1 + w2 + w3;
+    for (int c = 0; c < columns; ++c) {
+      sums[c] += w0 * row[c] + w1 * row[columns + c] + w2 * row[2 * columns + c] +
+                 w3 * row[3 * columns + c];
+    }
+  }
+  for (; j < count; ++j) {
+    const double weight = weights[j];
+    total += weight;
+    for (int c = 0; c < columns; ++c) sums[c] += weight * rows[j * columns + c];
+  }
+  return total;
+}
+
+void add_row(std::int32_t weight, const std::vector<double>& row, double* sums) {
+  add_rows(&weight, row.data(), 1, static_cast<int>(row.size()), sums);
+}
+
+const std::uint8_t* codes_at(const Bytes& memory, std::uint64_t address, std::int64_t pitch_bytes,
+                             int row, int count) {
+  return memory.at(address + static_cast<std::uint64_t>(row * pitch_bytes),
+                   static_cast<std::uint64_t>(count));
+}
+
+std::int32_t signed_code(std::uint8_t byte) { return static_cast<std::int8_t>(byte); }
+
+/// Entry code + 128: the sign bit flipped.
+std::int32_t look_up(const model::PhiTable& table, std::uint8_t byte) {
+  return table[byte ^ 0x80U];
 }
 
 }  // namespace
@@ -65,6 +120,8 @@ void LinearTile::run(const LinearAttend& operation, const Bytes& memory, Activit
   sequence_.follow(operation);
   op_ = operation;
   if (op_.reset) reset(memory);
+  window_first_ =
+      linear_window(op_.first_position, op_.query_tokens, op_.total_keys, op_.horizon).first;
   const int tokens = std::max(op_.key_tokens, op_.query_tokens);
   for (int first = 0; first < tokens; first += kBlock) {
     const int keys = std::clamp(op_.key_tokens - first, 0, kBlock);
@@ -72,34 +129,51 @@ void LinearTile::run(const LinearAttend& operation, const Bytes& memory, Activit
     load_keys(memory, first, keys);
     load_values(memory, first, keys);
     load_queries(memory, first, queries, values);
-    read_out(queries_.data(), state_.data(), keys_sum_.data(), queries, op_.width, op_.value_width,
-             sums_.data(), denominators_.data());
-    if (op_.causal) add_inside_block(keys, queries);
-    add_outer_products(keys_.data(), values_.data(), keys, op_.width, op_.value_width,
-                       state_.data(), keys_sum_.data());
-    for (int i = 0; i < queries; ++i) {
-      double* sums = &sums_[static_cast<std::size_t>(i * op_.value_width)];
-      double& denominator = denominators_[static_cast<std::size_t>(i)];
-      if (op_.horizon >= 0) add_relative(memory, first + i, sums, &denominator);
-      store(memory, first + i, sums, denominator, values);
-    }
+    if (queries > 0) answer(memory, first, keys, queries, values);
+    add_outer_products(keys_.data(), values_.data(), keys, op_.width, columns_, state_.data(),
+                       keys_sum_.data());
+  }
+}
+
+void LinearTile::answer(const Bytes& memory, int first, int keys, int queries, Activity& values) {
+  read_out(queries_.data(), state_.data(), width_, columns_, sums_.data());
+  for (int i = 0; i < queries; ++i) {
+    double& denominator = denominators_[static_cast<std::size_t>(i)];
+    denominator = 0;
+    const std::int32_t* query = &queries_[static_cast<std::size_t>(i * width_)];
+    for (std::size_t l = 0; l < keys_sum_.size(); ++l) denominator += query[l] * keys_sum_[l];
+  }
+  if (op_.causal) add_inside_block(keys, queries);
+  if (weights_ > 0)
+    make_scores(queries_.data(), positions_.data(), width_, weights_, relative_.data());
+  for (int i = 0; i < queries; ++i) {
+    const int position = op_.first_position + first + i;
+    if (linear_streams_window(op_)) load_window(memory, position + op_.horizon);
+    if (weights_ > 0) add_relative(position, i);
+    store(memory, first + i, i, values);
   }
 }
 
 void LinearTile::reset(const Bytes& memory) {
-  const auto width = static_cast<std::size_t>(op_.width);
-  const auto columns = static_cast<std::size_t>(op_.value_width);
+  // Columns and weights to what a vector of the machine holds.
+  columns_ = padded(op_.value_width, 8);
+  weights_ = padded(linear_weights(op_), 8);
+  width_ = padded(op_.width, kRows);
+  const auto width = static_cast<std::size_t>(width_);
+  const auto columns = static_cast<std::size_t>(columns_);
   state_.assign(width * columns, 0);
   keys_sum_.assign(width, 0);
   before_.assign(columns, 0);
   after_ = total_ = before_;
   window_rows_ = 0;
-  ring_.assign(static_cast<std::size_t>(2 * std::max(op_.horizon, 0) + kBlock) * columns, 0);
-  keys_.assign(kBlock * width, 0);
-  queries_ = keys_;
+  ring_.assign(2 * static_cast<std::size_t>(2 * std::max(op_.horizon, 0) + kBlock) * columns, 0);
+  keys_.assign(width * kBlock, 0);
+  queries_.assign(kBlock * width, 0);
   values_.assign(kBlock * columns, 0);
   wide_values_.assign(kBlock * columns, 0);
-  sums_ = wide_values_;
+  scores_.assign(std::size_t{kBlock} * kBlock, 0);
+  relative_.assign(static_cast<std::size_t>(kBlock * weights_), 0);
+  sums_.assign(kBlock * columns, 0);
   denominators_.assign(kBlock, 0);
   damf_.emplace(linear_damf_settings(op_));
   if (op_.kind == LinearKind::kKernel) load_tables(memory);
@@ -108,134 +182,129 @@ void LinearTile::reset(const Bytes& memory) {
 void LinearTile::load_tables(const Bytes& memory) {
   for (std::size_t t = 0; t < tables_.size(); ++t)
     std::memcpy(tables_[t].data(), memory.at(op_.tables + 256 * t, 256), 256);
-  positions_.clear();
-  for (int r = 0; op_.horizon >= 0 && r <= 2 * op_.horizon; ++r) {
+  positions_.assign(static_cast<std::size_t>(width_ * weights_), 0);
+  for (int r = 0; r < linear_weights(op_); ++r) {
     const std::uint8_t* row =
-        memory.at(op_.positions + static_cast<std::uint64_t>(r * op_.position_pitch_bytes),
-                  static_cast<std::uint64_t>(op_.width));
-    // Entry code + 128: the sign bit flipped.
-    for (int l = 0; l < op_.width; ++l) positions_.push_back(tables_[2][row[l] ^ 0x80U]);
+        codes_at(memory, op_.positions, op_.position_pitch_bytes, r, op_.width);
+    for (int l = 0; l < op_.width; ++l)
+      positions_[static_cast<std::size_t>(l * weights_ + r)] = look_up(tables_[2], row[l]);
   }
 }
 
 void LinearTile::load_keys(const Bytes& memory, int first, int count) {
+  if (count < kBlock) std::fill(keys_.begin(), keys_.end(), 0);
   for (int j = 0; j < count; ++j) {
-    std::int32_t* out = &keys_[static_cast<std::size_t>(j * op_.width)];
+    std::int32_t* out = &keys_[static_cast<std::size_t>(j)];
     if (op_.kind == LinearKind::kDamf) {
-      const std::uint8_t* pair = memory.at(op_.keys + 2 * static_cast<std::uint64_t>(first + j), 2);
+      const std::uint8_t* pair = codes_at(memory, op_.keys, 2, first + j, 2);
+      damf_->load(signed_code(pair[0]), signed_code(pair[1]));
       out[0] = 1;
-      out[1] = static_cast<std::int8_t>(pair[1]);
-      damf_->load(static_cast<std::int8_t>(pair[0]), out[1]);
+      out[kBlock] = signed_code(pair[1]);
       continue;
     }
-    const std::uint8_t* row =
-        memory.at(op_.keys + static_cast<std::uint64_t>((first + j) * op_.key_pitch_bytes),
-                  static_cast<std::uint64_t>(op_.width));
-    for (int l = 0; l < op_.width; ++l) out[l] = tables_[1][row[l] ^ 0x80U];
+    const std::uint8_t* row = codes_at(memory, op_.keys, op_.key_pitch_bytes, first + j, op_.width);
+    for (int l = 0; l < op_.width; ++l) out[l * kBlock] = look_up(tables_[1], row[l]);
   }
 }
 
 void LinearTile::load_values(const Bytes& memory, int first, int count) {
-  const int columns = op_.value_width;
   for (int j = 0; j < count; ++j) {
     const std::uint8_t* row =
-        memory.at(op_.values + static_cast<std::uint64_t>((first + j) * op_.value_pitch_bytes),
-                  static_cast<std::uint64_t>(columns));
-    std::int32_t* out = &values_[static_cast<std::size_t>(j * columns)];
-    double* wide = &wide_values_[static_cast<std::size_t>(j * columns)];
-    for (int c = 0; c < columns; ++c) wide[c] = out[c] = static_cast<std::int8_t>(row[c]);
-    if (op_.horizon < 0) continue;
-    add_scaled(1, wide, total_.data(), columns);
-    add_scaled(1, wide, after_.data(), columns);
+        codes_at(memory, op_.values, op_.value_pitch_bytes, first + j, op_.value_width);
+    std::int32_t* out = &values_[static_cast<std::size_t>(j * columns_)];
+    double* wide = &wide_values_[static_cast<std::size_t>(j * columns_)];
+    for (int c = 0; c < op_.value_width; ++c) wide[c] = out[c] = signed_code(row[c]);
+    if (weights_ == 0) continue;
+    const std::int32_t one = 1;
+    add_rows(&one, wide, 1, columns_, total_.data());
+    add_rows(&one, wide, 1, columns_, after_.data());
     if (op_.causal) hold(op_.first_position + first + j, wide);
   }
 }
 
 void LinearTile::load_queries(const Bytes& memory, int first, int count, Activity& values) {
   for (int i = 0; i < count; ++i) {
-    std::int32_t* out = &queries_[static_cast<std::size_t>(i * op_.width)];
+    std::int32_t* out = &queries_[static_cast<std::size_t>(i * width_)];
     if (op_.kind == LinearKind::kDamf) {
-      const std::uint8_t* pair =
-          memory.at(op_.queries + 2 * static_cast<std::uint64_t>(first + i), 2);
-      const DamfRow row =
-          damf_->next(static_cast<std::int8_t>(pair[0]), static_cast<std::int8_t>(pair[1]));
+      const std::uint8_t* pair = codes_at(memory, op_.queries, 2, first + i, 2);
+      const DamfRow row = damf_->next(signed_code(pair[0]), signed_code(pair[1]));
       values.uniform_rows += row.uniform ? 1 : 0;
       out[0] = LinearDamfQuery(row).a_max;
       out[1] = LinearDamfQuery(row).s;
       continue;
     }
     const std::uint8_t* row =
-        memory.at(op_.queries + static_cast<std::uint64_t>((first + i) * op_.query_pitch_bytes),
-                  static_cast<std::uint64_t>(op_.width));
-    for (int l = 0; l < op_.width; ++l) out[l] = tables_[0][row[l] ^ 0x80U];
+        codes_at(memory, op_.queries, op_.query_pitch_bytes, first + i, op_.width);
+    for (int l = 0; l < op_.width; ++l) out[l] = look_up(tables_[0], row[l]);
   }
 }
 
 void LinearTile::add_inside_block(int keys, int queries) {
+  make_scores(queries_.data(), keys_.data(), width_, kBlock, scores_.data());
   for (int i = 0; i < queries; ++i) {
-    for (int j = 0; j < std::min(keys, i + 1); ++j) {
-      const double score = dot(&queries_[static_cast<std::size_t>(i * op_.width)],
-                               &keys_[static_cast<std::size_t>(j * op_.width)], op_.width);
-      denominators_[static_cast<std::size_t>(i)] += score;
-      add_scaled(score, &wide_values_[static_cast<std::size_t>(j * op_.value_width)],
-                 &sums_[static_cast<std::size_t>(i * op_.value_width)], op_.value_width);
-    }
+    denominators_[static_cast<std::size_t>(i)] +=
+        add_rows(&scores_[static_cast<std::size_t>(i * kBlock)], wide_values_.data(),
+                 std::min(keys, i + 1), columns_, sums(i));
   }
 }
 
 double* LinearTile::ring_row(int position) {
-  const std::size_t columns = before_.size();
-  return &ring_[static_cast<std::size_t>(position) % (ring_.size() / columns) * columns];
+  const std::size_t rows = ring_.size() / before_.size() / 2;
+  return &ring_[static_cast<std::size_t>(position) % rows * before_.size()];
 }
 
 void LinearTile::hold(int position, const double* row) {
-  std::copy_n(row, before_.size(), ring_row(position));
+  double* held = ring_row(position);
+  std::copy_n(row, before_.size(), held);
+  std::copy_n(row, before_.size(), held + ring_.size() / 2);
+}
+
+/// Not causal: the rows of V up to `end` come into the window.
+void LinearTile::load_window(const Bytes& memory, int end) {
+  std::vector<double> row(before_.size(), 0);
+  for (; window_rows_ < std::min(end, op_.total_keys); ++window_rows_) {
+    const std::uint8_t* codes = codes_at(memory, op_.window, op_.value_pitch_bytes,
+                                         window_rows_ - window_first_, op_.value_width);
+    for (int c = 0; c < op_.value_width; ++c)
+      row[static_cast<std::size_t>(c)] = signed_code(codes[c]);
+    hold(window_rows_, row.data());
+    add_row(-1, row, after_.data());
+  }
 }
 
 // The three terms of the relative positions: one weight for all keys before the
 // window, one each inside, one for all behind it.
-void LinearTile::add_relative(const Bytes& memory, int query, double* sums, double* denominator) {
-  const int columns = op_.value_width;
+void LinearTile::add_relative(int position, int index) {
   const int k = op_.horizon;
-  const int position = op_.first_position + query;
-  const int seen = op_.causal ? std::min(position + 1, op_.total_keys) : op_.total_keys;
-  const auto weight = [&](int row) -> double {
-    return dot(&queries_[static_cast<std::size_t>(query % kBlock * op_.width)],
-               &positions_[static_cast<std::size_t>(row * op_.width)], op_.width);
+  const int keys = op_.total_keys;
+  const std::int32_t* weights = &relative_[static_cast<std::size_t>(index * weights_)];
+  double& denominator = denominators_[static_cast<std::size_t>(index)];
+  const auto add = [&](std::int32_t weight, const std::vector<double>& sum, int count) {
+    denominator += static_cast<double>(weight) * count;
+    add_row(weight, sum, sums(index));
   };
-  const auto add = [&](int row, const double* values, int count) {
-    if (count == 0) return;
-    const double w = weight(row);
-    *denominator += w * count;
-    add_scaled(w, values, sums, columns);
-  };
-  if (k == 0 && !op_.causal) return add(0, total_.data(), seen);
-  if (!op_.causal) {
-    const LinearWindow before_piece =
-        linear_window(op_.first_position, op_.query_tokens, op_.total_keys, k);
-    for (; window_rows_ < std::min(position + k, op_.total_keys); ++window_rows_) {
-      const int row = window_rows_ - before_piece.first;
-      const std::uint8_t* codes =
-          memory.at(op_.window + static_cast<std::uint64_t>(row * op_.value_pitch_bytes),
-                    static_cast<std::uint64_t>(columns));
-      double* held = ring_row(window_rows_);
-      for (int c = 0; c < columns; ++c) held[c] = static_cast<std::int8_t>(codes[c]);
-      add_scaled(-1, held, after_.data(), columns);
-    }
+  if (k == 0 && !op_.causal) return add(weights[0], total_, keys);
+  if (position >= k && position - k < keys) {
+    const std::int32_t one = 1;
+    add_rows(&one, ring_row(position - k), 1, columns_, before_.data());
   }
-  if (position >= k && position - k < op_.total_keys)
-    add_scaled(1, ring_row(position - k), before_.data(), columns);
-  add(0, before_.data(), std::clamp(position - k + 1, 0, op_.total_keys));
-  for (int key = std::max(position - k + 1, 0); key < std::min(position + k, seen); ++key)
-    add(key - position + k, ring_row(key), 1);
-  if (!op_.causal) add(2 * k, after_.data(), std::max(op_.total_keys - position - k, 0));
+  add(weights[0], before_, std::clamp(position - k + 1, 0, keys));
+  const int first = std::max(position - k + 1, 0);
+  const int end = std::min(position + k, op_.causal ? std::min(position + 1, keys) : keys);
+  if (first < end) {
+    denominator += add_rows(weights + (first - position + k), ring_row(first), end - first,
+                            columns_, sums(index));
+  }
+  if (!op_.causal) add(weights[2 * k], after_, std::max(keys - position - k, 0));
 }
 
-void LinearTile::store(const Bytes& memory, int query, const double* sums, double denominator,
-                       Activity& values) const {
+void LinearTile::store(const Bytes& memory, int query, int index, Activity& values) const {
   const auto columns = static_cast<std::uint64_t>(op_.value_width);
   const auto row = static_cast<std::uint64_t>(query);
-  const LinearDivision division(static_cast<std::int64_t>(denominator));
+  const double* sums = &sums_[static_cast<std::size_t>(index * columns_)];
+  const auto denominator =
+      static_cast<std::int64_t>(denominators_[static_cast<std::size_t>(index)]);
+  const LinearDivision division(denominator);
   std::uint8_t* out = memory.at(
       op_.destination + row * static_cast<std::uint64_t>(op_.destination_pitch_bytes), 4 * columns);
   for (std::uint64_t c = 0; c < columns; ++c) {
@@ -249,8 +318,7 @@ void LinearTile::store(const Bytes& memory, int query, const double* sums, doubl
     const auto sum = static_cast<std::int64_t>(sums[c]);
     std::memcpy(numerators + 8 * c, &sum, 8);
   }
-  const auto total = static_cast<std::int64_t>(denominator);
-  std::memcpy(memory.at(op_.denominators + 8 * row, 8), &total, 8);
+  std::memcpy(memory.at(op_.denominators + 8 * row, 8), &denominator, 8);
 }
 
 }  // namespace quadrille::hw

@@ -23,45 +23,52 @@ class LinearTile {
   void run(const LinearAttend& operation, const Bytes& memory, Activity& values);
 
  private:
-  /// Tokens worked off at once: this timing's own, since every chunking gives the
-  /// same bits.
-  static constexpr int kBlock = 16;
-
   void reset(const Bytes& memory);
   void load_tables(const Bytes& memory);
   void load_keys(const Bytes& memory, int first, int count);
   void load_values(const Bytes& memory, int first, int count);
   void load_queries(const Bytes& memory, int first, int count, Activity& values);
+  void answer(const Bytes& memory, int first, int keys, int queries, Activity& values);
   void add_inside_block(int keys, int queries);
-  void add_relative(const Bytes& memory, int query, double* sums, double* denominator);
+  void load_window(const Bytes& memory, int end);
+  void add_relative(int position, int index);
+  void store(const Bytes& memory, int query, int index, Activity& values) const;
+
+  double* sums(int index) { return &sums_[static_cast<std::size_t>(index * columns_)]; }
+  /// Rows of V from `position` on lie behind each other.
   double* ring_row(int position);
   void hold(int position, const double* row);
-  void store(const Bytes& memory, int query, const double* sums, double denominator,
-             Activity& values) const;
 
   LinearConfig config_;
   LinearAttend op_;
   LinearSequence sequence_;
+  // Padded with zeros:
+  int width_ = 0;         ///< d
+  int columns_ = 0;       ///< dv
+  int weights_ = 0;       ///< Weights of the relative positions.
+  int window_first_ = 0;  ///< Row of V that lies at the command's window address.
 
   // The sequence's state.
   std::array<model::PhiTable, 3> tables_{};  ///< Of Q, K and RP.
-  std::vector<std::int32_t> positions_;      ///< phi(RP)
+  std::vector<std::int32_t> positions_;      ///< phi(RP), transposed: [d, weights]
   std::vector<double> state_;                ///< S[d, dv]
   std::vector<double> keys_sum_;             ///< z[d]
   std::optional<DamfRows> damf_;
-  std::vector<double> ring_;  ///< Rows of V by position.
+  std::vector<double> ring_;  ///< Rows of V by position, twice.
   std::vector<double> before_;
   std::vector<double> after_;  ///< Not causal: sum of the rows not yet in the window.
   std::vector<double> total_;
   int window_rows_ = 0;  ///< Rows that came into the window, not causal.
 
-  // The block's operands.
-  std::vector<std::int32_t> keys_;     ///< [kBlock, d]
-  std::vector<std::int32_t> queries_;  ///< [kBlock, d]
-  std::vector<std::int32_t> values_;   ///< [kBlock, dv]
-  std::vector<double> wide_values_;    ///< The same.
-  std::vector<double> sums_;           ///< [kBlock, dv]
-  std::vector<double> denominators_;   ///< [kBlock]
+  // The block's operands and results; rows beyond the block's are of no matter.
+  std::vector<std::int32_t> keys_;      ///< Transposed: [d, tokens]
+  std::vector<std::int32_t> queries_;   ///< [tokens, d]
+  std::vector<std::int32_t> values_;    ///< [tokens, dv]
+  std::vector<double> wide_values_;     ///< The same.
+  std::vector<std::int32_t> scores_;    ///< [tokens, tokens]
+  std::vector<std::int32_t> relative_;  ///< [tokens, weights]
+  std::vector<double> sums_;            ///< [tokens, dv]
+  std::vector<double> denominators_;    ///< [tokens]
 };
 
 }  // namespace quadrille::hw

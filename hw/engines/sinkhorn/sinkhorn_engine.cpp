@@ -359,43 +359,58 @@ void add_products(std::int64_t k, const std::int32_t* values, std::int64_t* sums
   for (int c = 0; c < count; ++c) sums[c] += k * values[c];
 }
 
-void execute_apply(const SinkhornApply& operation, Bytes scratchpad, std::int64_t& saturated) {
-  const auto columns = static_cast<std::size_t>(operation.columns);
+/// V as [column of K][column of V].
+std::vector<std::int32_t> read_values(const SinkhornApply& operation, Bytes scratchpad) {
   const auto width = static_cast<std::size_t>(operation.value_width);
   const auto value_bytes = static_cast<std::size_t>(operation.value_bytes);
-  const auto element_bytes = static_cast<std::size_t>(operation.element_bytes);
-  const int left = model::kLogFractionBits - operation.logit_fraction_bits;
-  std::vector<std::int32_t> values(columns * width);
-  for (std::size_t j = 0; width > 0 && j < columns; ++j) {
+  std::vector<std::int32_t> values;
+  for (int j = 0; width > 0 && j < operation.columns; ++j) {
     const std::uint8_t* row = scratchpad.at(
-        offset(operation.values, static_cast<std::int64_t>(j) * operation.value_pitch_bytes),
-        width * value_bytes);
+        offset(operation.values, j * operation.value_pitch_bytes), width * value_bytes);
     for (std::size_t c = 0; c < width; ++c)
-      values[j * width + c] = read_element(row + c * value_bytes, operation.value_bytes);
+      values.push_back(read_element(row + c * value_bytes, operation.value_bytes));
   }
-  std::vector<std::int64_t> sums(width);
+  return values;
+}
+
+/// Row i of K, zero where it is masked.
+void make_kernel_row(const SinkhornApply& operation, Bytes scratchpad, int i,
+                     std::vector<std::int32_t>& row, std::int64_t& saturated) {
+  const auto element_bytes = static_cast<std::size_t>(operation.element_bytes);
+  const std::uint8_t* source = scratchpad.at(
+      offset(operation.source, i * operation.source_pitch_bytes), row.size() * element_bytes);
+  const bool elements = operation.from == SinkhornSource::kElements;
+  const std::int64_t unit = std::int64_t{1}
+                            << (model::kLogFractionBits - operation.logit_fraction_bits);
+  const std::int64_t f =
+      elements ? scratchpad.read_i32(offset(operation.row_scalings, std::int64_t{4} * i)) : 0;
+  for (std::size_t j = 0; j < row.size(); ++j) {
+    row[j] = 0;
+    if (operation.causal && static_cast<std::int64_t>(j) > std::int64_t{operation.first_row} + i)
+      break;
+    row[j] = read_element(source + j * element_bytes, operation.element_bytes);
+    if (!elements) continue;
+    std::int64_t counted_by_scale = 0;
+    const std::int64_t logit = sinkhorn_logit(row[j], operation.factor, counted_by_scale);
+    const std::int64_t g = scratchpad.read_i32(operation.column_scalings + 4 * j);
+    row[j] = static_cast<std::int32_t>(
+        model::power_code(logit * unit + f + g, model::kKernelFractionBits, saturated));
+  }
+}
+
+void execute_apply(const SinkhornApply& operation, Bytes scratchpad, std::int64_t& saturated) {
+  const auto width = static_cast<std::size_t>(operation.value_width);
+  const std::vector<std::int32_t> values = read_values(operation, scratchpad);
   for (int i = 0; i < operation.rows; ++i) {
-    const std::uint8_t* source = scratchpad.at(
-        offset(operation.source, i * operation.source_pitch_bytes), columns * element_bytes);
-    std::fill(sums.begin(), sums.end(), 0);
-    for (std::size_t j = 0; j < columns; ++j) {
-      std::int64_t k = 0;
-      const std::int32_t code = read_element(source + j * element_bytes, operation.element_bytes);
-      const bool visible = !operation.causal ||
-                           static_cast<std::int64_t>(j) <= std::int64_t{operation.first_row} + i;
-      if (visible && operation.from == SinkhornSource::kKernel) k = code;
-      if (visible && operation.from == SinkhornSource::kElements) {
-        std::int64_t not_again = 0;
-        const std::int64_t logit = sinkhorn_logit(code, operation.factor, not_again);
-        const std::int64_t f =
-            scratchpad.read_i32(offset(operation.row_scalings, std::int64_t{4} * i));
-        const std::int64_t g = scratchpad.read_i32(operation.column_scalings + 4 * j);
-        k = model::power_code(logit * (1 << left) + f + g, model::kKernelFractionBits, saturated);
-      }
+    std::vector<std::int32_t> row(static_cast<std::size_t>(operation.columns));
+    make_kernel_row(operation, scratchpad, i, row, saturated);
+    std::vector<std::int64_t> sums(width);
+    for (std::size_t j = 0; j < row.size(); ++j) {
       if (operation.kernel_wanted)
         scratchpad.write_i32(offset(operation.kernel, i * operation.kernel_pitch_bytes) + 4 * j,
-                             static_cast<std::int32_t>(k));
-      if (k != 0) add_products(k, values.data() + j * width, sums.data(), operation.value_width);
+                             row[j]);
+      if (row[j] != 0 && width > 0)
+        add_products(row[j], &values[j * width], sums.data(), operation.value_width);
     }
     for (std::size_t c = 0; c < width; ++c) {
       const std::int64_t rounded = model::round_shift(

@@ -118,20 +118,7 @@ SinkhornCycles SinkhornLayout::sums(SinkhornSide side) const {
 }
 
 int SinkhornLayout::beat_cycles(std::int64_t position, int size) const {
-  BankCounts counts{};
-  int most = 0;
-  auto column = static_cast<int>(position % columns_);
-  auto row = static_cast<int>(position / columns_ % rows_);
-  auto matrix = static_cast<int>(position / columns_ / rows_);
-  for (int k = 0; k < size; ++k) {
-    most = std::max(most, ++counts[static_cast<std::size_t>(bank(matrix, row, column))]);
-    if (++column < columns_) continue;
-    column = 0;
-    if (++row < rows_) continue;
-    row = 0;
-    ++matrix;
-  }
-  return most;
+  return static_cast<int>((position + size - 1) / columns_ - position / columns_ + 1);
 }
 
 SinkhornCycles SinkhornLayout::beats(const SinkhornCut& cut) const {

@@ -23,7 +23,7 @@ struct SinkhornCut {
   int size(std::int64_t position, std::int64_t total) const;
 };
 
-/// Cycles, and how many of them a bank conflict cost.
+/// Cycles, and how many of them were lost to accesses that do not go together.
 struct SinkhornCycles {
   std::int64_t cycles = 0;
   std::int64_t conflicts = 0;
@@ -63,7 +63,8 @@ class SinkhornLayout {
   /// group overlaps the next one's steps.
   SinkhornCycles sums(SinkhornSide side) const;
   /// Cycles that the bank port needs for one beat of `size` elements from
-  /// `position` (matrix, row, column flattened) on.
+  /// `position` (matrix, row, column flattened) on: one per row it touches, since
+  /// every row needs a rotation of its own, and rows share banks.
   int beat_cycles(std::int64_t position, int size) const;
   /// All beats of the block.
   SinkhornCycles beats(const SinkhornCut& cut) const;

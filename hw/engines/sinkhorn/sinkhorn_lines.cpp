@@ -31,6 +31,11 @@ const PackedTable& packed_power_table() {
   return table;
 }
 
+/// A logit with the fraction bits of a logarithm.
+inline std::int32_t shifted(std::int16_t logit, int left) {
+  return static_cast<std::int32_t>(static_cast<std::uint32_t>(std::int32_t{logit}) << left);
+}
+
 /// One term: x in 16 fraction bits, joined to a running sum.
 #define QUADRILLE_ADD_TERM(x)                                                                 \
   do {                                                                                        \
@@ -52,7 +57,7 @@ void add_same(const std::int16_t* __restrict logits, int left, std::int32_t othe
               std::size_t lines, const std::uint32_t* __restrict table,
               std::int32_t* __restrict octaves, std::uint64_t* __restrict sums) {
   for (std::size_t k = 0; k < lines; ++k) {
-    const std::int32_t x = (std::int32_t{logits[k]} << left) + other;
+    const std::int32_t x = shifted(logits[k], left) + other;
     QUADRILLE_ADD_TERM(x);
   }
 }
@@ -63,7 +68,7 @@ void add_each(const std::int16_t* __restrict logits, int left,
               const std::uint32_t* __restrict table, std::int32_t* __restrict octaves,
               std::uint64_t* __restrict sums) {
   for (std::size_t k = 0; k < lines; ++k) {
-    const std::int32_t x = (std::int32_t{logits[k]} << left) + others[k];
+    const std::int32_t x = shifted(logits[k], left) + others[k];
     QUADRILLE_ADD_TERM(x);
   }
 }
@@ -73,7 +78,7 @@ void add_wide(const std::int16_t* logits, int left, const std::int32_t* others, 
               std::size_t copies, const std::uint32_t* table, std::int32_t* octaves,
               std::uint64_t* sums) {
   for (std::size_t k = 0; k < lines; ++k) {
-    const std::int64_t x = (std::int64_t{logits[k]} << left) + others[k % copies];
+    const std::int64_t x = std::int64_t{shifted(logits[k], left)} + others[k % copies];
     QUADRILLE_ADD_TERM(x);
   }
 }

@@ -239,7 +239,9 @@ class StreamedBody final : public SinkhornCommandBody {
         output_(config, operation, 1),
         pass_at_(cycle) {
     rows_.scalings.resize(static_cast<std::size_t>(operation.rows));
+    rows_.next.resize(rows_.scalings.size());
     columns_.scalings.resize(static_cast<std::size_t>(operation.columns));
+    columns_.next.resize(columns_.scalings.size());
     columns_.target = operation.column_target;
     begin_pass();
   }
@@ -299,7 +301,6 @@ class StreamedBody final : public SinkhornCommandBody {
     sum_rows_ = progress_.sums(SinkhornSide::kRows);
     sum_columns_ = progress_.sums(SinkhornSide::kColumns);
     for (StreamedSide* side : {&rows_, &columns_}) {
-      side->next = side->scalings;
       side->residual = 0;
       side->clamped = 0;
     }
@@ -389,6 +390,7 @@ class StreamedBody final : public SinkhornCommandBody {
     const bool damped = operation_.update == model::SinkhornUpdate::kDamped;
     for (int k = 0; k < count; ++k) {
       const auto line = static_cast<std::size_t>(first + k);
+      side.next[line] = side.scalings[line];
       if (sums.sums[static_cast<std::size_t>(k)] == 0) continue;  // Sees nothing.
       const SolvedLine solved = solve_line(sums.logarithm(static_cast<std::size_t>(k)), side.target,
                                            side.scalings[line], damped);
@@ -402,10 +404,9 @@ class StreamedBody final : public SinkhornCommandBody {
     if (sum_columns_) drain(column_sums_, operation_.columns, 0, columns_);
     progress_.begin();
     if (progress_.measured(0, {rows_.residual, columns_.residual})) {
-      for (StreamedSide* side : {&rows_, &columns_}) {
-        side->scalings = side->next;
-        saturated_ += side->clamped;
-      }
+      if (sum_rows_) rows_.scalings = rows_.next;
+      if (sum_columns_) columns_.scalings = columns_.next;
+      saturated_ += rows_.clamped + columns_.clamped;
     }
     pass_at_ = drained_at_ + kTiming.sweep_latency;
     ended_ = progress_.done();

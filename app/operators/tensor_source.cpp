@@ -1,0 +1,41 @@
+#include "app/operators/tensor_source.h"
+
+#include "app/files/hash.h"
+#include "app/files/suggest.h"
+#include "app/workload/random_data.h"
+#include "model/errors.h"
+
+namespace quadrille::app {
+
+std::string FileTensors::place(const std::string& name) const {
+  return "tensor " + in_quotes(name);
+}
+
+std::vector<std::string> ShapedTensors::names() const {
+  std::vector<std::string> names;
+  for (const auto& entry : shapes_) names.push_back(entry.first);
+  return names;
+}
+
+std::string ShapedTensors::place(const std::string& name) const {
+  return "shapes." + printable(name);
+}
+
+const Shape& ShapedTensors::shape(const std::string& name) const {
+  const auto found = shapes_.find(name);
+  if (found == shapes_.end())
+    throw InputError(path_, place(name), "missing" + did_you_mean(name, names()));
+  return found->second;
+}
+
+std::vector<double> ShapedTensors::read_f64(const std::string& name) const {
+  if (!random_) throw InvariantError("tensor " + name + " has a shape and no values");
+  RandomData data(random_->seed ^ fnv1a_64(name));
+  return data.normal(static_cast<std::size_t>(element_count(shape(name))), random_->deviation);
+}
+
+std::vector<std::int64_t> ShapedTensors::read_i64(const std::string& name) const {
+  throw InvariantError("tensor " + name + " holds no integers");
+}
+
+}  // namespace quadrille::app
