@@ -106,7 +106,7 @@ ChipJob job_of(const Plan& plan, const Data& data, const Way& way, const hw::Chi
     job.expected = {counts.macs_static, counts.macs_dynamic};
   } else {
     job.mapping = hw::map_damf_attend(chip, plan.tokens, plan.width, settings, rule);
-    job.expected.macs_dynamic =
+    job.expected->macs_dynamic =
         model::damf_counts({plan.tokens, plan.width, 1}, settings).macs_dynamic();
   }
   std::vector<std::int64_t> pairs;

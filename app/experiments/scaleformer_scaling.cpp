@@ -60,7 +60,7 @@ ChipJob softmax_job(const hw::ChipConfig& chip, const ScalingPlan& plan, int tok
   const model::SoftmaxShape shape{tokens, tokens, plan.width, plan.value_width, causal};
   ChipJob job;
   job.mapping = hw::map_softmax(chip, shape, {}, false);
-  job.expected.macs_dynamic =
+  job.expected->macs_dynamic =
       model::visible_pairs(tokens, causal) * (plan.width + plan.value_width);
   return job;
 }

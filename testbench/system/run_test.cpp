@@ -8,6 +8,7 @@
 
 #include "app/files/safetensors.h"
 #include "testbench/common/expect_bad_input.h"
+#include "testbench/common/expect_schema.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -68,7 +69,7 @@ class Run : public testing::Test {
   TemporaryFolder folder_;
 };
 
-const char* const kEngines[] = {"cim", "softmax", "damf", "vector"};
+const char* const kEngines[] = {"cim", "softmax", "damf", "sinkhorn", "linear", "vector"};
 
 void expect_measures(const json& measures) {
   for (const char* kind : {"static", "dynamic", "wasted"})
@@ -98,36 +99,6 @@ void expect_measures(const json& measures) {
     long stalled = 0;
     for (const auto& cause : measures.at("stalls").at(name)) stalled += cause.get<long>();
     EXPECT_EQ(stalled, engine.at("stalled_cycles").get<long>()) << name;
-  }
-}
-
-/// As much of JSON Schema as docs/summary.schema.json uses.
-void expect_schema(const json& schema, const json& value, const std::string& place) {
-  SCOPED_TRACE(place);
-  const json types = schema.at("type").is_array() ? schema.at("type") : json({schema.at("type")});
-  bool fits = false;
-  for (const std::string type : types) {
-    fits = fits || (type == "object" && value.is_object()) ||
-           (type == "array" && value.is_array()) || (type == "string" && value.is_string()) ||
-           (type == "number" && value.is_number()) ||
-           (type == "integer" && value.is_number_integer()) ||
-           (type == "boolean" && value.is_boolean()) || (type == "null" && value.is_null());
-  }
-  EXPECT_TRUE(fits) << value;
-  EXPECT_EQ(value, schema.value("const", value));
-  if (value.is_array()) {
-    for (const json& item : value) expect_schema(schema.at("items"), item, place + "[]");
-  }
-  if (!value.is_object()) return;
-  for (const std::string name : schema.value("required", json::array()))
-    EXPECT_TRUE(value.contains(name)) << name;
-  for (const auto& [name, item] : value.items()) {
-    if (schema.contains("properties") && schema.at("properties").contains(name)) {
-      expect_schema(schema.at("properties").at(name), item, place + "." + name);
-    } else {
-      ASSERT_TRUE(schema.at("additionalProperties").is_object()) << name;
-      expect_schema(schema.at("additionalProperties"), item, place + "." + name);
-    }
   }
 }
 
