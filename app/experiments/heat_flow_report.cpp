@@ -92,10 +92,11 @@ std::string distance_plot(const HeatFlowPlan& plan, const HeatFlowResults& resul
   plot.y = {"W2 to the exact flow", AxisScale::kLog10, std::nullopt, std::nullopt};
   plot.series.push_back(
       distance_series(fmt::format("float, n = {}", plan.exact.particles), results.exact.steps));
-  plot.series.push_back(distance_series(fmt::format("float, n = {}", plan.integer.particles),
-                                        results.exact_small.steps));
   plot.series.push_back(distance_series(fmt::format("fixed, n = {}", plan.integer.particles),
                                         figures_of(results.fixed)));
+  plot.series.push_back(distance_series(fmt::format("float, n = {}", plan.integer.particles),
+                                        results.exact_small.steps));
+  plot.series.back().dashed = true;
   // Every tenth step of the chip's as markers on the line of fixed.
   PlotSeries chip = distance_series("systemc (chip)", figures_of(results.systemc));
   PlotSeries markers = chip;
@@ -186,6 +187,20 @@ void put_levels(Text to, const HeatFlowPlan& plan, const HeatFlowResults& result
                  1e-6 * cost.total_pj() / static_cast<double>(results.costs.size()));
 }
 
+/// A line per word length: its levels side by side.
+void put_word_lengths(Text to, const std::vector<WordLength>& runs) {
+  fmt::format_to(to, "\n  {:<20}", "fraction bits");
+  for (std::size_t i = 0; i < runs.size() && runs[i].bits == runs[0].bits; ++i)
+    fmt::format_to(to, "{:>44}", fmt::format("{}, n = {}", runs[i].level, runs[i].particles));
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (i == 0 || runs[i].bits != runs[i - 1].bits) fmt::format_to(to, "\n  {:<20}", runs[i].bits);
+    fmt::format_to(to, "{:>10.4f}{:>34}", runs[i].w2,
+                   fmt::format("{}no move in {:.0f} % of steps", runs[i].stalls() ? "stalls, " : "",
+                               100 * runs[i].stalled_share));
+  }
+  fmt::format_to(to, "\n\n  no move: the median particle's; stalls: not in the last step either\n");
+}
+
 std::string text_of(const HeatFlowPlan& plan, const HeatFlowResults& results, bool equal) {
   std::string text =
       fmt::format("Heat flow, epsilon = {:g}, t = {:g}, W2 to the exact flow at the end\n\n",
@@ -206,12 +221,7 @@ std::string text_of(const HeatFlowPlan& plan, const HeatFlowResults& results, bo
                      run.flow.steps.back().w2, largest_residual(run.flow.steps));
     }
   }
-  fmt::format_to(to, "\n  {:<20}{:>10}{:>15}{:>10}{:>22}\n", "word length", "particles",
-                 "fraction bits", "W2", "median move is zero");
-  for (const WordLength& run : results.word_lengths) {
-    fmt::format_to(to, "  {:<20}{:>10}{:>15}{:>10.4f}{:>16.0f} %{}\n", run.level, run.particles,
-                   run.bits, run.w2, 100 * run.stalled_share, run.stalls() ? "  stalls" : "");
-  }
+  put_word_lengths(to, results.word_lengths);
   return text;
 }
 

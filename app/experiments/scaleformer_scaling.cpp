@@ -35,6 +35,8 @@ ScalingPlan read_plan(const YamlNode& workload, const ExperimentSetup& setup) {
       workload.integer("largest_log2", plan.least_log2 + 1, 20, plan.largest_log2));
   plan.fitted_doublings =
       static_cast<int>(workload.integer("fitted_doublings", 1, 20, plan.fitted_doublings));
+  plan.fitted_doublings_quadratic = static_cast<int>(
+      workload.integer("fitted_doublings_quadratic", 1, 20, plan.fitted_doublings_quadratic));
   if (const auto areas = workload.optional_child("areas")) {
     plan.linear_lanes = read_counts(*areas, "linear_lanes", 1 << 16);
     plan.cim_macros = read_counts(*areas, "cim_macros", 1 << 16);
@@ -116,15 +118,14 @@ ScalingCurve measure_curve(const ExperimentSetup& setup, const ScalingPlan& plan
     progress.show(fmt::format("scaling: {}, 2^{} tokens", variant.title, log2));
     curve.points.push_back(measure(setup, plan, variant, std::int64_t{1} << log2));
   }
-  curve.fit = fit(curve, plan.fitted_doublings,
-                  [](const RunCost& cost) { return static_cast<double>(cost.cycles); });
-  curve.energy_fit =
-      fit(curve, plan.fitted_doublings, [](const RunCost& cost) { return cost.total_pj(); });
+  const int doublings = variant.linear ? plan.fitted_doublings : plan.fitted_doublings_quadratic;
+  curve.fit =
+      fit(curve, doublings, [](const RunCost& cost) { return static_cast<double>(cost.cycles); });
+  curve.energy_fit = fit(curve, doublings, [](const RunCost& cost) { return cost.total_pj(); });
   return curve;
 }
 
-/// The crossovers of a chip that differs in its lanes and macros. None where the
-/// chip is impossible.
+/// The crossovers of a chip that differs in its lanes and macros.
 AreaPoint measure_areas(const ExperimentSetup& setup, const ScalingPlan& plan, int lanes,
                         int macros, Progress& progress) {
   ExperimentSetup other = setup;
@@ -194,11 +195,10 @@ ExperimentReport run_scaleformer_scaling(const YamlNode& workload, const Experim
   ScalingPlan reach = plan;
   reach.largest_log2 = std::min(plan.largest_log2, 12);
   if (reach.largest_log2 > reach.least_log2) {
-    for (const int lanes : plan.linear_lanes)
-      results.areas.push_back(measure_areas(setup, reach, lanes, setup.chip.cim.macros, progress));
-    for (const int macros : plan.cim_macros)
-      results.areas.push_back(
-          measure_areas(setup, reach, setup.chip.linear.lanes, macros, progress));
+    for (const int lanes : plan.linear_lanes) {
+      for (const int macros : plan.cim_macros)
+        results.areas.push_back(measure_areas(setup, reach, lanes, macros, progress));
+    }
   }
   progress.clear();
   return scaling_report(plan, results, setup);

@@ -17,6 +17,7 @@ struct ScalingPlan {
   int least_log2 = 6;
   int largest_log2 = 17;
   int fitted_doublings = 6;                   ///< The last ones, for the slope.
+  int fitted_doublings_quadratic = 2;         ///< Of the softmax curves, and to draw them on.
   std::vector<int> linear_lanes, cim_macros;  ///< Chips of the crossover study.
 };
 

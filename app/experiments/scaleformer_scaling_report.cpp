@@ -108,17 +108,24 @@ std::string crossover_plot(const std::vector<AreaPoint>& areas) {
   plot.x = {"area of the linear engine over area of the CIM bank", AxisScale::kLog10, std::nullopt,
             std::nullopt};
   plot.y = {"crossover (tokens)", AxisScale::kLog2, std::nullopt, std::nullopt};
+  std::vector<int> lanes;
+  for (const AreaPoint& point : areas) {
+    if (lanes.empty() || lanes.back() != point.linear_lanes) lanes.push_back(point.linear_lanes);
+  }
   for (const bool causal : {false, true}) {
-    PlotSeries series;
-    series.name = causal ? "causal" : "all keys";
-    series.line = false;
-    for (const AreaPoint& point : areas) {
-      const Crossover& crossover = causal ? point.causal_crossover : point.crossover;
-      if (!crossover.tokens) continue;
-      series.x.push_back(point.area_ratio());
-      series.y.push_back(*crossover.tokens);
+    for (std::size_t i = 0; i < lanes.size(); ++i) {
+      PlotSeries series;
+      series.name = fmt::format("{} lanes{}", lanes[i], causal ? ", causal" : "");
+      series.dashed = causal;
+      series.style = static_cast<int>(i);
+      for (const AreaPoint& point : areas) {
+        const Crossover& crossover = causal ? point.causal_crossover : point.crossover;
+        if (point.linear_lanes != lanes[i] || !crossover.tokens) continue;
+        series.x.push_back(point.area_ratio());
+        series.y.push_back(*crossover.tokens);
+      }
+      plot.series.push_back(std::move(series));
     }
-    plot.series.push_back(std::move(series));
   }
   return plot_svg(plot);
 }
@@ -211,8 +218,8 @@ std::string text_of(const ScalingPlan& plan, const ScalingResults& results, cons
   put_cycles(to, results.curves);
   fmt::format_to(to,
                  "\n  slope of log2 cycles (and energy) over log2 tokens, least squares over the"
-                 " last {} doublings that ran\n",
-                 plan.fitted_doublings);
+                 " last {} doublings that ran (softmax: {})\n",
+                 plan.fitted_doublings, plan.fitted_doublings_quadratic);
   for (const ScalingCurve& curve : results.curves) {
     if (curve.variant.linear && curve.fit)
       fmt::format_to(to, "  goal {:.2f} +- {:.2f}: {:<27}{:.4f}  {}\n", kGoalSlope,

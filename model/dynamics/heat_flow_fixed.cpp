@@ -150,6 +150,8 @@ std::string first_difference(const IntegerHeatFlow& a, const IntegerHeatFlow& b)
                                           compare("out", x.out_q, y.out_q)}) {
       if (!difference.empty()) return difference;
     }
+    const std::string difference = compare("saturated", {x.saturated}, {y.saturated});
+    if (!difference.empty()) return difference;
   }
   return a.positions == b.positions ? "" : "positions at the end";
 }

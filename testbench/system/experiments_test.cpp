@@ -1,0 +1,389 @@
+// Question: does each of the documents' experiments write what it promises, and do
+// its figures agree with each other and with what can be computed beside them?
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "app/experiments/heat_flow.h"
+#include "app/experiments/scaleformer_scaling.h"
+#include "testbench/common/expect_bad_input.h"
+
+namespace quadrille::testbench {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::UnorderedElementsAre;
+
+const char* const kHeatFlow =
+    "name: tiny\n"
+    "kind: heat-flow\n"
+    "epsilon: 0.1\n"
+    "end_time: 0.5\n"
+    "updates: 8\n"
+    "particles: 40\n"
+    "epsilons: [0.25]\n"
+    "integer:\n"
+    "  particles: 20\n"
+    "  position_fraction_bits: 12\n"
+    "  logit_fraction_bits: 10\n"
+    "word_lengths:\n"
+    "  least_fraction_bits: 2\n"
+    "  largest_fraction_bits: 10\n";
+
+const char* const kGeometry =
+    "name: tiny\n"
+    "kind: sinkformer-geometry\n"
+    "tokens: 24\n"
+    "seed: 3\n"
+    "time_step: 0.02\n"
+    "map_steps: 100\n";
+
+const char* const kScaling =
+    "name: tiny\n"
+    "kind: scaleformer-scaling\n"
+    "width: 16\n"
+    "value_width: 16\n"
+    "horizon: 4\n"
+    "least_log2: 2\n"
+    "largest_log2: 10\n"
+    "fitted_doublings: 4\n"
+    "areas:\n"
+    "  linear_lanes: [2, 4]\n"
+    "  cim_macros: [16]\n";
+
+const char* const kDamf =
+    "name: tiny\n"
+    "kind: damf-comparison\n"
+    "tokens: 24\n"
+    "head_width: 8\n"
+    "causal: false\n"
+    "seed: 5\n";
+
+/// Rows of a CSV file by column name. No field of these has a comma but the last.
+std::vector<std::map<std::string, std::string>> rows_of(const std::string& csv) {
+  std::istringstream lines(csv);
+  std::string line;
+  std::getline(lines, line);
+  const auto fields = [](const std::string& text, std::size_t most) {
+    std::vector<std::string> result;
+    std::size_t at = 0;
+    while (result.size() + 1 < most && text.find(',', at) != std::string::npos) {
+      const std::size_t comma = text.find(',', at);
+      result.push_back(text.substr(at, comma - at));
+      at = comma + 1;
+    }
+    result.push_back(text.substr(at));
+    return result;
+  };
+  const std::vector<std::string> names = fields(line, 1000);
+  std::vector<std::map<std::string, std::string>> rows;
+  while (std::getline(lines, line)) {
+    const std::vector<std::string> values = fields(line, names.size());
+    EXPECT_EQ(values.size(), names.size()) << line;
+    rows.emplace_back();
+    for (std::size_t i = 0; i < names.size(); ++i) rows.back()[names[i]] = values[i];
+  }
+  return rows;
+}
+
+class Experiments : public testing::Test {
+ protected:
+  std::string out(const std::string& name = "out") const { return folder_.file(name); }
+
+  ProgramRun run(const std::string& text, const std::vector<std::string>& more = {},
+                 const std::string& folder = "out", const std::string& chip = "small") {
+    std::vector<std::string> arguments = {
+        "run", "-w", folder_.write("workload.yaml", text), "-c", chip, "-o", out(folder)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments);
+  }
+
+  json figures(const std::string& text, const std::vector<std::string>& more = {}) {
+    const ProgramRun made = run(text, more);
+    EXPECT_EQ(made.exit_code, 0) << made.err;
+    EXPECT_EQ(made.err, "");
+    const json summary = json::parse(file("summary.json"));
+    EXPECT_EQ(summary.at("schema_version"), 1);
+    EXPECT_EQ(summary.at("workload"), "tiny");
+    EXPECT_EQ(summary.at("chip"), "small");
+    EXPECT_EQ(summary.at("inputs").size(), 3U);
+    return summary.at("figures");
+  }
+
+  std::string file(const std::string& name) const {
+    return TemporaryFolder::read(out() + "/" + name);
+  }
+
+  std::vector<std::string> files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(out()))
+      names.push_back(entry.path().filename().string());
+    return names;
+  }
+
+  /// Exit code 2, one line with `parts`, and no output folder.
+  void refuse(const std::string& text, const std::vector<std::string>& parts,
+              const std::vector<std::string>& more = {}, const std::string& chip = "small") {
+    std::vector<std::string> arguments = {
+        "run", "-w", folder_.write("workload.yaml", text), "-c", chip, "-o", out("refused")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    expect_bad_input(arguments, parts);
+    EXPECT_FALSE(fs::exists(out("refused")));
+  }
+
+  static std::string replaced(std::string text, const std::string& from, const std::string& to) {
+    const std::size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return text.replace(at, from.size(), to);
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(Experiments, HeatFlowRunsTheSameTrajectoryOnTheChip) {
+  const json found = figures(kHeatFlow);
+  EXPECT_THAT(files(),
+              UnorderedElementsAre("summary.json", "heat_flow.csv", "budgets.csv",
+                                   "word_lengths.csv", "heat_flow.svg", "word_lengths.svg"));
+  model::HeatFlowSettings exact;
+  exact.particles = 40;
+  exact.epsilon = 0.1;
+  exact.end_time = 0.5;
+  exact.half_steps = 8;
+  EXPECT_DOUBLE_EQ(found.at("float").at("w2"), model::heat_flow_float(exact).steps.back().w2);
+  EXPECT_EQ(found.at("fixed").at("w2"), found.at("systemc").at("w2"));
+  EXPECT_EQ(found.at("fixed").at("saturated_last_step"),
+            found.at("systemc").at("saturated_last_step"));
+  std::map<std::string, std::vector<std::map<std::string, std::string>>> levels;
+  for (const auto& row : rows_of(file("heat_flow.csv"))) {
+    if (row.at("particles") == "20") levels[row.at("level")].push_back(row);
+  }
+  ASSERT_EQ(levels["fixed"].size(), 5U);
+  ASSERT_EQ(levels["systemc"].size(), 5U);
+  for (std::size_t k = 0; k < 5; ++k) {
+    for (const char* column : {"time", "w2", "residual", "saturated"})
+      EXPECT_EQ(levels["fixed"][k].at(column), levels["systemc"][k].at(column)) << column;
+    EXPECT_GT(std::stol(levels["systemc"][k].at("cycles")), 0);
+    // K times one column of V.
+    EXPECT_EQ(levels["systemc"][k].at("macs_dynamic"), "400");
+    EXPECT_GT(std::stod(levels["systemc"][k].at("energy_dynamic_pj")), 0.0);
+  }
+}
+
+TEST_F(Experiments, HeatFlowStudiesWordLengths) {
+  const json found = figures(kHeatFlow);
+  // eps/2 |score| = 0.05 |score| rounds to nothing on a grid of 2^-2 up to
+  // |score| = 2.5; at 10 bits only a score below 0.01 does.
+  for (const json& row : found.at("word_lengths")) {
+    if (row.at("fraction_bits") == 2) EXPECT_TRUE(row.at("stalls"));
+    if (row.at("fraction_bits") == 10) EXPECT_FALSE(row.at("stalls"));
+  }
+  EXPECT_EQ(found.at("word_lengths").size(), 2U * 9U);
+}
+
+TEST_F(Experiments, HeatFlowNeedsNoBudgets) {
+  const json found = figures(std::string(kHeatFlow) + "budgets: false\n");
+  EXPECT_FALSE(found.contains("converged"));
+  EXPECT_THAT(file("budgets.csv"), testing::Not(HasSubstr("cold")));
+}
+
+TEST_F(Experiments, ADifferenceIsReportedNotHidden) {
+  app::HeatFlowPlan plan;
+  app::HeatFlowResults results;
+  const model::IntegerHeatFlowSettings settings = [] {
+    model::IntegerHeatFlowSettings made;
+    made.particles = 8;
+    made.epsilon = made.end_time = 0.5;
+    return made;
+  }();
+  plan.integer = settings;
+  results.exact = results.exact_small = model::heat_flow_float({});
+  results.fixed = model::heat_flow_integer(settings, model::fixed_heat_flow_unit(settings));
+  results.systemc = results.fixed;
+  results.costs.resize(results.fixed.steps.size());
+  EXPECT_FALSE(app::heat_flow_report(plan, results, "").difference);
+  const app::ExperimentReport report = app::heat_flow_report(plan, results, "step 1, f[0]");
+  EXPECT_EQ(report.difference, "step 1, f[0]");
+  EXPECT_THAT(report.text, testing::Not(HasSubstr("equals fixed")));
+}
+
+TEST_F(Experiments, GeometryHoldsTheTableWhereItIsATheorem) {
+  const json found = figures(kGeometry);
+  EXPECT_THAT(files(), UnorderedElementsAre("summary.json", "geometry.csv", "positions.csv",
+                                            "geometry_identity.svg", "geometry_hyperplanes.svg",
+                                            "geometry_paranormal.svg", "geometry_negative.svg"));
+  EXPECT_EQ(found.at("rows").size(), 4U);
+  for (const auto& [name, row] : found.at("rows").items())
+    EXPECT_TRUE(row.at("rescaled_softmax_claim_holds")) << name;
+  EXPECT_TRUE(found.at("rows").at("identity").at("fixed_epsilon_map_consensus"));
+  EXPECT_EQ(rows_of(file("positions.csv")).size(), 24U * (2 + 3 + 3 + 2));
+  EXPECT_NE(figures(kGeometry, {"--seed", "9"}), found);
+}
+
+TEST_F(Experiments, ScalingMeasuresFitsAndRecordsRefusals) {
+  const json found = figures(kScaling);
+  EXPECT_THAT(files(), UnorderedElementsAre("summary.json", "scaling.csv", "cycles.svg",
+                                            "energy.svg", "crossover.csv", "crossover.svg"));
+  std::map<std::string, std::map<int, double>> cycles;
+  int refused = 0;
+  for (const auto& row : rows_of(file("scaling.csv"))) {
+    if (row.at("ran") == "true") {
+      cycles[row.at("variant")][std::stoi(row.at("tokens"))] = std::stod(row.at("cycles"));
+    } else {
+      ++refused;
+      EXPECT_THAT(row.at("reason"), HasSubstr("small.yaml: softmax.max_keys: expected"));
+    }
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_THAT(file("cycles.svg"), HasSubstr("stroke-dasharray"));
+  ASSERT_EQ(cycles.size(), 6U);
+  for (const auto& [variant, at] : cycles) {
+    if (variant.rfind("linear", 0) != 0) continue;
+    ASSERT_EQ(at.size(), 9U);
+    // Five points with equal steps: the slope is a weighted mean of differences.
+    const double slope =
+        (2.0 * std::log2(at.at(1024) / at.at(64)) + std::log2(at.at(512) / at.at(128))) / 10.0;
+    EXPECT_NEAR(found.at("variants").at(variant).at("cycles_slope"), slope, 1e-9) << variant;
+  }
+  // Masked by the same mask, linear wins from the first length where it is faster.
+  for (const auto& [name, slow, fast] :
+       {std::tuple{"crossover", "softmax", "linear"},
+        std::tuple{"causal_crossover", "softmax_causal", "linear_causal"}}) {
+    int first = 0;
+    for (const auto& [tokens, value] : cycles[slow]) {
+      if (first == 0 && cycles[fast][tokens] <= value) first = tokens;
+    }
+    const json crossover = found.at(name).at("tokens");
+    if (first == 0) {
+      EXPECT_TRUE(crossover.is_null());
+      continue;
+    }
+    EXPECT_LE(crossover.get<double>(), first);
+    EXPECT_GE(crossover.get<double>(),
+              found.at(name).at("faster_from_the_start") ? first : first / 2);
+  }
+  EXPECT_EQ(rows_of(file("crossover.csv")).size(), 2U);
+}
+
+TEST_F(Experiments, CrossoverInterpolatesInLogarithms) {
+  const auto curve = [](const std::vector<std::int64_t>& cycles) {
+    app::ScalingCurve made;
+    for (std::size_t i = 0; i < cycles.size(); ++i) {
+      app::ScalingPoint point;
+      point.tokens = std::int64_t{8} << i;
+      if (cycles[i] > 0) {
+        point.cost.emplace();
+        point.cost->cycles = cycles[i];
+      }
+      made.points.push_back(point);
+    }
+    return made;
+  };
+  // Quadratic 4^i over linear 2^i * 8: equal at i = 3, and half way at i = 2.5.
+  EXPECT_DOUBLE_EQ(*app::crossover_of(curve({1, 4, 16, 64}), curve({8, 16, 32, 64})).tokens, 64.0);
+  EXPECT_DOUBLE_EQ(*app::crossover_of(curve({1, 4, 16, 64}), curve({4, 8, 32, 32})).tokens,
+                   8.0 * std::exp2(2.5));
+  EXPECT_TRUE(app::crossover_of(curve({9, 99}), curve({8, 16})).from_the_start);
+  EXPECT_FALSE(app::crossover_of(curve({1, 4, 0, 0}), curve({8, 16, 32, 64})).tokens);
+}
+
+TEST_F(Experiments, FittedLineIsTheLeastSquaresLine) {
+  const app::Line line = app::fitted_line({0, 1, 2, 3}, {1, 3, 5, 7});
+  EXPECT_DOUBLE_EQ(line.slope, 2.0);
+  EXPECT_DOUBLE_EQ(line.intercept, 1.0);
+  // By hand: mean 1 and 4/3, slope ((-1)(-4/3) + 1 (8/3)) / 2 = 2.
+  const app::Line other = app::fitted_line({0, 1, 2}, {0, 0, 4});
+  EXPECT_DOUBLE_EQ(other.slope, 2.0);
+  EXPECT_NEAR(other.intercept, -2.0 / 3.0, 1e-15);
+}
+
+TEST_F(Experiments, DamfCountsWhatEachWayMustDo) {
+  for (const bool causal : {false, true}) {
+    const json found = figures(causal ? replaced(kDamf, "causal: false", "causal: true") : kDamf);
+    EXPECT_THAT(files(), UnorderedElementsAre("summary.json", "damf.csv", "damf_cycles.svg",
+                                              "damf_energy.svg"));
+    const json& ways = found.at("ways");
+    ASSERT_EQ(ways.size(), 4U);
+    const long pairs = causal ? 24 * 25 / 2 : 24 * 24;
+    EXPECT_EQ(ways.at("maclaurin").at("macs").at("dynamic"), pairs * (1 + 8));
+    EXPECT_EQ(ways.at("shift").at("macs").at("dynamic"), pairs);
+    // t V and the two-term readout; on the linear engine a chunk's own pairs besides.
+    EXPECT_EQ(ways.at("collapsed").at("macs").at("dynamic"), 3 * 24 * 8);
+    if (!causal) EXPECT_EQ(ways.at("collapsed_linear").at("macs").at("dynamic"), 3 * 24 * 8);
+    // The collapsed forms are formula (13) in the same integers.
+    for (const char* way : {"collapsed", "collapsed_linear"})
+      EXPECT_EQ(ways.at(way).at("error"), ways.at("maclaurin").at("error"));
+    EXPECT_LT(ways.at("shift").at("error").at("sqnr_db"),
+              ways.at("maclaurin").at("error").at("sqnr_db"));
+    // Codes of 8 bits: about 6 dB each, less what a sum of them loses.
+    EXPECT_GT(ways.at("maclaurin").at("error").at("sqnr_db").get<double>(), 25.0);
+  }
+  EXPECT_NE(figures(kDamf, {"--seed", "6"}).at("ways").at("shift").at("error"),
+            figures(kDamf).at("ways").at("shift").at("error"));
+}
+
+TEST_F(Experiments, SameInputsSameBytes) {
+  for (const char* text : {kHeatFlow, kGeometry, kScaling, kDamf}) {
+    for (const char* name : {"a", "b"}) EXPECT_EQ(run(text, {}, name).exit_code, 0);
+    for (const auto& entry : fs::directory_iterator(out("a"))) {
+      const std::string name = entry.path().filename().string();
+      EXPECT_EQ(TemporaryFolder::read(entry.path().string()),
+                TemporaryFolder::read(out("b") + "/" + name))
+          << name;
+    }
+  }
+}
+
+// Beat timing: the same values, and cycles that tile timing is a little below of.
+TEST_F(Experiments, BeatTimingHasTheSameValues) {
+  const json tile = figures(kDamf);
+  const json beat = figures(kDamf, {"--timing", "beat"});
+  for (const auto& [name, way] : tile.at("ways").items()) {
+    EXPECT_EQ(way.at("error"), beat.at("ways").at(name).at("error"));
+    EXPECT_EQ(way.at("macs"), beat.at("ways").at(name).at("macs"));
+  }
+  EXPECT_EQ(figures(kHeatFlow).at("systemc").at("w2"),
+            figures(kHeatFlow, {"--timing", "beat"}).at("systemc").at("w2"));
+}
+
+TEST_F(Experiments, RefusesWorkloadsAtFault) {
+  for (const char* text : {kHeatFlow, kGeometry, kScaling, kDamf}) {
+    refuse(std::string(text) + "colour: blue\n",
+           {"workload.yaml", "unknown key 'colour', expected"});
+    refuse(text, {"--no-data"}, {"--no-data"});
+    refuse(text, {"--impl"}, {"--impl", "damf=rtl"});
+  }
+  refuse(replaced(kHeatFlow, "updates: 8", "updates: 0"), {"updates", "expected"});
+  refuse(replaced(kHeatFlow, "epsilon: 0.1", "epsilon: cold"), {"epsilon", "expected a number"});
+  refuse(replaced(kHeatFlow, "position_fraction_bits: 12", "position_fraction_bits: 17"),
+         {"integer.position_fraction_bits", "1..16"});
+  refuse(replaced(kHeatFlow, "least_fraction_bits: 2", "least_fraction_bits: 11"),
+         {"word_lengths.largest_fraction_bits", "11..16"});
+  refuse(replaced(kGeometry, "tokens: 24", "tokens: 4"), {"tokens", "8..200"});
+  refuse(replaced(kScaling, "largest_log2: 10", "largest_log2: 2"), {"largest_log2", "3..20"});
+  refuse(replaced(kScaling, "linear_lanes: [2, 4]", "linear_lanes: [3]"),
+         {"areas.linear_lanes 3", "linear.lanes"});
+  refuse(replaced(kDamf, "tokens: 24", "tokens: 0"), {"tokens", "1..65536"});
+  for (const char* text : {kHeatFlow, kScaling})
+    refuse(text, {"--seed", "draws no numbers"}, {"--seed", "3"});
+}
+
+TEST_F(Experiments, RefusesWhatDoesNotFitTheChip) {
+  refuse(replaced(kHeatFlow, "  particles: 20", "  particles: 3000"),
+         {"small.yaml: sinkhorn.max_lines: expected at least 3000"});
+  refuse(replaced(kDamf, "tokens: 24", "tokens: 60000"), {"small.yaml: damf.max_tokens"});
+}
+
+TEST_F(Experiments, AnUnknownKindNamesTheKindsThatExist) {
+  refuse(replaced(kDamf, "damf-comparison", "damf-comparisons"), {"kind", "damf-comparison"});
+}
+
+}  // namespace
+}  // namespace quadrille::testbench
