@@ -40,6 +40,7 @@ ExperimentReport run_damf_three_ways(const YamlNode& workload, const ExperimentS
 
 /// Null: not the kind of an experiment.
 Experiment find_experiment(const std::string& kind);
+std::vector<std::string> experiment_kinds();
 
 // --- Pieces that the experiments share ------------------------------------------
 

@@ -60,8 +60,8 @@ ChipJob softmax_job(const hw::ChipConfig& chip, const ScalingPlan& plan, int tok
   const model::SoftmaxShape shape{tokens, tokens, plan.width, plan.value_width, causal};
   ChipJob job;
   job.mapping = hw::map_softmax(chip, shape, {}, false);
-  job.expected->macs_dynamic =
-      model::visible_pairs(tokens, causal) * (plan.width + plan.value_width);
+  job.expected =
+      hw::ExpectedWork{0, model::visible_pairs(tokens, causal) * (plan.width + plan.value_width)};
   return job;
 }
 
@@ -74,7 +74,7 @@ ChipJob linear_job(const hw::ChipConfig& chip, const ScalingPlan& plan, int toke
   job.mapping = hw::map_linear(chip, problem);
   const model::LinearCounts counts =
       model::linear_counts(problem.shape, chip.linear.chunk_tokens, chip.linear.lanes);
-  job.expected = {counts.macs_static, counts.macs_dynamic};
+  job.expected = hw::ExpectedWork{counts.macs_static, counts.macs_dynamic};
   return job;
 }
 
