@@ -59,7 +59,7 @@ int run_experiment(Experiment experiment, const RunOptions& options, const std::
   if (options.timing == "beat") setup.chip.timing = hw::Timing::kBeat;
   if (options.timing == "tile") setup.chip.timing = hw::Timing::kTile;
   if (options.seed) setup.seed = static_cast<std::uint64_t>(*options.seed);
-  const std::string chip_name = setup.chip.name;
+  setup.chip_name = setup.chip.name;
   setup.chip.name = chip;
 
   OutputFolder folder(options.output);
@@ -75,7 +75,7 @@ int run_experiment(Experiment experiment, const RunOptions& options, const std::
   summary["version"] = version();
   summary["workload"] = root.text("name");
   summary["kind"] = kind;
-  summary["chip"] = chip_name;
+  summary["chip"] = setup.chip_name;
   summary["technology"] = setup.chip.technology;
   summary["timing"] = word_of(kTimingChoices, setup.chip.timing);
   summary["inputs"] = {input_json("workload", workload), input_json("chip", chip),

@@ -17,7 +17,8 @@
 namespace quadrille::app {
 
 struct ExperimentSetup {
-  hw::ChipConfig chip;  ///< Its name is the chip file's path, for messages.
+  hw::ChipConfig chip;    ///< Its name is the chip file's path, for messages.
+  std::string chip_name;  ///< Its own name, for what is written down.
   hw::Technology technology;
   std::optional<std::uint64_t> seed;  ///< Instead of the workload's.
 };

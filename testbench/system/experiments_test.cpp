@@ -243,7 +243,7 @@ TEST_F(Experiments, ScalingMeasuresFitsAndRecordsRefusals) {
       cycles[row.at("variant")][std::stoi(row.at("tokens"))] = std::stod(row.at("cycles"));
     } else {
       ++refused;
-      EXPECT_THAT(row.at("reason"), HasSubstr("small.yaml: softmax.max_keys: expected"));
+      EXPECT_THAT(row.at("reason"), HasSubstr("small: softmax.max_keys: expected"));
     }
   }
   EXPECT_GT(refused, 0);
