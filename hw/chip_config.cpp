@@ -128,7 +128,7 @@ void check_sinkhorn(const Checker& check, const ChipConfig& config) {
   check.range("sinkhorn.lanes", sinkhorn.lanes, 1, Beat::kBytes / 4);
   check.power_of_two("sinkhorn.lanes", sinkhorn.lanes);
   check.beat("sinkhorn.lanes", std::int64_t{4} * sinkhorn.lanes, word);
-  check.range("sinkhorn.max_lines", sinkhorn.max_lines, 1, kMany);
+  check.range("sinkhorn.max_lines", sinkhorn.max_lines, sinkhorn.lanes, 4096);
   // Two chunks of lanes x lanes elements for matrices that stream through.
   const std::int64_t least = std::int64_t{2} * sinkhorn.lanes * sinkhorn.lanes;
   check.range("sinkhorn.tile_elements", sinkhorn.tile_elements, least, kMany);
@@ -149,8 +149,8 @@ void check_linear(const Checker& check, const ChipConfig& config) {
   check.beat("linear.lanes", linear.lanes, config.scratchpad.word_bytes);
   check.wide_beat("linear.lanes", std::int64_t{4} * linear.lanes, config.scratchpad);
   check.range("linear.max_width", linear.max_width, 2, 4096);
-  check.range("linear.chunk_tokens", linear.chunk_tokens, 1, 1024);
-  check.range("linear.max_horizon", linear.max_horizon, 0, 4096);
+  check.range("linear.chunk_tokens", linear.chunk_tokens, 1, 256);
+  check.range("linear.max_horizon", linear.max_horizon, 0, 1024);
 }
 
 // The smallest piece of work of each engine must find room twice: operands and

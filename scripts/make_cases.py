@@ -5,7 +5,7 @@ usage: scripts/make_cases.py [DIR]
 
 Standard library only; the same script writes the same bytes. It writes
 case.yaml and input.safetensors; `quadrille regress --bless` then makes the
-goldens. Cases are small: all of them together stay below 3 MB.
+goldens. Cases are small: all of them together stay below 4 MB.
 """
 
 import json

@@ -293,9 +293,11 @@ class SinkhornMapper {
         plan.matrix_bytes(1, std::max<std::int64_t>(4, std::int64_t{4} * problem_.value_width));
     const std::int64_t granule = bench_.config.scratchpad.word_bytes / 4;
     const std::int64_t fit = plan.free_bytes() / (2 * row_bytes) / granule * granule;
-    // At least four stripes, so that the DMA stores one while the unit makes the next.
-    stripe_rows_ = std::clamp<std::int64_t>(round_up(divide_up(shape_.rows, 4), granule), granule,
-                                            std::max(granule, fit));
+    // Without V four stripes, so that the DMA stores one while the unit makes the
+    // next; with V as few as fit, since each of them takes V in anew.
+    const int wanted = problem_.value_width > 0 ? 1 : 4;
+    stripe_rows_ = std::clamp<std::int64_t>(round_up(divide_up(shape_.rows, wanted), granule),
+                                            granule, std::max(granule, fit));
     std::vector<Stripe> stripes;
     for (int i = 0; i < 2; ++i) {
       Stripe stripe;

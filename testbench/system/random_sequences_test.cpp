@@ -47,7 +47,7 @@ std::vector<std::int32_t> scores_of(const std::vector<std::int32_t>& q,
 TEST_F(RandomSinkhorn, OnTheChipEqualsFixed) {
   static const char* kForms[] = {"scaling", "kernel", "matrix"};
   int stopped = 0;
-  for (int trial = 0; trial < cases(10000); ++trial) {
+  for (int trial = 0; trial < cases(10400); ++trial) {
     hw::SinkhornProblem problem;
     model::SinkhornInteger& integer = problem.integer;
     const bool batched = trial % 4 == 1;
@@ -156,7 +156,7 @@ TEST_F(RandomSinkhorn, OnTheChipEqualsFixed) {
 }
 
 TEST_F(RandomLinear, OnTheChipEqualsFixed) {
-  for (int trial = 0; trial < cases(8000); ++trial) {
+  for (int trial = 0; trial < cases(10000); ++trial) {
     hw::LinearProblem problem;
     model::LinearShape& shape = problem.shape;
     shape.queries = draw_.size(trial % 8 == 0 ? 700 : 100);

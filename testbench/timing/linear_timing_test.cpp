@@ -103,6 +103,32 @@ TEST(LinearTiming, CausalPiecesEqualTheClosedForm) {
   EXPECT_EQ(compared, 3 * 4 * 3 * 6 * 3);
 }
 
+// With sums a query gives four beats: inside a chunk queries are four cycles
+// apart where their rows have fewer beats.
+TEST(LinearTiming, CausalPiecesWithSumsEqualTheClosedForm) {
+  for (const int chunk : {1, 2, 5, 16}) {
+    for (const int beats : {1, 2, 4, 5}) {
+      for (const int tokens : {1, 4, 16, 33}) {
+        LinearConfig config;
+        config.lanes = 4;
+        config.max_width = 20;
+        config.chunk_tokens = chunk;
+        LinearAttend whole = sequence(tokens, 4 * beats, 4, true, -1);
+        whole.sums_wanted = true;
+        std::int64_t last_query = load(config, beats, -1);
+        for (int first = 0; first < tokens; first += chunk) {
+          const int n = std::min(chunk, tokens - first);
+          const int between = n * (beats + 1);
+          const int step = first == 0 ? between + beats : std::max(std::max(between, 3) + beats, 4);
+          last_query += step + (n - 1) * std::max(beats, 4);
+        }
+        EXPECT_EQ(measured(config, cut(whole, tokens, tokens)).front(), last_query + 4 + 22)
+            << "chunk " << chunk << ", " << beats << " beats, " << tokens << " tokens";
+      }
+    }
+  }
+}
+
 // Not causal: keys take their beats, the outer products of the last rows of V
 // (one token per row_beats cycles) and 4 cycles until the state may be read.
 TEST(LinearTiming, KeysEqualTheClosedForm) {
@@ -186,6 +212,9 @@ TEST(LinearTiming, PublishedExamples) {
   LinearAttend causal = sequence(4096, 64, 64, true, -1);
   causal.key_tokens = causal.query_tokens = 4096;
   EXPECT_EQ(engine.alone_cycles(causal), 12311);
+  LinearConfig single;
+  single.chunk_tokens = 1;
+  EXPECT_EQ(LinearEngine(single).alone_cycles(causal), 16406);
   causal.horizon = 16;
   EXPECT_EQ(engine.alone_cycles(causal), 12311);
   causal.horizon = -1;

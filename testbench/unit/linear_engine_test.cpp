@@ -30,6 +30,16 @@ int runs(int fallback) {
   return text != nullptr ? std::stoi(text) : fallback;
 }
 
+LinearAttend sequence(int keys, int width, int value_width, bool causal, int horizon) {
+  LinearAttend op;
+  op.total_keys = keys;
+  op.width = width;
+  op.value_width = value_width;
+  op.causal = causal;
+  op.horizon = horizon;
+  return op;
+}
+
 void expect_tile(LinearEngine& engine, const LinearCase& c) {
   auto memory = c.before;
   Activity values;
@@ -123,6 +133,28 @@ TEST(LinearEngine, DivisionIsTheSpecifications) {
   EXPECT_GT(shifted, 100000);
 }
 
+// Numerators that round to either side of half an output step, depending on the
+// pre-shift: one bit more or less of it shows.
+TEST(LinearEngine, DivisionShiftsBeforeTheProductAsSpecified) {
+  std::mt19937_64 random(testbench::test_seed(20240717));
+  std::int64_t saturated = 0;
+  for (int trial = 0; trial < 20000; ++trial) {
+    const int lead = 32 + static_cast<int>(random() % 15);
+    const std::uint64_t denominator = std::uint64_t{1} << lead | random() >> (64 - lead);
+    const int pre_shift = lead - 31;
+    // The product is shifted by 16 + lead - pre_shift - 8 = 39: the first shifted
+    // numerator whose product is beyond half a step, reached by rounding up.
+    const std::uint64_t half = (2 * (random() % (1 << 14)) + 1) << 38;
+    const std::uint64_t shifted = half / model::reciprocal(denominator).mantissa + 1;
+    const auto numerator = static_cast<std::int64_t>((shifted << pre_shift) -
+                                                     (std::uint64_t{1} << (pre_shift - 1)) + 1);
+    const auto divisor = static_cast<std::int64_t>(denominator);
+    ASSERT_EQ(LinearDivision(divisor).apply(numerator, saturated),
+              model::linear_normalise(numerator, divisor, saturated))
+        << numerator << " / " << denominator;
+  }
+}
+
 TEST(LinearEngine, CollapsedDamfEqualsItsSpecification) {
   const std::uint64_t seed = testbench::test_seed(20240712);
   std::mt19937_64 random(seed);
@@ -189,17 +221,42 @@ TEST(LinearEngine, WindowsOfPiecesAreEachRowOnce) {
   }
 }
 
-// ------------------------------------------------------------------ counters
-
-LinearAttend sequence(int keys, int width, int value_width, bool causal, int horizon) {
-  LinearAttend op;
-  op.total_keys = keys;
-  op.width = width;
-  op.value_width = value_width;
-  op.causal = causal;
-  op.horizon = horizon;
-  return op;
+// With aligned operands every beat lies in a word or begins at one, on a chip of
+// wide and of narrow words.
+TEST(LinearEngine, BeatsFitTheWords) {
+  struct Chip {
+    int lanes;
+    std::uint64_t word_bytes;
+  };
+  for (const Chip chip : {Chip{64, 128}, Chip{4, 16}}) {
+    LinearConfig config;
+    config.lanes = chip.lanes;
+    for (int columns = 1; columns <= chip.lanes; columns *= 2) {
+      for (const bool causal : {false, true}) {
+        LinearAttend op = sequence(40, 2 * chip.lanes, columns, causal, 3);
+        const auto word = static_cast<std::int64_t>(chip.word_bytes);
+        op.key_pitch_bytes = op.query_pitch_bytes = op.position_pitch_bytes = 2 * chip.lanes;
+        op.value_pitch_bytes = columns;
+        op.destination_pitch_bytes = std::max<std::int64_t>(word, 4 * columns);
+        op.numerator_pitch_bytes = std::max<std::int64_t>(word, 8 * columns);
+        op.sums_wanted = true;
+        for (const LinearAttend& command : testbench::cut_linear(op, 40, 16, nullptr)) {
+          for (const Stream& stream :
+               {input_stream(config, command), output_stream(config, command)}) {
+            for (StreamCursor beat(stream); !beat.done(); beat.advance()) {
+              const std::uint64_t offset = beat.address() % chip.word_bytes;
+              EXPECT_TRUE(offset == 0 ||
+                          offset + static_cast<std::uint64_t>(beat.bytes()) <= chip.word_bytes);
+              EXPECT_LE(beat.bytes(), std::max(4 * chip.lanes, 8));
+            }
+          }
+        }
+      }
+    }
+  }
 }
+
+// ------------------------------------------------------------------ counters
 
 TEST(LinearEngine, CountsOfThePiecesAreThoseOfTheProblem) {
   LinearConfig config;
@@ -297,6 +354,7 @@ TEST(LinearEngine, DamfCountsOfThePiecesAreThoseOfTheProblem) {
         EXPECT_EQ(total.macs_dynamic,
                   model::damf_linear_counts(tokens, 6, causal, 4, 8).macs_dynamic);
         EXPECT_EQ(total.macs_static, 0);
+        EXPECT_EQ(total.macs_wide, 2 * tokens * 6 + pairs * 6);
         EXPECT_GE(total.macs_wasted, 0);
         EXPECT_EQ(total.exponentials, 0);
       }

@@ -194,6 +194,7 @@ ScaleCase random_scale(Random& random) {
   const bool scaling = o.form == SinkhornForm::kScaling;
   const int block = sinkhorn_block_matrices(c.config, o.rows, o.columns, o.form);
   o.batch = streamed ? 1 : pick(random, 1, one_in(random, 2) ? 3 : std::min(40, 3 * block + 2));
+  o.kernel_wanted = !scaling || (!streamed && one_in(random, 2));
   o.causal = one_in(random, 3);
   o.warm = scaling && one_in(random, 3);
   if (scaling && one_in(random, 3)) o.update = SinkhornUpdate::kDamped;
@@ -230,7 +231,7 @@ struct Expected {
   CommandCourse course;
 };
 
-/// Entries of K that the specification clamps: kScaling's are made by apply.
+/// Entries of K that the specification clamps: the engine does where it gives K.
 std::int64_t clamped_entries(const ScaleCase& c, const model::SinkhornFixedResult& fixed) {
   std::int64_t clamped = 0;
   const SinkhornScale& o = c.operation;
@@ -265,7 +266,7 @@ Expected expected_scale(const ScaleCase& c) {
   store(bytes, o.row_scalings, 4, 1, words_of(fixed.f_q), 4);
   store(bytes, o.column_scalings, 4, 1, words_of(fixed.g_q), 4);
   store(bytes, o.counts, 4, 1, fixed.iterations, 4);
-  if (o.form != SinkhornForm::kScaling) {
+  if (o.kernel_wanted) {
     const auto elements = static_cast<std::ptrdiff_t>(o.rows) * o.columns;
     const auto k = words_of(fixed.k_q);
     for (int b = 0; b < o.batch; ++b)
@@ -274,7 +275,7 @@ Expected expected_scale(const ScaleCase& c) {
             {k.begin() + elements * b, k.begin() + elements * (b + 1)}, 4);
   }
   expected.saturated = fixed.saturated;
-  if (o.form == SinkhornForm::kScaling) expected.saturated -= clamped_entries(c, fixed);
+  if (!o.kernel_wanted) expected.saturated -= clamped_entries(c, fixed);
   const int block = sinkhorn_block_matrices(c.config, o.rows, o.columns, o.form);
   for (int first = 0; first < o.batch; first += block) {
     std::int64_t sweeps = 0;
@@ -471,6 +472,7 @@ SinkhornScale plain_scale(int rows, int columns, SinkhornForm form) {
   o.rows = rows;
   o.columns = columns;
   o.form = form;
+  o.kernel_wanted = form != SinkhornForm::kScaling;
   o.half_steps = 5;
   o.source_pitch_bytes = 2 * columns;
   o.matrix_stride_bytes = rows * o.source_pitch_bytes;
@@ -505,6 +507,12 @@ TEST(SinkhornEngine, CountsTheVisibleElementsOfEverySweep) {
         EXPECT_EQ(scaling.multiplies, seen);
         // Every logit once, and nothing but scalings afterwards.
         EXPECT_EQ(scaling.local_write_bytes, 2 * all + 4 * lines);
+        o.kernel_wanted = true;
+        const Activity with_kernel = activity_of({}, o);
+        EXPECT_EQ(with_kernel.exponentials, 6 * seen);
+        EXPECT_EQ(with_kernel.local_read_bytes, scaling.local_read_bytes + 10 * all);
+        EXPECT_EQ(with_kernel.local_write_bytes, scaling.local_write_bytes);
+        o.kernel_wanted = false;
         o.verify = true;
         o.update = SinkhornUpdate::kDamped;
         EXPECT_EQ(activity_of({}, o).exponentials, 12 * seen);

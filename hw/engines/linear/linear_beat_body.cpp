@@ -202,7 +202,7 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
         break;
       case Phase::kPositions:
         for (int lane = 0; lane < row_lanes(); ++lane)
-          positions_[index(row_, column_ + lane, op_.width)] = phi(2, beat, lane);
+          positions_[cell(row_, column_ + lane, op_.width)] = phi(2, beat, lane);
         break;
       case Phase::kKeys:
         key(beat);
@@ -222,15 +222,11 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
     }
   }
 
-  static std::size_t index(int row, int column, int columns) {
-    return static_cast<std::size_t>(row) * static_cast<std::size_t>(columns) +
-           static_cast<std::size_t>(column);
-  }
   static int element(const Beat& beat, int lane) {
     return static_cast<std::int8_t>(beat.bytes[static_cast<std::size_t>(lane)]);
   }
   std::int64_t phi(std::size_t table, const Beat& beat, int lane) const {
-    return tables_[table][static_cast<std::size_t>(element(beat, lane) + 128)];
+    return tables_[table][cell(element(beat, lane) + 128, 0, 1)];
   }
 
   // The state has a column for z, of keys alone, behind those of V.
@@ -238,14 +234,14 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
 
   void reset() {
     const int width = op_.width;
-    state_.assign(index(width, 0, state_columns()), 0);
+    state_.assign(cell(width, 0, state_columns()), 0);
     aside_ = state_;
-    keys_.assign(index(config_.chunk_tokens, 0, width), 0);
+    keys_.assign(cell(config_.chunk_tokens, 0, width), 0);
     scores_.assign(static_cast<std::size_t>(config_.chunk_tokens), 0);
     readout_.assign(static_cast<std::size_t>(state_columns()), 0);
-    positions_.assign(index(2 * std::max(op_.horizon, 0) + 1, 0, width), 0);
-    weights_.assign(static_cast<std::size_t>(2 * std::max(op_.horizon, 0) + 1), 0);
-    ring_.assign(index(linear_ring_rows(config_), 0, op_.value_width), 0);
+    positions_.assign(cell(2 * std::max(op_.horizon, 0) + 1, 0, width), 0);
+    weights_.assign(cell(2 * std::max(op_.horizon, 0) + 1, 0, 1), 0);
+    ring_.assign(cell(linear_ring_rows(config_), 0, op_.value_width), 0);
     before_.assign(static_cast<std::size_t>(op_.value_width), 0);
     streamed_ = total_ = before_;
     streamed_rows_ = 0;
@@ -264,13 +260,13 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
     }
     for (int lane = 0; lane < row_lanes(); ++lane) {
       const std::int64_t code = codes[static_cast<std::size_t>(lane)];
-      keys_[index(row_, column_ + lane, op_.width)] = code;
-      aside_[index(column_ + lane, op_.value_width, state_columns())] += code;
+      keys_[cell(row_, column_ + lane, op_.width)] = code;
+      aside_[cell(column_ + lane, op_.value_width, state_columns())] += code;
     }
   }
 
   std::int64_t* ring_row(int position) {
-    return &ring_[index(position % linear_ring_rows(config_), 0, op_.value_width)];
+    return &ring_[cell(position % linear_ring_rows(config_), 0, op_.value_width)];
   }
   /// A row of V joins the ring.
   void hold(const Beat& beat, int position) {
@@ -287,7 +283,7 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
       const std::int64_t code = element(beat, c);
       total_[static_cast<std::size_t>(c)] += code;
       for (int l = 0; l < op_.width; ++l)
-        aside_[index(l, c, state_columns())] += keys_[index(row_, l, op_.width)] * code;
+        aside_[cell(l, c, state_columns())] += keys_[cell(row_, l, op_.width)] * code;
     }
     array_free_at_ = std::max(array_free_at_, cycle_) + linear_row_beats(config_, op_);
   }
@@ -308,11 +304,11 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
       const std::int64_t code = codes[static_cast<std::size_t>(lane)];
       const int l = column_ + lane;
       for (int c = 0; c < state_columns(); ++c)
-        readout_[static_cast<std::size_t>(c)] += code * state_[index(l, c, state_columns())];
+        readout_[static_cast<std::size_t>(c)] += code * state_[cell(l, c, state_columns())];
       for (int j = 0; op_.causal && j < chunk_.keys; ++j)
-        scores_[static_cast<std::size_t>(j)] += code * keys_[index(j, l, op_.width)];
+        scores_[static_cast<std::size_t>(j)] += code * keys_[cell(j, l, op_.width)];
       for (int r = 0; r < linear_weights(op_); ++r)
-        weights_[static_cast<std::size_t>(r)] += code * positions_[index(r, l, op_.width)];
+        weights_[static_cast<std::size_t>(r)] += code * positions_[cell(r, l, op_.width)];
     }
     if (last_of_row()) finish_query();
   }
@@ -352,7 +348,7 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
     add_row(weights_[0], before_.data(), std::clamp(position - k + 1, 0, keys));
     const int visible = op_.causal ? std::min(position + 1, keys) : keys;
     for (int key = std::max(position - k + 1, 0); key < std::min(position + k, visible); ++key)
-      add_row(weights_[static_cast<std::size_t>(key - position + k)], ring_row(key));
+      add_row(weights_[cell(key - position, k, 1)], ring_row(key));
     if (op_.causal) return;
     Sums after = total_;
     for (std::size_t c = 0; c < after.size(); ++c) after[c] -= streamed_[c];

@@ -157,7 +157,6 @@ void count_macs(const LinearConfig& config, const LinearAttend& op, Activity* ac
   activity->macs_dynamic =
       keys * key_rows * columns + readout + pairs * (key_rows + columns) + terms * columns;
   activity->macs_wide = readout + pairs * columns + terms * columns;
-  if (damf) activity->macs_wide += pairs;
   const std::int64_t executed =
       keys * executed_key_rows * lanes + queries * executed_rows * (lanes + (damf ? 0 : 1)) +
       executed_pairs * (executed_key_rows + lanes) + weights * (executed_rows + lanes);

@@ -2,11 +2,18 @@
 // and the order in which the commands of a sequence may follow each other.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "hw/engines/linear/linear_operations.h"
 
 namespace quadrille::hw {
+
+/// Place of an element in a row-major matrix of `columns` columns.
+inline std::size_t cell(int row, int column, int columns) {
+  return static_cast<std::size_t>(row) * static_cast<std::size_t>(columns) +
+         static_cast<std::size_t>(column);
+}
 
 /// A command's next tokens: `keys` K rows, `keys` V rows, `queries` Q rows.
 struct LinearChunk {

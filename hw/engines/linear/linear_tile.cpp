@@ -24,16 +24,16 @@ int padded(int count, int multiple) { return (count + multiple - 1) / multiple *
 /// S += keys values, z += keys: [width, kBlock] x [kBlock, columns].
 QUADRILLE_MULTIVERSION
 void add_outer_products(const std::int32_t* __restrict keys, const std::int32_t* __restrict values,
-                        int tokens, int width, int columns, double* __restrict state,
-                        double* __restrict keys_sum) {
-  for (int l = 0; l < width; ++l) {
+                        std::ptrdiff_t tokens, std::ptrdiff_t width, std::ptrdiff_t columns,
+                        double* __restrict state, double* __restrict keys_sum) {
+  for (std::ptrdiff_t l = 0; l < width; ++l) {
     double* __restrict row = state + l * columns;
-    for (int j = 0; j < tokens; j += kRows) {
+    for (std::ptrdiff_t j = 0; j < tokens; j += kRows) {
       const std::int32_t* key = keys + l * kBlock + j;
       const std::int32_t* value = values + j * columns;
       keys_sum[l] += key[0] + key[1] + key[2] + key[3];
       // Four products of at most 255 * 128.
-      for (int c = 0; c < columns; ++c) {
+      for (std::ptrdiff_t c = 0; c < columns; ++c) {
         row[c] += key[0] * value[c] + key[1] * value[columns + c] +
                   key[2] * value[2 * columns + c] + key[3] * value[3 * columns + c];
       }
@@ -44,16 +44,17 @@ void add_outer_products(const std::int32_t* __restrict keys, const std::int32_t*
 /// out = a b: [kBlock, width] x [width, columns]. 32-bit sums: 4096 * 255^2.
 template <typename Element>
 inline __attribute__((always_inline)) void multiply(const std::int32_t* __restrict a,
-                                                    const Element* __restrict b, int width,
-                                                    int columns, Element* __restrict out) {
-  for (int i = 0; i < kBlock; ++i) {
+                                                    const Element* __restrict b,
+                                                    std::ptrdiff_t width, std::ptrdiff_t columns,
+                                                    Element* __restrict out) {
+  for (std::ptrdiff_t i = 0; i < kBlock; ++i) {
     Element* __restrict sum = out + i * columns;
-    for (int c = 0; c < columns; ++c) sum[c] = 0;
-    for (int l = 0; l < width; l += kRows) {
+    for (std::ptrdiff_t c = 0; c < columns; ++c) sum[c] = 0;
+    for (std::ptrdiff_t l = 0; l < width; l += kRows) {
       const std::int32_t* codes = a + i * width + l;
       const Element* row = b + l * columns;
       const Element a0 = codes[0], a1 = codes[1], a2 = codes[2], a3 = codes[3];
-      for (int c = 0; c < columns; ++c) {
+      for (std::ptrdiff_t c = 0; c < columns; ++c) {
         sum[c] += a0 * row[c] + a1 * row[columns + c] + a2 * row[2 * columns + c] +
                   a3 * row[3 * columns + c];
       }
@@ -62,28 +63,28 @@ inline __attribute__((always_inline)) void multiply(const std::int32_t* __restri
 }
 
 QUADRILLE_MULTIVERSION
-void read_out(const std::int32_t* queries, const double* state, int width, int columns,
-              double* sums) {
+void read_out(const std::int32_t* queries, const double* state, std::ptrdiff_t width,
+              std::ptrdiff_t columns, double* sums) {
   multiply(queries, state, width, columns, sums);
 }
 
 QUADRILLE_MULTIVERSION
-void make_scores(const std::int32_t* queries, const std::int32_t* keys, int width, int columns,
-                 std::int32_t* scores) {
+void make_scores(const std::int32_t* queries, const std::int32_t* keys, std::ptrdiff_t width,
+                 std::ptrdiff_t columns, std::int32_t* scores) {
   multiply(queries, keys, width, columns, scores);
 }
 
 /// sums += the rows' weighted sum; gives the sum of the weights.
 QUADRILLE_MULTIVERSION
-double add_rows(const std::int32_t* __restrict weights, const double* __restrict rows, int count,
-                int columns, double* __restrict sums) {
+double add_rows(const std::int32_t* __restrict weights, const double* __restrict rows,
+                std::ptrdiff_t count, std::ptrdiff_t columns, double* __restrict sums) {
   double total = 0;
-  int j = 0;
+  std::ptrdiff_t j = 0;
   for (; j + kRows <= count; j += kRows) {
     const double* row = rows + j * columns;
     const double w0 = weights[j], w1 = weights[j + 1], w2 = weights[j + 2], w3 = weights[j + 3];
     total += w0 + w1 + w2 + w3;
-    for (int c = 0; c < columns; ++c) {
+    for (std::ptrdiff_t c = 0; c < columns; ++c) {
       sums[c] += w0 * row[c] + w1 * row[columns + c] + w2 * row[2 * columns + c] +
                  w3 * row[3 * columns + c];
     }
@@ -91,7 +92,7 @@ double add_rows(const std::int32_t* __restrict weights, const double* __restrict
   for (; j < count; ++j) {
     const double weight = weights[j];
     total += weight;
-    for (int c = 0; c < columns; ++c) sums[c] += weight * rows[j * columns + c];
+    for (std::ptrdiff_t c = 0; c < columns; ++c) sums[c] += weight * rows[j * columns + c];
   }
   return total;
 }
@@ -140,7 +141,7 @@ void LinearTile::answer(const Bytes& memory, int first, int keys, int queries, A
   for (int i = 0; i < queries; ++i) {
     double& denominator = denominators_[static_cast<std::size_t>(i)];
     denominator = 0;
-    const std::int32_t* query = &queries_[static_cast<std::size_t>(i * width_)];
+    const std::int32_t* query = &queries_[cell(i, 0, width_)];
     for (std::size_t l = 0; l < keys_sum_.size(); ++l) denominator += query[l] * keys_sum_[l];
   }
   if (op_.causal) add_inside_block(keys, queries);
@@ -166,13 +167,13 @@ void LinearTile::reset(const Bytes& memory) {
   before_.assign(columns, 0);
   after_ = total_ = before_;
   window_rows_ = 0;
-  ring_.assign(2 * static_cast<std::size_t>(2 * std::max(op_.horizon, 0) + kBlock) * columns, 0);
+  ring_.assign(2 * cell(2 * std::max(op_.horizon, 0) + kBlock, 0, columns_), 0);
   keys_.assign(width * kBlock, 0);
   queries_.assign(kBlock * width, 0);
   values_.assign(kBlock * columns, 0);
   wide_values_.assign(kBlock * columns, 0);
   scores_.assign(std::size_t{kBlock} * kBlock, 0);
-  relative_.assign(static_cast<std::size_t>(kBlock * weights_), 0);
+  relative_.assign(cell(kBlock, 0, weights_), 0);
   sums_.assign(kBlock * columns, 0);
   denominators_.assign(kBlock, 0);
   damf_.emplace(linear_damf_settings(op_));
@@ -182,28 +183,27 @@ void LinearTile::reset(const Bytes& memory) {
 void LinearTile::load_tables(const Bytes& memory) {
   for (std::size_t t = 0; t < tables_.size(); ++t)
     std::memcpy(tables_[t].data(), memory.at(op_.tables + 256 * t, 256), 256);
-  positions_.assign(static_cast<std::size_t>(width_ * weights_), 0);
+  positions_.assign(cell(width_, 0, weights_), 0);
   for (int r = 0; r < linear_weights(op_); ++r) {
     const std::uint8_t* row =
         codes_at(memory, op_.positions, op_.position_pitch_bytes, r, op_.width);
     for (int l = 0; l < op_.width; ++l)
-      positions_[static_cast<std::size_t>(l * weights_ + r)] = look_up(tables_[2], row[l]);
+      positions_[cell(l, r, weights_)] = look_up(tables_[2], row[l]);
   }
 }
 
 void LinearTile::load_keys(const Bytes& memory, int first, int count) {
   if (count < kBlock) std::fill(keys_.begin(), keys_.end(), 0);
   for (int j = 0; j < count; ++j) {
-    std::int32_t* out = &keys_[static_cast<std::size_t>(j)];
     if (op_.kind == LinearKind::kDamf) {
       const std::uint8_t* pair = codes_at(memory, op_.keys, 2, first + j, 2);
       damf_->load(signed_code(pair[0]), signed_code(pair[1]));
-      out[0] = 1;
-      out[kBlock] = signed_code(pair[1]);
+      keys_[cell(0, j, kBlock)] = 1;
+      keys_[cell(1, j, kBlock)] = signed_code(pair[1]);
       continue;
     }
     const std::uint8_t* row = codes_at(memory, op_.keys, op_.key_pitch_bytes, first + j, op_.width);
-    for (int l = 0; l < op_.width; ++l) out[l * kBlock] = look_up(tables_[1], row[l]);
+    for (int l = 0; l < op_.width; ++l) keys_[cell(l, j, kBlock)] = look_up(tables_[1], row[l]);
   }
 }
 
@@ -211,8 +211,8 @@ void LinearTile::load_values(const Bytes& memory, int first, int count) {
   for (int j = 0; j < count; ++j) {
     const std::uint8_t* row =
         codes_at(memory, op_.values, op_.value_pitch_bytes, first + j, op_.value_width);
-    std::int32_t* out = &values_[static_cast<std::size_t>(j * columns_)];
-    double* wide = &wide_values_[static_cast<std::size_t>(j * columns_)];
+    std::int32_t* out = &values_[cell(j, 0, columns_)];
+    double* wide = &wide_values_[cell(j, 0, columns_)];
     for (int c = 0; c < op_.value_width; ++c) wide[c] = out[c] = signed_code(row[c]);
     if (weights_ == 0) continue;
     const std::int32_t one = 1;
@@ -224,7 +224,7 @@ void LinearTile::load_values(const Bytes& memory, int first, int count) {
 
 void LinearTile::load_queries(const Bytes& memory, int first, int count, Activity& values) {
   for (int i = 0; i < count; ++i) {
-    std::int32_t* out = &queries_[static_cast<std::size_t>(i * width_)];
+    std::int32_t* out = &queries_[cell(i, 0, width_)];
     if (op_.kind == LinearKind::kDamf) {
       const std::uint8_t* pair = codes_at(memory, op_.queries, 2, first + i, 2);
       const DamfRow row = damf_->next(signed_code(pair[0]), signed_code(pair[1]));
@@ -243,8 +243,8 @@ void LinearTile::add_inside_block(int keys, int queries) {
   make_scores(queries_.data(), keys_.data(), width_, kBlock, scores_.data());
   for (int i = 0; i < queries; ++i) {
     denominators_[static_cast<std::size_t>(i)] +=
-        add_rows(&scores_[static_cast<std::size_t>(i * kBlock)], wide_values_.data(),
-                 std::min(keys, i + 1), columns_, sums(i));
+        add_rows(&scores_[cell(i, 0, kBlock)], wide_values_.data(), std::min(keys, i + 1), columns_,
+                 sums(i));
   }
 }
 
@@ -277,31 +277,31 @@ void LinearTile::load_window(const Bytes& memory, int end) {
 void LinearTile::add_relative(int position, int index) {
   const int k = op_.horizon;
   const int keys = op_.total_keys;
-  const std::int32_t* weights = &relative_[static_cast<std::size_t>(index * weights_)];
   double& denominator = denominators_[static_cast<std::size_t>(index)];
   const auto add = [&](std::int32_t weight, const std::vector<double>& sum, int count) {
     denominator += static_cast<double>(weight) * count;
     add_row(weight, sum, sums(index));
   };
-  if (k == 0 && !op_.causal) return add(weights[0], total_, keys);
+  if (k == 0 && !op_.causal) return add(relative_[cell(index, 0, weights_)], total_, keys);
   if (position >= k && position - k < keys) {
     const std::int32_t one = 1;
     add_rows(&one, ring_row(position - k), 1, columns_, before_.data());
   }
-  add(weights[0], before_, std::clamp(position - k + 1, 0, keys));
+  add(relative_[cell(index, 0, weights_)], before_, std::clamp(position - k + 1, 0, keys));
   const int first = std::max(position - k + 1, 0);
   const int end = std::min(position + k, op_.causal ? std::min(position + 1, keys) : keys);
   if (first < end) {
-    denominator += add_rows(weights + (first - position + k), ring_row(first), end - first,
-                            columns_, sums(index));
+    denominator += add_rows(&relative_[cell(index, first - position + k, weights_)],
+                            ring_row(first), end - first, columns_, sums(index));
   }
-  if (!op_.causal) add(weights[2 * k], after_, std::max(keys - position - k, 0));
+  if (!op_.causal)
+    add(relative_[cell(index, 2 * k, weights_)], after_, std::max(keys - position - k, 0));
 }
 
 void LinearTile::store(const Bytes& memory, int query, int index, Activity& values) const {
   const auto columns = static_cast<std::uint64_t>(op_.value_width);
   const auto row = static_cast<std::uint64_t>(query);
-  const double* sums = &sums_[static_cast<std::size_t>(index * columns_)];
+  const double* sums = &sums_[cell(index, 0, columns_)];
   const auto denominator =
       static_cast<std::int64_t>(denominators_[static_cast<std::size_t>(index)]);
   const LinearDivision division(denominator);

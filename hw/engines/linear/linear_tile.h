@@ -34,7 +34,7 @@ class LinearTile {
   void add_relative(int position, int index);
   void store(const Bytes& memory, int query, int index, Activity& values) const;
 
-  double* sums(int index) { return &sums_[static_cast<std::size_t>(index * columns_)]; }
+  double* sums(int index) { return &sums_[cell(index, 0, columns_)]; }
   /// Rows of V from `position` on lie behind each other.
   double* ring_row(int position);
   void hold(int position, const double* row);

@@ -117,8 +117,20 @@ class ScalingBlock final : public SinkhornBlock {
   std::int32_t scaling(SinkhornSide side, std::int64_t position) const override {
     return tiles_[tile_of(side, position)].side(side).scalings[place_of(side, position)];
   }
-  std::int32_t kernel(std::int64_t, std::int64_t&) const override {
-    throw InvariantError("a Sinkhorn block of logits has no K");
+  std::int32_t kernel(std::int64_t position, std::int64_t& saturated) const override {
+    const std::int64_t matrix = position / shape_.elements();
+    const std::int64_t row = position % shape_.elements() / shape_.columns;
+    const std::int64_t column = position % shape_.columns;
+    if (!shape_.visible(static_cast<int>(row), static_cast<int>(column))) return 0;
+    const std::int64_t copy = matrix % copies_;
+    const std::int64_t logit =
+        tiles_[index(matrix / copies_)]
+            .rows.steps[index((column * shape_.rows + row) * copies_ + copy)];
+    const std::int64_t scalings =
+        std::int64_t{scaling(SinkhornSide::kRows, matrix * shape_.rows + row)} +
+        scaling(SinkhornSide::kColumns, matrix * shape_.columns + column);
+    return static_cast<std::int32_t>(model::power_code(
+        logit * (std::int64_t{1} << left_) + scalings, model::kKernelFractionBits, saturated));
   }
   std::int64_t saturated() const override { return saturated_; }
 

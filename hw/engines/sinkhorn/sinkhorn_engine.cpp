@@ -71,7 +71,7 @@ BlockCosts block_costs(const SinkhornConfig& config, const SinkhornScale& operat
   costs.once += sinkhorn_conversion_cycles(operation, layout);
   costs.once.cycles += word_beats(config, operation, 1, matrices);
   if (operation.form != SinkhornForm::kMatrix) costs.once.cycles += scalings;
-  if (operation.form != SinkhornForm::kScaling)
+  if (operation.kernel_wanted)
     costs.once += layout.beats(sinkhorn_kernel_cut(config, operation, matrices));
   costs.rows = sinkhorn_sweep_cycles(operation, layout, SinkhornSide::kRows);
   costs.columns = sinkhorn_sweep_cycles(operation, layout, SinkhornSide::kColumns);
@@ -206,6 +206,11 @@ void add_loads(Activity& activity, const SinkhornScale& operation, std::int64_t 
   if (operation.form != SinkhornForm::kMatrix) activity.local_read_bytes += 4 * scalings;  // Out.
   if (operation.form == SinkhornForm::kScaling) {
     activity.local_write_bytes += 2 * passes * elements;
+    if (!operation.kernel_wanted) return;
+    // A logit and both scalings for every element of K that leaves.
+    activity.exponentials += visible;
+    activity.additions += visible;
+    activity.local_read_bytes += 2 * elements + 8 * elements;
     return;
   }
   activity.compares += visible;
@@ -324,7 +329,7 @@ void store_block(const SinkhornScale& operation, Bytes scratchpad, int first, in
   for (int matrix = 0; matrix < matrices; ++matrix)
     scratchpad.write_i32(offset(operation.counts, std::int64_t{4} * (first + matrix)),
                          block.progress().half_steps(matrix));
-  if (operation.form == SinkhornForm::kScaling) return;
+  if (!operation.kernel_wanted) return;
   std::int64_t position = 0;
   for (int matrix = 0; matrix < matrices; ++matrix) {
     for (int row = 0; row < operation.rows; ++row) {

@@ -25,7 +25,8 @@ struct SinkhornTiming {
   /// to the next step: multiply or power (2), round (1), write (1).
   int scale_latency = 4;
   /// Output slot issued to its beat offered: read, two multiplies with a
-  /// rounding each (kKernel), output register.
+  /// rounding each (kKernel) or both scalings added and a power (kScaling),
+  /// output register.
   int output_latency = 6;
   /// Elements' beat taken to its K, or its row's out, offered: multiply, round,
   /// add both scalings (3), power (2), round (1); multiply (2), adder tree (3),

@@ -143,11 +143,13 @@ void validate(const SinkhornConfig& config, const SinkhornScale& operation) {
   require(!held || operation.update == model::SinkhornUpdate::kAlternate,
           "held K has no damped update");
   require(!held || !operation.warm, "held K has no warm start");
+  require(!held || operation.kernel_wanted, "held K must be wanted: nothing else can give it");
   if (sinkhorn_resident(config, operation.rows, operation.columns, operation.form)) return;
   const std::string matrix = "a matrix of " + std::to_string(operation.rows) + " x " +
                              std::to_string(operation.columns) + " beyond the tile memory of " +
                              std::to_string(config.tile_elements) + " elements ";
   require(!held, matrix + "cannot be held as K");
+  require(!operation.kernel_wanted, matrix + "cannot give its K");
   require(operation.batch == 1, matrix + "must be a batch of 1");
   require(sinkhorn_chunk_columns(config) >= config.lanes,
           matrix + "cannot be streamed: half of it must hold lanes x lanes = " +
@@ -206,7 +208,7 @@ Stream output_stream(const SinkhornConfig& config, const SinkhornScale& operatio
                 matrices);
     }
     add_words(stream, config, operation, operation.counts, 1, first, matrices);
-    if (operation.form != model::SinkhornForm::kScaling)
+    if (operation.kernel_wanted)
       add_matrices(stream, operation, place, sinkhorn_kernel_cut(config, operation, matrices),
                    first, matrices);
   }

@@ -14,10 +14,10 @@ namespace quadrille::hw {
 struct SinkhornConfig {
   int lanes = 32;  ///< Lines summed side by side; banks of the tile memory.
   int tile_elements =
-      16384;              ///< Logits (16 bits) that the tile memory holds; half as many of held K.
-  int max_lines = 4096;   ///< Most rows, and most columns, of a matrix.
-  int log_units = 4;      ///< Line sums turned into scalings per cycle.
-  int value_columns = 8;  ///< Columns of V that one sweep of an apply multiplies.
+      16384;               ///< Logits (16 bits) that the tile memory holds; half as many of held K.
+  int max_lines = 4096;    ///< Most rows, and most columns, of a matrix.
+  int log_units = 8;       ///< Line sums turned into scalings per cycle.
+  int value_columns = 16;  ///< Columns of V that one sweep of an apply multiplies.
   /// Element (i, j) lies in bank (i + j) mod lanes, so that `lanes` neighbours of
   /// a row and of a column lie in different banks. False: bank j mod lanes, where
   /// a column's neighbours share a bank and take `lanes` cycles.

@@ -35,7 +35,7 @@ class OutputWalk {
       add_words(Section::kColumns, operation.columns);
     }
     add_words(Section::kCounts, 1);
-    if (operation.form != SinkhornForm::kScaling)
+    if (operation.kernel_wanted)
       sections_.push_back({Section::kKernel, sinkhorn_kernel_cut(config, operation, matrices),
                            std::int64_t{matrices} * operation.rows * operation.columns});
   }
