@@ -8,6 +8,7 @@
 #include "app/config/chip_file.h"
 #include "app/config/choices.h"
 #include "app/config/technology_file.h"
+#include "app/config/workload_file.h"
 #include "app/files/hash.h"
 #include "app/files/output_folder.h"
 #include "app/report/summary.h"
@@ -41,8 +42,9 @@ Json input_json(const char* role, const std::string& path) {
 Experiment experiment_of(const std::string& workload_path) {
   const YamlNode root = read_yaml(workload_path);
   if (!root.is_map() || !root.has("kind")) return nullptr;
-  const YamlNode kind = root.child("kind");
-  return kind.is_scalar() ? find_experiment(kind.as_text()) : nullptr;
+  std::vector<std::string> kinds = workload_kinds();
+  for (std::string& kind : experiment_kinds()) kinds.push_back(std::move(kind));
+  return find_experiment(root.text("kind", kinds));
 }
 
 int run_experiment(Experiment experiment, const RunOptions& options, const std::string& workload,
@@ -57,7 +59,7 @@ int run_experiment(Experiment experiment, const RunOptions& options, const std::
   if (options.timing == "beat") setup.chip.timing = hw::Timing::kBeat;
   if (options.timing == "tile") setup.chip.timing = hw::Timing::kTile;
   if (options.seed) setup.seed = static_cast<std::uint64_t>(*options.seed);
-  const std::string chip_name = setup.chip.name;
+  setup.chip_name = setup.chip.name;
   setup.chip.name = chip;
 
   OutputFolder folder(options.output);
@@ -73,7 +75,7 @@ int run_experiment(Experiment experiment, const RunOptions& options, const std::
   summary["version"] = version();
   summary["workload"] = root.text("name");
   summary["kind"] = kind;
-  summary["chip"] = chip_name;
+  summary["chip"] = setup.chip_name;
   summary["technology"] = setup.chip.technology;
   summary["timing"] = word_of(kTimingChoices, setup.chip.timing);
   summary["inputs"] = {input_json("workload", workload), input_json("chip", chip),

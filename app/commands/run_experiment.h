@@ -10,6 +10,7 @@
 namespace quadrille::app {
 
 /// The experiment that a workload file's `kind` names; null: another workload.
+/// InputError for a kind that does not exist.
 Experiment experiment_of(const std::string& workload_path);
 
 /// `workload` and `chip` are paths. Returns the exit code.

@@ -178,13 +178,18 @@ std::map<std::string, std::string> read_operator_settings(const YamlNode& node) 
   return settings;
 }
 
+const std::vector<std::string>& workload_kinds() {
+  static const std::vector<std::string> kinds = {"attention-layer", "operator"};
+  return kinds;
+}
+
 Workload read_workload(const YamlNode& root) {
   const std::string path = root.file();
   const std::string folder = std::filesystem::path(path).parent_path().string();
   Workload workload;
   workload.path = path;
   workload.name = root.text("name");
-  if (root.text("kind", {"attention-layer", "operator"}) == "operator") {
+  if (root.text("kind", workload_kinds()) == "operator") {
     workload.operation = read_operation(root);
     if (const auto data = root.optional_child("data")) read_data(*data, folder, workload);
     check_shapes(root, workload);

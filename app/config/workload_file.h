@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/files/safetensors.h"
 #include "app/files/yaml_reader.h"
@@ -52,6 +53,9 @@ struct Workload {
   /// level `float` on the same data.
   std::optional<model::AttentionScales> scales;
 };
+
+/// Kinds of workloads that are one run (app/experiments has the others).
+const std::vector<std::string>& workload_kinds();
 
 /// InputError for an unknown key or kind, a wrong type or range. Paths in the
 /// file are relative to it.

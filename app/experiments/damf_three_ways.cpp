@@ -95,19 +95,25 @@ model::DamfSettings settings_of(const Plan& plan, DamfMode mode) {
   return settings;
 }
 
+hw::Mapping mapping_of(const Plan& plan, const Way& way, const hw::ChipConfig& chip,
+                       const model::PowerRule& rule) {
+  const model::DamfSettings settings = settings_of(plan, way.mode);
+  return way.linear_engine ? hw::map_damf_linear(chip, plan.tokens, plan.width, settings)
+                           : hw::map_damf_attend(chip, plan.tokens, plan.width, settings, rule);
+}
+
 ChipJob job_of(const Plan& plan, const Data& data, const Way& way, const hw::ChipConfig& chip,
                const model::PowerRule& rule) {
   const model::DamfSettings settings = settings_of(plan, way.mode);
   ChipJob job;
+  job.mapping = mapping_of(plan, way, chip, rule);
   if (way.linear_engine) {
-    job.mapping = hw::map_damf_linear(chip, plan.tokens, plan.width, settings);
     const model::LinearCounts counts = model::damf_linear_counts(
         plan.tokens, plan.width, plan.causal, chip.linear.chunk_tokens, chip.linear.lanes);
-    job.expected = {counts.macs_static, counts.macs_dynamic};
+    job.expected = hw::ExpectedWork{counts.macs_static, counts.macs_dynamic};
   } else {
-    job.mapping = hw::map_damf_attend(chip, plan.tokens, plan.width, settings, rule);
-    job.expected->macs_dynamic =
-        model::damf_counts({plan.tokens, plan.width, 1}, settings).macs_dynamic();
+    job.expected = hw::ExpectedWork{
+        0, model::damf_counts({plan.tokens, plan.width, 1}, settings).macs_dynamic()};
   }
   std::vector<std::int64_t> pairs;
   for (std::size_t i = 0; i < data.s.size(); ++i) {
@@ -203,11 +209,13 @@ std::string text_of(const Plan& plan, const std::vector<Way>& all, const Experim
 
 ExperimentReport run_damf_three_ways(const YamlNode& workload, const ExperimentSetup& setup) {
   const Plan plan = read_plan(workload, setup);
+  std::vector<Way> all = ways();
+  // What does not fit the chip is refused before any numbers are made.
+  for (const Way& way : all) mapping_of(plan, way, setup.chip, {});
   const Data data = make_data(plan);
   const std::vector<double> exact = model::damf_float(data.s, data.t, data.v, plan.width, 1.0,
                                                       settings_of(plan, DamfMode::kMaclaurin))
                                         .out;
-  std::vector<Way> all = ways();
   ExperimentReport report;
   for (Way& way : all) {
     run_way(plan, data, setup, exact, way);

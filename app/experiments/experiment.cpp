@@ -7,16 +7,30 @@
 
 namespace quadrille::app {
 
-Experiment find_experiment(const std::string& kind) {
-  static const std::vector<std::pair<std::string, Experiment>> experiments = {
+namespace {
+
+const std::vector<std::pair<std::string, Experiment>>& experiments() {
+  static const std::vector<std::pair<std::string, Experiment>> all = {
       {"heat-flow", run_heat_flow},
       {"sinkformer-geometry", run_sinkformer_geometry},
       {"scaleformer-scaling", run_scaleformer_scaling},
       {"damf-comparison", run_damf_three_ways}};
-  for (const auto& [name, experiment] : experiments) {
+  return all;
+}
+
+}  // namespace
+
+Experiment find_experiment(const std::string& kind) {
+  for (const auto& [name, experiment] : experiments()) {
     if (name == kind) return experiment;
   }
   return nullptr;
+}
+
+std::vector<std::string> experiment_kinds() {
+  std::vector<std::string> kinds;
+  for (const auto& entry : experiments()) kinds.push_back(entry.first);
+  return kinds;
 }
 
 void read_head(const YamlNode& workload, const char* kind) {

@@ -17,7 +17,8 @@
 namespace quadrille::app {
 
 struct ExperimentSetup {
-  hw::ChipConfig chip;  ///< Its name is the chip file's path, for messages.
+  hw::ChipConfig chip;    ///< Its name is the chip file's path, for messages.
+  std::string chip_name;  ///< Its own name, for what is written down.
   hw::Technology technology;
   std::optional<std::uint64_t> seed;  ///< Instead of the workload's.
 };
@@ -40,6 +41,7 @@ ExperimentReport run_damf_three_ways(const YamlNode& workload, const ExperimentS
 
 /// Null: not the kind of an experiment.
 Experiment find_experiment(const std::string& kind);
+std::vector<std::string> experiment_kinds();
 
 // --- Pieces that the experiments share ------------------------------------------
 

@@ -69,7 +69,8 @@ class ChipUnit {
     problem_.value_width = 1;
     problem_.value_bytes = 4;
     job_.mapping = hw::map_sinkhorn(setup.chip, problem_);
-    job_.expected->macs_dynamic = problem_.integer.shape.elements();  // K times one column of V
+    // K times one column of V.
+    job_.expected = hw::ExpectedWork{0, problem_.integer.shape.elements()};
   }
 
   model::HeatFlowPassResult operator()(const model::HeatFlowPass& pass) {

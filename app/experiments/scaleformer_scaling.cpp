@@ -60,8 +60,8 @@ ChipJob softmax_job(const hw::ChipConfig& chip, const ScalingPlan& plan, int tok
   const model::SoftmaxShape shape{tokens, tokens, plan.width, plan.value_width, causal};
   ChipJob job;
   job.mapping = hw::map_softmax(chip, shape, {}, false);
-  job.expected->macs_dynamic =
-      model::visible_pairs(tokens, causal) * (plan.width + plan.value_width);
+  job.expected =
+      hw::ExpectedWork{0, model::visible_pairs(tokens, causal) * (plan.width + plan.value_width)};
   return job;
 }
 
@@ -74,7 +74,7 @@ ChipJob linear_job(const hw::ChipConfig& chip, const ScalingPlan& plan, int toke
   job.mapping = hw::map_linear(chip, problem);
   const model::LinearCounts counts =
       model::linear_counts(problem.shape, chip.linear.chunk_tokens, chip.linear.lanes);
-  job.expected = {counts.macs_static, counts.macs_dynamic};
+  job.expected = hw::ExpectedWork{counts.macs_static, counts.macs_dynamic};
   return job;
 }
 
@@ -82,11 +82,14 @@ ScalingPoint measure(const ExperimentSetup& setup, const ScalingPlan& plan,
                      const ScalingVariant& variant, std::int64_t tokens) {
   ScalingPoint point;
   point.tokens = tokens;
+  // A refusal is a result here: it names the chip, not where its file lies.
+  hw::ChipConfig chip = setup.chip;
+  chip.name = setup.chip_name;
   try {
     const int length = static_cast<int>(tokens);
-    const ChipJob job = variant.linear ? linear_job(setup.chip, plan, length, variant)
-                                       : softmax_job(setup.chip, plan, length, variant.causal);
-    point.cost = cost_of(setup, run_on_chip(setup.chip, {}, job, false).result);
+    const ChipJob job = variant.linear ? linear_job(chip, plan, length, variant)
+                                       : softmax_job(chip, plan, length, variant.causal);
+    point.cost = cost_of(setup, run_on_chip(chip, {}, job, false).result);
   } catch (const InputError& refusal) {
     point.reason = refusal.what();
   }
@@ -94,8 +97,7 @@ ScalingPoint measure(const ExperimentSetup& setup, const ScalingPlan& plan,
 }
 
 /// Least squares over the last doublings that ran.
-std::optional<Line> fit(const ScalingCurve& curve, int doublings,
-                        double (*figure)(const RunCost&)) {
+std::optional<Line> fit(const ScalingCurve& curve, int doublings, CostFigure figure) {
   std::vector<double> x, y;
   for (const ScalingPoint& point : curve.points) {
     if (!point.cost) continue;
@@ -119,9 +121,8 @@ ScalingCurve measure_curve(const ExperimentSetup& setup, const ScalingPlan& plan
     curve.points.push_back(measure(setup, plan, variant, std::int64_t{1} << log2));
   }
   const int doublings = variant.linear ? plan.fitted_doublings : plan.fitted_doublings_quadratic;
-  curve.fit =
-      fit(curve, doublings, [](const RunCost& cost) { return static_cast<double>(cost.cycles); });
-  curve.energy_fit = fit(curve, doublings, [](const RunCost& cost) { return cost.total_pj(); });
+  curve.fit = fit(curve, doublings, cycles_of);
+  curve.energy_fit = fit(curve, doublings, energy_of);
   return curve;
 }
 
@@ -162,7 +163,11 @@ void check_areas(const ExperimentSetup& setup, const ScalingPlan& plan) {
 
 }  // namespace
 
-Crossover crossover_of(const ScalingCurve& quadratic, const ScalingCurve& linear) {
+double cycles_of(const RunCost& cost) { return static_cast<double>(cost.cycles); }
+double energy_of(const RunCost& cost) { return cost.total_pj(); }
+
+Crossover crossover_of(const ScalingCurve& quadratic, const ScalingCurve& linear,
+                       CostFigure figure) {
   Crossover result;
   double before = 0.0;
   for (std::size_t i = 0; i < quadratic.points.size(); ++i) {
@@ -170,8 +175,7 @@ Crossover crossover_of(const ScalingCurve& quadratic, const ScalingCurve& linear
     const ScalingPoint& fast = linear.points[i];
     if (!slow.cost || !fast.cost) break;
     const double log_tokens = std::log2(static_cast<double>(slow.tokens));
-    const double lead = std::log2(static_cast<double>(slow.cost->cycles)) -
-                        std::log2(static_cast<double>(fast.cost->cycles));
+    const double lead = std::log2(figure(*slow.cost)) - std::log2(figure(*fast.cost));
     if (lead >= 0.0) {
       result.from_the_start = i == 0;
       // A straight line in log-log between the two lengths around it.

@@ -52,7 +52,11 @@ struct Crossover {
   /// length, an upper bound.
   bool from_the_start = false;
 };
-Crossover crossover_of(const ScalingCurve& quadratic, const ScalingCurve& linear);
+using CostFigure = double (*)(const RunCost&);
+double cycles_of(const RunCost& cost);
+double energy_of(const RunCost& cost);  ///< pJ
+Crossover crossover_of(const ScalingCurve& quadratic, const ScalingCurve& linear,
+                       CostFigure figure = cycles_of);
 
 /// A chip of the crossover study.
 struct AreaPoint {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <tuple>
 
 #include "app/experiments/scaleformer_scaling.h"
 #include "app/report/plot.h"
@@ -55,7 +56,7 @@ std::string areas_csv(const std::vector<AreaPoint>& areas) {
 
 /// The curve's points, and its fit dashed over the lengths that the chip refused.
 void add_curve(Plot& plot, const ScalingCurve& curve, const std::optional<Line>& fit,
-               double (*figure)(const RunCost&)) {
+               CostFigure figure) {
   PlotSeries series;
   series.name = curve.variant.title;
   PlotSeries beyond;
@@ -89,13 +90,7 @@ std::string scaling_plot(const ScalingPlan& plan, const std::vector<ScalingCurve
   int style = 0;
   for (const ScalingCurve& curve : curves) {
     const std::size_t first = plot.series.size();
-    if (energy) {
-      add_curve(plot, curve, curve.energy_fit,
-                [](const RunCost& c) { return 1e-6 * c.total_pj(); });
-    } else {
-      add_curve(plot, curve, curve.fit,
-                [](const RunCost& c) { return static_cast<double>(c.cycles); });
-    }
+    add_curve(plot, curve, energy ? curve.energy_fit : curve.fit, energy ? energy_of : cycles_of);
     for (std::size_t i = first; i < plot.series.size(); ++i) plot.series[i].style = style;
     ++style;
   }
@@ -227,11 +222,14 @@ std::string text_of(const ScalingPlan& plan, const ScalingResults& results, cons
                      slope_met(curve) ? "met" : "not met");
   }
   for (const bool causal : {false, true}) {
-    const Crossover crossover =
-        crossover_of(results.curves[causal ? 1 : 0], results.curves[causal ? 3 : 2]);
-    fmt::format_to(to, "  crossover{}: {} tokens (goal at most {:.0f}: {})\n",
+    const ScalingCurve& slow = results.curves[causal ? 1 : 0];
+    const ScalingCurve& fast = results.curves[causal ? 3 : 2];
+    const Crossover crossover = crossover_of(slow, fast);
+    fmt::format_to(to,
+                   "  crossover{}: {} tokens in cycles (goal at most {:.0f}: {}), {} in energy\n",
                    causal ? ", causal" : "", crossover_text(crossover, plan), kGoalCrossover,
-                   crossover_met(crossover) ? "met" : "not met");
+                   crossover_met(crossover) ? "met" : "not met",
+                   crossover_text(crossover_of(slow, fast, energy_of), plan));
   }
   fmt::format_to(
       to,
@@ -271,8 +269,16 @@ nlohmann::ordered_json figures_json(const ScalingPlan& plan, const ScalingResult
       entry["longest_cycles"] = point.cost->cycles;
     }
   }
-  json["crossover"] = crossover_json(crossover_of(results.curves[0], results.curves[2]));
-  json["causal_crossover"] = crossover_json(crossover_of(results.curves[1], results.curves[3]));
+  const auto& curves = results.curves;
+  json["crossover"] = crossover_json(crossover_of(curves[0], curves[2]));
+  json["causal_crossover"] = crossover_json(crossover_of(curves[1], curves[3]));
+  for (const auto& [name, slow, fast] :
+       {std::tuple{"crossover", 0, 2}, std::tuple{"causal_crossover", 1, 3}}) {
+    const Crossover energy = crossover_of(curves[static_cast<std::size_t>(slow)],
+                                          curves[static_cast<std::size_t>(fast)], energy_of);
+    json[name]["energy_tokens"] = nullptr;
+    if (energy.tokens) json[name]["energy_tokens"] = *energy.tokens;
+  }
   json["linear_area_um2"] = engines.linear_um2;
   json["cim_area_um2"] = engines.cim_um2;
   json["softmax_area_um2"] = engines.softmax_um2;
@@ -290,7 +296,7 @@ ExperimentReport scaling_report(const ScalingPlan& plan, const ScalingResults& r
   report.text = text_of(plan, results, engines, setup);
   report.files.emplace_back("scaling.csv", scaling_csv(results.curves));
   report.files.emplace_back("cycles.svg", scaling_plot(plan, results.curves, "cycles", false));
-  report.files.emplace_back("energy.svg", scaling_plot(plan, results.curves, "energy (uJ)", true));
+  report.files.emplace_back("energy.svg", scaling_plot(plan, results.curves, "energy (pJ)", true));
   if (!results.areas.empty()) {
     report.files.emplace_back("crossover.csv", areas_csv(results.areas));
     report.files.emplace_back("crossover.svg", crossover_plot(results.areas));

@@ -182,8 +182,10 @@ TEST_F(Experiments, HeatFlowStudiesWordLengths) {
   // eps/2 |score| = 0.05 |score| rounds to nothing on a grid of 2^-2 up to
   // |score| = 2.5; at 10 bits only a score below 0.01 does.
   for (const json& row : found.at("word_lengths")) {
-    if (row.at("fraction_bits") == 2) EXPECT_TRUE(row.at("stalls"));
-    if (row.at("fraction_bits") == 10) EXPECT_FALSE(row.at("stalls"));
+    const int bits = row.at("fraction_bits");
+    if (bits == 2 || bits == 10) {
+      EXPECT_EQ(row.at("stalls"), bits == 2);
+    }
   }
   EXPECT_EQ(found.at("word_lengths").size(), 2U * 9U);
 }
@@ -204,7 +206,10 @@ TEST_F(Experiments, ADifferenceIsReportedNotHidden) {
     return made;
   }();
   plan.integer = settings;
-  results.exact = results.exact_small = model::heat_flow_float({});
+  model::HeatFlowSettings exact;
+  exact.particles = 8;
+  exact.epsilon = exact.end_time = 0.5;
+  results.exact = results.exact_small = model::heat_flow_float(exact);
   results.fixed = model::heat_flow_integer(settings, model::fixed_heat_flow_unit(settings));
   results.systemc = results.fixed;
   results.costs.resize(results.fixed.steps.size());
@@ -238,7 +243,7 @@ TEST_F(Experiments, ScalingMeasuresFitsAndRecordsRefusals) {
       cycles[row.at("variant")][std::stoi(row.at("tokens"))] = std::stod(row.at("cycles"));
     } else {
       ++refused;
-      EXPECT_THAT(row.at("reason"), HasSubstr("small.yaml: softmax.max_keys: expected"));
+      EXPECT_THAT(row.at("reason"), HasSubstr("small: softmax.max_keys: expected"));
     }
   }
   EXPECT_GT(refused, 0);
@@ -316,7 +321,7 @@ TEST_F(Experiments, DamfCountsWhatEachWayMustDo) {
     EXPECT_EQ(ways.at("shift").at("macs").at("dynamic"), pairs);
     // t V and the two-term readout; on the linear engine a chunk's own pairs besides.
     EXPECT_EQ(ways.at("collapsed").at("macs").at("dynamic"), 3 * 24 * 8);
-    if (!causal) EXPECT_EQ(ways.at("collapsed_linear").at("macs").at("dynamic"), 3 * 24 * 8);
+    EXPECT_GE(ways.at("collapsed_linear").at("macs").at("dynamic"), 3 * 24 * 8);
     // The collapsed forms are formula (13) in the same integers.
     for (const char* way : {"collapsed", "collapsed_linear"})
       EXPECT_EQ(ways.at(way).at("error"), ways.at("maclaurin").at("error"));
@@ -382,7 +387,8 @@ TEST_F(Experiments, RefusesWhatDoesNotFitTheChip) {
 }
 
 TEST_F(Experiments, AnUnknownKindNamesTheKindsThatExist) {
-  refuse(replaced(kDamf, "damf-comparison", "damf-comparisons"), {"kind", "damf-comparison"});
+  refuse(replaced(kDamf, "damf-comparison", "damf-comparisons"),
+         {"kind: ", "attention-layer", "operator", "heat-flow", "'damf-comparison', found"});
 }
 
 }  // namespace
