@@ -83,7 +83,7 @@ TEST(SinkhornTiming, ResidentMatrixEqualsTheClosedForm) {
             for (const bool warm : {false, true}) {
               SinkhornConfig config;
               config.lanes = lanes;
-    config.log_units = std::min(config.log_units, lanes);
+              config.log_units = std::min(config.log_units, lanes);
               config.log_units = log_units;
               config.skewed = skewed;
               SinkhornScale o = scale_of(rows, columns);
@@ -253,7 +253,8 @@ TEST(SinkhornTiming, ApplyEqualsTheClosedForm) {
               if (width == 0 && !kernel) continue;
               SinkhornConfig config;
               config.lanes = lanes;
-    config.log_units = std::min(config.log_units, lanes);
+              config.log_units = 4;
+              config.value_columns = 8;
               SinkhornApply o;
               o.rows = rows;
               o.columns = columns;

@@ -547,9 +547,9 @@ TEST(SinkhornEngine, CountsAnApplyByVisibleElementsAndColumnsOfV) {
   const std::int64_t seen = 3 + 4 + 5 + 6 + 7;
   EXPECT_EQ(activity.macs_dynamic, seen * 20);
   EXPECT_EQ(activity.macs_wide, seen * 20);
-  // 2 beats of 32 lanes per row, 3 groups of 8 columns.
-  EXPECT_EQ(activity.macs_dynamic + activity.macs_wasted, 5 * 64 * 24);
-  EXPECT_EQ(activity.exponentials, 3 * seen);
+  // 2 beats of 32 lanes per row, 2 groups of 16 columns.
+  EXPECT_EQ(activity.macs_dynamic + activity.macs_wasted, 5 * 64 * 32);
+  EXPECT_EQ(activity.exponentials, 2 * seen);
   EXPECT_EQ(activity.requantises, 5 * 20);
 }
 
