@@ -199,6 +199,7 @@ class EngineUnit final : public SteppedUnit {
     entry.end_cycle = cycle + 1;
     const CommandCourse* told = body_->course();
     account(entry, told != nullptr ? *told : model_.course(operation_));
+    if (!around_.data) entry.course.residuals.clear();  // Measured on nothing.
     if (entry.course.input_passes != passes_) throw stuck("its input passes are miscounted", cycle);
     index_ = -1;
     return true;

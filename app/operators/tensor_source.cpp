@@ -1,5 +1,7 @@
 #include "app/operators/tensor_source.h"
 
+#include <cmath>
+
 #include "app/files/hash.h"
 #include "app/files/suggest.h"
 #include "app/workload/random_data.h"
@@ -31,7 +33,13 @@ const Shape& ShapedTensors::shape(const std::string& name) const {
 std::vector<double> ShapedTensors::read_f64(const std::string& name) const {
   if (!random_) throw InvariantError("tensor " + name + " has a shape and no values");
   RandomData data(random_->seed ^ fnv1a_64(name));
-  return data.normal(static_cast<std::size_t>(element_count(shape(name))), random_->deviation);
+  std::vector<double> values =
+      data.normal(static_cast<std::size_t>(element_count(shape(name))), random_->deviation);
+  // Starting scalings are positive.
+  if (name == "c0" || name == "r0") {
+    for (double& value : values) value = std::exp(value);
+  }
+  return values;
 }
 
 std::vector<std::int64_t> ShapedTensors::read_i64(const std::string& name) const {

@@ -113,6 +113,11 @@ void check_conservation(const ChipResult& result, const std::optional<ExpectedWo
                "the commands' dram_write_bytes", traffic.dram_write_bytes);
   expect_equal("totals.cim_write_bytes", totals.traffic.cim_write_bytes,
                "the commands' cim_write_bytes", traffic.cim_write_bytes);
+  const std::int64_t useful = work.macs_static + work.macs_dynamic;
+  if (work.macs_wide < 0 || work.macs_wide > useful) {
+    throw InvariantError("conservation: macs.wide is " + std::to_string(work.macs_wide) +
+                         ", not within macs.static + macs.dynamic = " + std::to_string(useful));
+  }
   Activity engines;
   for (const EngineTotals& engine : totals.engines) engines += engine.activity;
   expect_equal("the engines' macs.static", engines.macs_static, "the commands' macs.static",

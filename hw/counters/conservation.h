@@ -14,6 +14,7 @@ namespace quadrille::hw {
 ///  - busy + stalled + idle = cycles for every engine and the DMA, nothing
 ///    negative, and a command's own cycles add up;
 ///  - every record lies inside the run;
+///  - macs.wide is a part of macs.static + macs.dynamic;
 ///  - the records' MACs are the workload's closed form (when given).
 void check_conservation(const ChipResult& result, const std::optional<ExpectedWork>& expected);
 

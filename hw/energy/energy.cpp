@@ -9,17 +9,18 @@ namespace {
 double real(std::int64_t count) { return static_cast<double>(count); }
 
 // Operations of an engine that is not the CIM array.
-double operations_pj(const Technology& technology, const Activity& activity) {
+double operations_pj(const Technology& technology, Unit unit, const Activity& activity) {
   const auto cost = [&](const char* row, std::int64_t count) {
     return technology.value(row) * real(count);
   };
   const std::int64_t macs =
       activity.macs_static + activity.macs_dynamic + activity.macs_wasted - activity.macs_wide;
   return cost("op.mac8", macs) + cost("op.mac_wide", activity.macs_wide) +
-         cost("op.exponential", activity.exponentials) + cost("op.compare", activity.compares) +
-         cost("op.addition", activity.additions) + cost("op.reciprocal", activity.reciprocals) +
-         cost("op.shift_add", activity.shift_adds) + cost("op.leading_one", activity.leading_ones) +
-         cost("op.multiply", activity.multiplies) + cost("op.requantise", activity.requantises);
+         cost(unit == Unit::kSinkhorn ? "op.power" : "op.exponential", activity.exponentials) +
+         cost("op.compare", activity.compares) + cost("op.addition", activity.additions) +
+         cost("op.reciprocal", activity.reciprocals) + cost("op.shift_add", activity.shift_adds) +
+         cost("op.leading_one", activity.leading_ones) + cost("op.multiply", activity.multiplies) +
+         cost("op.requantise", activity.requantises);
 }
 
 const char* component_of(Unit unit) {
@@ -126,7 +127,7 @@ ByComponent dynamic_energy_pj(const ChipConfig& config, const Technology& techno
                           technology.value("cim.cell_write");
   } else if (unit != Unit::kDma) {
     energy[component_of(unit)] =
-        operations_pj(technology, activity) + local_pj(config, technology, unit, activity);
+        operations_pj(technology, unit, activity) + local_pj(config, technology, unit, activity);
   }
   const SramRow sram = technology.sram(sub_array_kib(config));
   energy["sram"] = config.sram_factor * (real(traffic.sram_read.slices) * sram.read_pj +

@@ -74,7 +74,7 @@ class LinearMapper {
     }
   }
 
-  // Rows that divide a word lie without gaps: a copy is one run then.
+  // Rows that divide a word lie without gaps.
   std::int64_t pitch(std::int64_t row_bytes) const {
     const std::int64_t word = bench_.config.scratchpad.word_bytes;
     return row_bytes < word && word % row_bytes == 0 ? row_bytes : round_up(row_bytes, word);
@@ -174,11 +174,19 @@ class LinearMapper {
   void load(const std::string& name, const Buffer& to, std::int64_t first_row, std::int64_t rows,
             std::int64_t first_column, std::int64_t row_bytes) {
     const DramTensor& tensor = bench_.dram.at(name);
-    bench_.builder.add(
-        DmaCopy{true,
-                offset(tensor.address, first_row * row_pitch(tensor, row_bytes) + first_column),
-                row_pitch(tensor, row_bytes), to.address, to.pitch_bytes, rows, row_bytes},
-        Phase::kLoadInput, -1, {}, {to.storage});
+    DmaCopy copy{true,
+                 offset(tensor.address, first_row * row_pitch(tensor, row_bytes) + first_column),
+                 row_pitch(tensor, row_bytes),
+                 to.address,
+                 to.pitch_bytes,
+                 rows,
+                 row_bytes};
+    // Without gaps on either side it is one long row, in whole words.
+    if (copy.dram_pitch_bytes == row_bytes && copy.scratchpad_pitch_bytes == row_bytes) {
+      copy.row_bytes *= copy.rows;
+      copy.rows = 1;
+    }
+    bench_.builder.add(copy, Phase::kLoadInput, -1, {}, {to.storage});
   }
   // The pairs (s, t) are one row of the DRAM.
   static std::int64_t row_pitch(const DramTensor& tensor, std::int64_t row_bytes) {

@@ -69,6 +69,22 @@ Traffic& Traffic::operator+=(const Traffic& other) {
   return *this;
 }
 
+namespace {
+
+/// Copies of up to so many bursts whose rows end inside bursts are walked burst by
+/// burst; longer ones get a bound.
+constexpr std::int64_t kScannedBursts = 4096;
+
+std::int64_t most_pieces_of(const DmaCopy& copy, std::int64_t burst_bytes,
+                            std::int64_t word_bytes) {
+  std::int64_t most = 1;
+  for (BurstCursor burst(copy, burst_bytes, word_bytes); !burst.done(); burst.advance())
+    most = std::max(most, burst.pieces(burst.position(), burst.position() + burst.bytes()));
+  return most;
+}
+
+}  // namespace
+
 DmaFootprint dma_footprint(const DmaCopy& copy, std::int64_t burst_bytes, std::int64_t word_bytes) {
   DmaFootprint footprint;
   footprint.useful_bytes = copy.rows * copy.row_bytes;
@@ -104,8 +120,12 @@ DmaFootprint dma_footprint(const DmaCopy& copy, std::int64_t burst_bytes, std::i
   }
   const bool rows_end_in_bursts = copy.row_bytes % burst_bytes != 0 || dram % burst_bytes != 0;
   if (one_run && rows_end_in_bursts && copy.rows > 1) {
-    // Each row end in a burst cuts it once, and the next row may lie off its words.
-    footprint.most_pieces += 2 * ((burst_bytes - 1) / copy.row_bytes + 1);
+    footprint.most_pieces =
+        footprint.bursts <= kScannedBursts
+            ? most_pieces_of(copy, burst_bytes, word_bytes)
+            // Each row end in a burst cuts it once, and the next row may
+            // lie off its words.
+            : footprint.most_pieces + 2 * ((burst_bytes - 1) / copy.row_bytes + 1);
   }
   footprint.scratchpad.bytes = footprint.useful_bytes;
   footprint.padding_bytes = footprint.bursts * burst_bytes - footprint.useful_bytes;
