@@ -47,11 +47,19 @@ class LinearMapper {
         queries(group);
       }
     }
+    emit();
   }
 
  private:
   struct Piece {
     Buffer keys, values, queries, window, out, numerators, denominators;
+  };
+  /// One command with the buffers it works on.
+  struct Item {
+    LinearAttend operation;
+    Strip group;
+    Piece piece;
+    std::vector<Storage> reads, writes;
   };
 
   void check_limits() const {
@@ -136,12 +144,11 @@ class LinearMapper {
   void causal(const Strip& group) {
     const int tokens = std::max(sequence_.keys, sequence_.queries);
     for (int first = 0; first < tokens; first += static_cast<int>(piece_tokens_)) {
-      const Piece& piece = pieces_.next();
       const int end = first + static_cast<int>(piece_tokens_);
       LinearAttend operation = command(group, first);
       operation.key_tokens = std::clamp(std::min(end, sequence_.keys) - first, 0, end);
       operation.query_tokens = std::clamp(std::min(end, sequence_.queries) - first, 0, end);
-      emit(operation, piece, group);
+      add(operation, group);
     }
   }
 
@@ -149,7 +156,7 @@ class LinearMapper {
     for (int first = 0; first < sequence_.keys; first += static_cast<int>(piece_tokens_)) {
       LinearAttend operation = command(group, first);
       operation.key_tokens = std::min(static_cast<int>(piece_tokens_), sequence_.keys - first);
-      emit(operation, pieces_.next(), group);
+      add(operation, group);
     }
   }
 
@@ -157,8 +164,12 @@ class LinearMapper {
     for (int first = 0; first < sequence_.queries; first += static_cast<int>(piece_tokens_)) {
       LinearAttend operation = command(group, first);
       operation.query_tokens = std::min(static_cast<int>(piece_tokens_), sequence_.queries - first);
-      emit(operation, pieces_.next(), group);
+      add(operation, group);
     }
+  }
+
+  void add(const LinearAttend& operation, const Strip& group) {
+    items_.push_back({operation, group, pieces_.next(), {}, {}});
   }
 
   LinearAttend command(const Strip& group, int first) {
@@ -193,22 +204,33 @@ class LinearMapper {
     return tensor.rows == 1 ? row_bytes : tensor.pitch_bytes;
   }
 
-  void emit(LinearAttend& operation, const Piece& piece, const Strip& group) {
-    std::vector<Storage> reads;
-    std::vector<Storage> writes;
+  // The DMA works in program order: the next piece is loaded before this one's
+  // results are stored, so that it comes in while the engine works.
+  void emit() {
+    load(items_.front());
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      if (i + 1 < items_.size()) load(items_[i + 1]);
+      const Item& item = items_[i];
+      bench_.builder.add(item.operation, Phase::kWeightedValues, 0, item.reads, item.writes);
+      if (item.operation.query_tokens > 0) store(item.operation, item.piece, item.group);
+    }
+  }
+
+  void load(Item& item) {
+    LinearAttend& operation = item.operation;
     if (operation.reset && operation.kind == LinearKind::kKernel) {
       operation.tables = tables_.address;
-      reads.push_back(tables_.storage);
+      item.reads.push_back(tables_.storage);
       if (operation.horizon >= 0) {
         operation.positions = positions_.address;
         operation.position_pitch_bytes = positions_.pitch_bytes;
-        reads.push_back(positions_.storage);
+        item.reads.push_back(positions_.storage);
       }
     }
-    if (operation.key_tokens > 0) load_keys(operation, piece, group, reads);
-    if (operation.query_tokens > 0) load_queries(operation, piece, group, reads, writes);
-    bench_.builder.add(operation, Phase::kWeightedValues, 0, reads, writes);
-    if (operation.query_tokens > 0) store(operation, piece, group);
+    if (operation.key_tokens > 0) load_keys(operation, item.piece, item.group, item.reads);
+    if (operation.query_tokens > 0) {
+      load_queries(operation, item.piece, item.group, item.reads, item.writes);
+    }
   }
 
   void load_keys(LinearAttend& operation, const Piece& piece, const Strip& group,
@@ -269,6 +291,7 @@ class LinearMapper {
   Buffer tables_, positions_;
   std::int64_t piece_tokens_ = 0;
   Rotation<Piece> pieces_{{}};
+  std::vector<Item> items_;
   bool fresh_ = true;
 };
 

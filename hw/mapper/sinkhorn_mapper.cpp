@@ -153,18 +153,34 @@ class SinkhornMapper {
     bench_.choices.push_back("batch: pieces of " + std::to_string(matrices) + " matrices, " +
                              std::to_string(block) + " in the tile memory at a time");
     Rotation<Piece> rotation(std::move(pieces));
+    // The DMA works in program order: the next piece is loaded before this one's
+    // results are stored, so that it comes in while the unit works.
+    Loaded next = load_piece(rotation.next(), 0, matrices);
     for (std::int64_t first = 0; first < shape_.batch; first += matrices) {
-      scale_piece(rotation.next(), first, std::min(matrices, shape_.batch - first));
+      const Loaded now = next;
+      const std::int64_t after = first + matrices;
+      if (after < shape_.batch) {
+        next = load_piece(rotation.next(), after, std::min(matrices, shape_.batch - after));
+      }
+      scale_piece(now);
     }
   }
 
-  void scale_piece(const Piece& piece, std::int64_t first, std::int64_t count) {
+  /// A piece whose elements are on their way, and its command.
+  struct Loaded {
+    Piece piece;
+    std::int64_t first = 0;
+    SinkhornScale operation;
+    std::vector<Storage> reads;
+  };
+
+  Loaded load_piece(const Piece& piece, std::int64_t first, std::int64_t count) {
     const std::int64_t elements = shape_.elements();
+    Loaded loaded{piece, first, sinkhorn_scale_command(problem_), {piece.elements.storage}};
     load("C", piece.elements, first * elements, 1, count * elements);
-    SinkhornScale operation = sinkhorn_scale_command(problem_);
-    std::vector<Storage> reads{piece.elements.storage};
+    SinkhornScale& operation = loaded.operation;
     if (warm()) {
-      load_warm(operation, piece.warm_rows, piece.warm_columns, first, count, reads);
+      load_warm(operation, piece.warm_rows, piece.warm_columns, first, count, loaded.reads);
     }
     operation.source = piece.elements.address;
     operation.source_pitch_bytes = shape_.columns * element_bytes();
@@ -177,12 +193,20 @@ class SinkhornMapper {
     operation.kernel_pitch_bytes = std::int64_t{4} * shape_.columns;
     operation.kernel_stride_bytes = 4 * elements;
     operation.batch = static_cast<int>(count);
+    return loaded;
+  }
+
+  void scale_piece(const Loaded& loaded) {
+    const Piece& piece = loaded.piece;
+    const std::int64_t count = loaded.operation.batch;
+    const std::int64_t elements = shape_.elements();
     std::vector<Storage> writes{piece.rows.storage, piece.columns.storage, piece.counts.storage};
-    if (operation.kernel_wanted) writes.push_back(piece.kernel.storage);
-    bench_.builder.add(operation, Phase::kNormalise, 0, reads, writes);
-    store_scalings(piece.rows, piece.columns, piece.counts, first, count);
-    if (problem_.kernel_wanted)
-      store("kernel", piece.kernel, first * elements, 1, count * elements);
+    if (loaded.operation.kernel_wanted) writes.push_back(piece.kernel.storage);
+    bench_.builder.add(loaded.operation, Phase::kNormalise, 0, loaded.reads, writes);
+    store_scalings(piece.rows, piece.columns, piece.counts, loaded.first, count);
+    if (problem_.kernel_wanted) {
+      store("kernel", piece.kernel, loaded.first * elements, 1, count * elements);
+    }
   }
 
   // Starting scalings of both sides. Alternate half-steps only look at the
