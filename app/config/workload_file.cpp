@@ -75,9 +75,10 @@ void read_data(const YamlNode& node, const std::string& folder, Workload& worklo
     return (std::filesystem::path(folder) / path).lexically_normal().string();
   };
   const bool layer = !workload.operation;
-  const std::string source =
-      node.text("source", layer ? std::vector<std::string>{"random", "model", "file"}
-                                : std::vector<std::string>{"random", "file"});
+  const std::string source = node.text("source",
+                                       layer ? std::vector<std::string>{"random", "model", "file"}
+                                             : std::vector<std::string>{"random", "file"},
+                                       "random");
   if (source == "file") {
     workload.file = FileData{relative(node.text("tensors"))};
     return;

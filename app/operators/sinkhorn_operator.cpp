@@ -71,7 +71,7 @@ class SinkhornOperator : public Operator {
   OperatorResult run_float() const override {
     const model::SinkhornSettings& settings = problem_.integer.settings;
     model::SinkhornResult sinkhorn =
-        model::sinkhorn_float(logits_, shape(), settings, reals(c0_), reals(r0_));
+        model::sinkhorn_float(logits_, shape(), settings, starts(c0_), starts(r0_));
     OperatorResult result;
     if (v_) {
       const auto columns = static_cast<std::size_t>(shape().columns);
@@ -167,8 +167,14 @@ class SinkhornOperator : public Operator {
   Shape lines(int count) const { return batched({count}); }
   Shape per_matrix() const { return {shape().batch}; }
   Shape out_shape() const { return {shape().rows, v_->shape()[1]}; }
-  static std::vector<double> reals(const std::optional<InputTensor>& tensor) {
-    return tensor ? tensor->reals() : std::vector<double>{};
+  /// Starting scalings of every matrix; one set serves a whole batch.
+  std::vector<double> starts(const std::optional<InputTensor>& tensor) const {
+    std::vector<double> values;
+    if (!tensor) return values;
+    const bool shared = tensor->shape().size() == 1;
+    for (int matrix = 0; matrix < (shared ? shape().batch : 1); ++matrix)
+      values.insert(values.end(), tensor->reals().begin(), tensor->reals().end());
+    return values;
   }
 
   /// Scores, weighted values and, with held K, a product per element and sweep.
@@ -266,10 +272,10 @@ class SinkhornOperator : public Operator {
     problem_.warm_rows = damped && problem_.warm_columns;
     if (!source.has_values() || !problem_.warm_columns) return;
     const auto batch = static_cast<std::size_t>(shape().batch);
-    g0_ = c0_ ? model::sinkhorn_log_codes(c0_->reals())
+    g0_ = c0_ ? model::sinkhorn_log_codes(starts(c0_))
               : std::vector<std::int32_t>(batch * static_cast<std::size_t>(shape().columns), 0);
     if (r0_) {
-      f0_ = model::sinkhorn_log_codes(r0_->reals());
+      f0_ = model::sinkhorn_log_codes(starts(r0_));
     } else if (damped && shape().rows == shape().columns) {
       f0_ = g0_;
     } else if (damped) {
@@ -280,7 +286,8 @@ class SinkhornOperator : public Operator {
   void read_start(const TensorSource& source, const std::string& name, int count,
                   std::optional<InputTensor>& tensor) const {
     if (!source.has(name)) return;
-    tensor.emplace(source, name, lines(count));
+    const bool shared = source.shape(name).size() == 1;
+    tensor.emplace(source, name, shared ? Shape{count} : lines(count));
     const std::vector<double>& values = tensor->reals();
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (values[i] > 0.0) continue;
