@@ -502,7 +502,7 @@ TEST(SinkhornEngine, CountsTheVisibleElementsOfEverySweep) {
         o.batch = batch;
         const Activity scaling = activity_of({}, o);
         EXPECT_EQ(scaling.exponentials, 5 * seen);
-        EXPECT_EQ(scaling.additions, 5 * seen);
+        EXPECT_EQ(scaling.additions, 2 * 5 * seen);
         EXPECT_EQ(scaling.reciprocals, lines);
         EXPECT_EQ(scaling.multiplies, seen);
         // Every logit once, and nothing but scalings afterwards.
