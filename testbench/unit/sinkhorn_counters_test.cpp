@@ -10,19 +10,16 @@
 
 #include "hw/engines/sinkhorn/sinkhorn_engine.h"
 #include "testbench/common/seed.h"
+#include "testbench/common/sinkhorn_case.h"
 
 namespace quadrille {
 namespace {
 
 using namespace hw;
+using namespace testbench;
 using model::SinkhornForm;
 using model::SinkhornUpdate;
 using Random = std::mt19937_64;
-
-int pick(Random& random, int low, int high) {
-  return std::uniform_int_distribution<int>(low, high)(random);
-}
-bool one_in(Random& random, int n) { return pick(random, 1, n) == 1; }
 
 // Bytes of the memories' words.
 constexpr int kLogitWord = 2, kHeldWord = 4, kScalingWord = 4, kColumnSumWord = 8;
@@ -299,18 +296,6 @@ void expect_equal(const Activity& engine, const Activity& walked) {
             0);
 }
 
-SinkhornConfig random_config(Random& random) {
-  const int lanes[] = {1, 3, 4, 8, 32};
-  SinkhornConfig config;
-  config.lanes = lanes[pick(random, 0, 4)];
-  config.tile_elements = 2 * config.lanes * config.lanes * pick(random, 1, 4) + pick(random, 0, 9);
-  config.max_lines = std::max(config.lanes, pick(random, 64, 300));
-  config.log_units = pick(random, 1, config.lanes);
-  config.value_columns = pick(random, 1, 9);
-  config.skewed = !one_in(random, 4);
-  return config;
-}
-
 /// A command without addresses; a streamed one where the tile memory is too small.
 SinkhornScale random_scale(Random& random, const SinkhornConfig& config) {
   SinkhornScale o;
@@ -336,13 +321,13 @@ SinkhornScale random_scale(Random& random, const SinkhornConfig& config) {
 }
 
 TEST(SinkhornCounters, ScaleEqualsTheWalkOverItsAccesses) {
-  const std::uint64_t seed = testbench::test_seed(20250711);
+  const std::uint64_t seed = test_seed(20250711);
   Random random(seed);
   int scaling = 0, with_kernel = 0, kernel = 0, matrix = 0, streamed = 0, warm = 0, damped = 0;
   int streamed_columns = 0, blocks = 0;
   const int cases = 2000;
   for (int trial = 0; trial < cases; ++trial) {
-    const SinkhornConfig config = random_config(random);
+    const SinkhornConfig config = random_sinkhorn_config(random);
     const SinkhornScale o = random_scale(random, config);
     SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed) + ", trial " + std::to_string(trial) +
                  ": " + std::to_string(config.lanes) + " lanes, batch " + std::to_string(o.batch) +
@@ -383,12 +368,12 @@ TEST(SinkhornCounters, ScaleEqualsTheWalkOverItsAccesses) {
 }
 
 TEST(SinkhornCounters, ApplyEqualsTheWalkOverItsAccesses) {
-  const std::uint64_t seed = testbench::test_seed(20250712);
+  const std::uint64_t seed = test_seed(20250712);
   Random random(seed);
   int elements = 0, several_groups = 0, without_v = 0;
   const int cases = 1500;
   for (int trial = 0; trial < cases; ++trial) {
-    const SinkhornConfig config = random_config(random);
+    const SinkhornConfig config = random_sinkhorn_config(random);
     SinkhornApply o;
     o.rows = pick(random, 1, 20);
     o.columns = pick(random, 1, 50);
