@@ -3,9 +3,9 @@
 // A plain iteration beside them tells which clamp it was.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
-#include <map>
 #include <random>
 #include <string>
 #include <vector>

@@ -9,10 +9,6 @@
 #include <random>
 #include <vector>
 
-#include "hw/memory/traffic.h"
-#include "model/numerics/logarithm.h"
-#include "model/numerics/rounding.h"
-#include "testbench/common/drive.h"
 #include "testbench/common/seed.h"
 #include "testbench/common/sinkhorn_case.h"
 
