@@ -176,7 +176,7 @@ void add_sweeps(Activity& activity, const SinkhornConfig& config, const Sinkhorn
   switch (operation.form) {
     case SinkhornForm::kScaling:
       activity.exponentials += visible;
-      activity.additions += visible;
+      activity.additions += 2 * visible;  // Logit and scaling; the sum.
       activity.local_read_bytes += 2 * elements + 4 * steps;
       break;
     case SinkhornForm::kKernel:
@@ -209,7 +209,7 @@ void add_loads(Activity& activity, const SinkhornScale& operation, std::int64_t 
     if (!operation.kernel_wanted) return;
     // A logit and both scalings for every element of K that leaves.
     activity.exponentials += visible;
-    activity.additions += visible;
+    activity.additions += 2 * visible;
     activity.local_read_bytes += 2 * elements + 8 * elements;
     return;
   }
@@ -262,7 +262,8 @@ Activity apply_activity(const SinkhornConfig& config, const SinkhornApply& opera
   activity.local_write_bytes = columns * width * operation.value_bytes;
   activity.local_read_bytes = rows * columns * width * operation.value_bytes;
   if (operation.from == SinkhornSource::kKernel) return activity;
-  activity.multiplies = activity.exponentials = activity.additions = passes * visible;
+  activity.multiplies = activity.exponentials = passes * visible;
+  activity.additions = 2 * passes * visible;  // A logit and both scalings.
   activity.local_write_bytes += 4 * (rows + columns);
   activity.local_read_bytes += 4 * passes * rows * (1 + columns);
   return activity;

@@ -1,0 +1,462 @@
+// The Sinkhorn unit step by step: a brute-force simulation of what
+// docs/engines/sinkhorn.md says under "Streams" and "Microarchitecture", against
+// alone_cycles() and local_conflict_cycles. Tile and beat share the closed forms
+// of a sweep, so that the two agree says little about them; nothing is shared here.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "hw/engines/sinkhorn/sinkhorn_engine.h"
+#include "testbench/common/seed.h"
+#include "testbench/common/sinkhorn_case.h"
+
+namespace quadrille {
+namespace {
+
+using namespace hw;
+using namespace testbench;
+using model::SinkhornForm;
+using model::SinkhornUpdate;
+using Random = std::mt19937_64;
+
+// Load, sweep, scaling pass and output pipelines (docs/engines/sinkhorn.md).
+constexpr std::int64_t kLoad = 3, kSweep = 12, kScale = 4, kOutput = 6;
+
+/// Time spent, and how much of it lost to accesses that do not go together.
+struct Spent {
+  std::int64_t cycles = 0;
+  std::int64_t conflicts = 0;
+
+  void access(int needed) {
+    cycles += needed;
+    conflicts += needed - 1;
+  }
+  void operator+=(const Spent& other) {
+    cycles += other.cycles;
+    conflicts += other.conflicts;
+  }
+};
+
+/// What a lane sums in a group.
+struct Lane {
+  int place = 0;  ///< Of its matrix, among those side by side.
+  int line = 0;
+};
+using Lanes = std::vector<Lane>;
+
+/// Matrices of one shape in the banks.
+class Tile {
+ public:
+  Tile(const SinkhornConfig& config, int rows, int columns)
+      : config_(config), rows_(rows), columns_(columns), stride_(std::max(rows, columns)) {}
+
+  int side_by_side() const { return stride_ <= config_.lanes ? config_.lanes / stride_ : 1; }
+  int bank(int place, int i, int j) const {
+    return (place * stride_ + (config_.skewed ? i : 0) + j) % config_.lanes;
+  }
+  int steps(bool rows) const { return rows ? columns_ : rows_; }
+
+  std::vector<Lanes> groups(bool rows, int matrices) const {
+    const int lines = rows ? rows_ : columns_;
+    std::vector<Lanes> groups;
+    for (int first = 0; first < matrices; first += side_by_side()) {
+      for (int line = 0; line < lines; line += config_.lanes) {
+        groups.emplace_back();
+        for (int matrix = first; matrix < std::min(first + side_by_side(), matrices); ++matrix)
+          for (int k = line; k < std::min(line + config_.lanes, lines); ++k)
+            groups.back().push_back({matrix - first, k});
+        EXPECT_LE(groups.back().size(), static_cast<std::size_t>(config_.lanes));
+      }
+    }
+    return groups;
+  }
+
+  /// Cycles of one step: the fullest bank.
+  int step(bool rows, const Lanes& lanes, int step) const {
+    std::vector<int> wanted(static_cast<std::size_t>(config_.lanes));
+    for (const Lane& lane : lanes) {
+      const int place =
+          rows ? bank(lane.place, lane.line, step) : bank(lane.place, step, lane.line);
+      ++wanted[static_cast<std::size_t>(place)];
+    }
+    return *std::max_element(wanted.begin(), wanted.end());
+  }
+
+  /// All elements once, group by group.
+  Spent pass(bool rows, int matrices) const {
+    Spent spent;
+    for (const Lanes& lanes : groups(rows, matrices))
+      for (int s = 0; s < steps(rows); ++s) spent.access(step(rows, lanes, s));
+    return spent;
+  }
+
+  /// Sums of all lines, cycle by cycle: the lanes take a step, the log units some
+  /// of the lines that wait in the drain registers.
+  Spent sums(bool rows, int matrices) const {
+    const auto all = groups(rows, matrices);
+    Spent spent;
+    std::size_t group = 0;
+    int at = 0, busy = 0, draining = 0;
+    while (group < all.size() || draining > 0) {
+      draining -= std::min(draining, config_.log_units);
+      if (group < all.size() && at < steps(rows)) {
+        const int needed = step(rows, all[group], at);
+        spent.conflicts += busy > 0 ? 1 : 0;
+        if (++busy == needed) {
+          ++at;
+          busy = 0;
+        }
+      }
+      ++spent.cycles;
+      if (group < all.size() && at == steps(rows) && draining == 0) {
+        draining = static_cast<int>(all[group].size());
+        ++group;
+        at = 0;
+      }
+    }
+    return spent;
+  }
+
+ private:
+  SinkhornConfig config_;
+  int rows_;
+  int columns_;
+  int stride_;
+};
+
+class Simulator {
+ public:
+  Simulator(const SinkhornConfig& config, const SinkhornScale& operation)
+      : config_(config), o_(operation), tile_(config, operation.rows, operation.columns) {}
+
+  Spent resident(const std::vector<std::int64_t>& block_sweeps) {
+    Spent spent;
+    spent.cycles = 1 + kOutput;
+    int left = o_.batch;
+    for (const std::int64_t sweeps : block_sweeps) {
+      const int matrices = std::min(block(), left);
+      spent += block_of(matrices, sweeps);
+      left -= matrices;
+    }
+    EXPECT_EQ(left, 0);
+    return spent;
+  }
+
+  Spent streamed(std::int64_t passes) const {
+    Spent spent;
+    spent.cycles = 1 + word_beats(o_.rows, 1) + word_beats(o_.columns, 1) + 1 + kOutput;
+    for (std::int64_t sweep = 1; sweep <= passes; ++sweep) spent += pass(sweep);
+    return spent;
+  }
+
+  /// As many as the banks (and the scaling memories) hold, rounded so that blocks
+  /// begin where a beat may.
+  int block() const {
+    const int words = config_.tile_elements / config_.lanes / (held() ? 2 : 1);
+    const int s = std::max(o_.rows, o_.columns);
+    int used = 0, matrices = 0;
+    while ((matrices + 1) * s <= config_.max_lines) {
+      if (s > config_.lanes)
+        used += o_.rows * ((o_.columns + config_.lanes - 1) / config_.lanes);
+      else if (matrices % tile_.side_by_side() == 0)
+        used += o_.rows;  // A word of every bank for each row of the group.
+      if (used > words) break;
+      ++matrices;
+    }
+    while (matrices % config_.lanes != 0 && config_.lanes % matrices != 0) --matrices;
+    return matrices;
+  }
+
+ private:
+  bool held() const { return o_.form != SinkhornForm::kScaling; }
+  bool damped() const { return o_.update == SinkhornUpdate::kDamped; }
+  bool sums_rows(std::int64_t sweep) const { return damped() || sweep % 2 == 1; }
+  bool sums_columns(std::int64_t sweep) const { return damped() || sweep % 2 == 0; }
+
+  /// Of a gap-free run of `each` words per matrix.
+  std::int64_t flat_beat(std::int64_t each) const {
+    if (resident_blocks() == 1) return config_.lanes;
+    return std::gcd(std::int64_t{config_.lanes}, block() * each);
+  }
+  int resident_blocks() const {
+    if (o_.batch == 1) return 1;
+    return (o_.batch + block() - 1) / block();
+  }
+  std::int64_t word_beats(std::int64_t each, int matrices) const {
+    std::int64_t beats = 0;
+    for (std::int64_t at = 0; at < each * matrices; at += flat_beat(each)) ++beats;
+    return beats;
+  }
+
+  /// Elements in or out: a cycle for every row that a beat touches.
+  Spent element_beats(int matrices, std::int64_t bytes, std::int64_t pitch,
+                      std::int64_t stride) const {
+    const std::int64_t elements = std::int64_t{o_.rows} * o_.columns;
+    std::int64_t run = matrices * elements;
+    std::int64_t most = flat_beat(elements);
+    if (pitch != bytes * o_.columns) {
+      run = o_.columns;
+      most = config_.lanes;
+    } else if (o_.batch > 1 && stride != bytes * elements) {
+      run = elements;
+      most = config_.lanes;
+    }
+    Spent spent;
+    std::set<std::int64_t> rows;
+    std::int64_t size = 0;
+    for (std::int64_t at = 0; at < matrices * elements; ++at) {
+      rows.insert(at / o_.columns);
+      ++size;
+      if (size < most && (at + 1) % run != 0 && at + 1 < matrices * elements) continue;
+      spent.access(static_cast<int>(rows.size()));
+      rows.clear();
+      size = 0;
+    }
+    return spent;
+  }
+
+  /// Reads of all elements, then writes, on the same port.
+  Spent scale_in_place(bool rows, int matrices) const {
+    Spent spent = tile_.pass(rows, matrices);
+    spent += tile_.pass(rows, matrices);
+    spent.cycles += kScale;
+    return spent;
+  }
+
+  Spent sweep(bool rows, int matrices) const {
+    Spent spent = tile_.sums(rows, matrices);
+    spent.cycles += kSweep;
+    if (o_.form == SinkhornForm::kMatrix) spent += scale_in_place(rows, matrices);
+    return spent;
+  }
+
+  Spent block_of(int matrices, std::int64_t sweeps) const {
+    Spent spent;
+    const std::int64_t scalings = word_beats(o_.rows, matrices) + word_beats(o_.columns, matrices);
+    if (o_.warm) spent.cycles += scalings;
+    spent +=
+        element_beats(matrices, o_.element_bytes, o_.source_pitch_bytes, o_.matrix_stride_bytes);
+    spent.cycles += kLoad;
+    if (held()) {  // The rows' and matrices' largest logits, then K.
+      spent += tile_.sums(true, matrices);
+      spent.cycles += kSweep;
+      spent += scale_in_place(true, matrices);
+    }
+    for (std::int64_t s = 1; s <= sweeps; ++s) {
+      if (sums_rows(s)) spent += sweep(true, matrices);
+      if (sums_columns(s)) spent += sweep(false, matrices);
+    }
+    if (o_.form != SinkhornForm::kMatrix) spent.cycles += scalings;
+    spent.cycles += word_beats(1, matrices);
+    if (o_.kernel_wanted)
+      spent += element_beats(matrices, 4, o_.kernel_pitch_bytes, o_.kernel_stride_bytes);
+    return spent;
+  }
+
+  // --- streamed ---
+
+  struct Chunk {
+    int rows = 0;
+    int columns = 0;
+    bool ends_rows = false;
+    std::vector<int> steps;  ///< Cycles of each step of the pass.
+    std::int64_t beats = 0;
+  };
+
+  std::vector<Chunk> chunks(std::int64_t sweep) const {
+    const int width = config_.tile_elements / 2 / config_.lanes / config_.lanes * config_.lanes;
+    std::vector<Chunk> result;
+    for (int i = 0; i < o_.rows; i += config_.lanes) {
+      for (int j = 0; j < o_.columns; j += width) {
+        Chunk chunk;
+        chunk.rows = std::min(config_.lanes, o_.rows - i);
+        chunk.columns = std::min(width, o_.columns - j);
+        chunk.ends_rows = j + width >= o_.columns;
+        for (int row = 0; row < chunk.rows; ++row)
+          for (int at = 0; at < chunk.columns; at += config_.lanes) ++chunk.beats;
+        const Tile tile(config_, chunk.rows, chunk.columns);
+        for (const bool rows : {true, false}) {
+          if (rows ? !sums_rows(sweep) : !sums_columns(sweep)) continue;
+          for (const Lanes& lanes : tile.groups(rows, 1))
+            for (int s = 0; s < tile.steps(rows); ++s)
+              chunk.steps.push_back(tile.step(rows, lanes, s));
+        }
+        result.push_back(chunk);
+      }
+    }
+    return result;
+  }
+
+  /// Cycle by cycle: a beat into one half of the tile memory, a step out of the
+  /// other, drain registers into the log units.
+  Spent pass(std::int64_t sweep) const {
+    const std::vector<Chunk> all = chunks(sweep);
+    std::int64_t warm_left = o_.warm ? word_beats(o_.rows, 1) + word_beats(o_.columns, 1) : 0;
+    std::vector<std::int64_t> loaded_at(all.size(), -1);
+    std::size_t filling = 0, summing = 0;
+    std::int64_t beat = 0;
+    std::size_t step = 0;
+    int busy = 0, row_lines = 0;
+    int column_lines = sums_columns(sweep) ? o_.columns : 0;
+    Spent spent;
+    std::int64_t& now = spent.cycles;
+    while (summing < all.size() || row_lines > 0 || column_lines > 0) {
+      const bool summed_all = summing == all.size();
+      if (row_lines > 0)
+        row_lines -= std::min(row_lines, config_.log_units);
+      else if (summed_all)
+        column_lines -= std::min(column_lines, config_.log_units);
+      // Chunk c fills the half that chunk c - 2 had; `summing` as of this cycle's start.
+      const bool half_free = filling < summing + 2;
+      const bool steps_out = !summed_all && loaded_at[summing] >= 0 &&
+                             now >= loaded_at[summing] + kLoad && step < all[summing].steps.size();
+      if (warm_left > 0) {
+        --warm_left;
+      } else if (filling < all.size() && half_free) {
+        if (++beat == all[filling].beats) {
+          loaded_at[filling++] = now + 1;
+          beat = 0;
+        }
+      }
+      if (steps_out) {
+        spent.conflicts += busy > 0 ? 1 : 0;
+        if (++busy == all[summing].steps[step]) {
+          ++step;
+          busy = 0;
+        }
+      }
+      ++now;
+      if (summed_all || step < all[summing].steps.size()) continue;
+      const bool drains = sums_rows(sweep) && all[summing].ends_rows;
+      if (drains && row_lines > 0) continue;  // The registers hold the rows before.
+      if (drains) row_lines = all[summing].rows;
+      ++summing;
+      step = 0;
+    }
+    now += kSweep;
+    return spent;
+  }
+
+  SinkhornConfig config_;
+  SinkhornScale o_;
+  Tile tile_;
+};
+
+SinkhornConfig random_config(Random& random) {
+  const int lanes[] = {1, 2, 3, 4, 5, 7, 8, 16, 32, 64};
+  SinkhornConfig config;
+  config.lanes = lanes[pick(random, 0, 9)];
+  config.tile_elements = 2 * config.lanes * config.lanes * pick(random, 1, 3) + pick(random, 0, 90);
+  config.max_lines = std::max(config.lanes, pick(random, 100, 300));
+  config.log_units = one_in(random, 2) ? 1 : pick(random, 1, config.lanes);
+  config.skewed = !one_in(random, 3);
+  return config;
+}
+
+std::int64_t random_pitch(Random& random, std::int64_t bytes) {
+  return one_in(random, 3) ? bytes + 256 : bytes;
+}
+
+/// A command without addresses; a streamed one where the tile memory is too small.
+SinkhornScale random_scale(Random& random, const SinkhornConfig& config) {
+  SinkhornScale o;
+  const int most = one_in(random, 2) ? 9 : 80;
+  o.rows = pick(random, 1, most);
+  o.columns = one_in(random, 4) ? o.rows : pick(random, 1, most);
+  o.form = static_cast<SinkhornForm>(pick(random, 0, 2));
+  if (!sinkhorn_resident(config, o.rows, o.columns, o.form)) o.form = SinkhornForm::kScaling;
+  const bool scaling = o.form == SinkhornForm::kScaling;
+  const bool resident = sinkhorn_resident(config, o.rows, o.columns, o.form);
+  o.batch = !resident || one_in(random, 3) ? 1 : pick(random, 2, 40);
+  o.kernel_wanted = !scaling || (resident && one_in(random, 2));
+  o.causal = one_in(random, 3);
+  o.warm = scaling && one_in(random, 3);
+  if (scaling && one_in(random, 3)) o.update = SinkhornUpdate::kDamped;
+  o.half_steps = pick(random, 1, 5);
+  o.element_bytes = one_in(random, 2) ? 2 : 4;
+  o.source_pitch_bytes = random_pitch(random, std::int64_t{o.columns} * o.element_bytes);
+  o.matrix_stride_bytes = random_pitch(random, o.rows * o.source_pitch_bytes);
+  o.kernel_pitch_bytes = random_pitch(random, std::int64_t{4} * o.columns);
+  o.kernel_stride_bytes = random_pitch(random, o.rows * o.kernel_pitch_bytes);
+  return o;
+}
+
+/// What was drawn.
+struct Drawn {
+  int ragged_side_by_side = 0, groups = 0, blocks = 0, damped = 0, kernel = 0, matrix = 0;
+  int streamed = 0, streamed_ragged = 0, streamed_damped = 0, streamed_chunks = 0;
+  int conflicts = 0, slow_drain = 0;
+};
+
+void compare(Random& random, const SinkhornConfig& config, const SinkhornScale& o, Drawn& drawn) {
+  const SinkhornEngine engine(config);
+  const bool resident = sinkhorn_resident(config, o.rows, o.columns, o.form);
+  // Blocks end when their data say so.
+  CommandCourse course = engine.course(o);
+  for (std::int64_t& sweeps : course.block_sweeps)
+    sweeps = pick(random, 1, static_cast<int>(sweeps));
+  if (!resident) course.input_passes = course.block_sweeps.front();
+  Simulator simulator(config, o);
+  if (resident) {
+    ASSERT_EQ(sinkhorn_block_matrices(config, o.rows, o.columns, o.form), simulator.block());
+  }
+  const Spent spent =
+      resident ? simulator.resident(course.block_sweeps) : simulator.streamed(course.input_passes);
+  EXPECT_EQ(engine.alone_cycles(o, course), spent.cycles);
+  EXPECT_EQ(engine.activity(o, course).local_conflict_cycles, spent.conflicts);
+
+  const int s = std::max(o.rows, o.columns);
+  const bool damped = o.update == SinkhornUpdate::kDamped;
+  const int slowest = (std::min(s, config.lanes) + config.log_units - 1) / config.log_units;
+  drawn.ragged_side_by_side +=
+      resident && o.batch > 1 && o.rows != o.columns && s * 2 <= config.lanes;
+  drawn.groups += resident && s > config.lanes;
+  drawn.blocks += course.block_sweeps.size() > 1;
+  drawn.damped += resident && damped;
+  drawn.kernel += o.form == SinkhornForm::kKernel;
+  drawn.matrix += o.form == SinkhornForm::kMatrix;
+  drawn.streamed += !resident;
+  drawn.streamed_ragged += !resident && o.rows % config.lanes != 0 && o.columns % config.lanes != 0;
+  drawn.streamed_damped += !resident && damped;
+  drawn.streamed_chunks +=
+      !resident && o.columns > config.tile_elements / 2 / config.lanes && o.rows > config.lanes;
+  drawn.conflicts += spent.conflicts > 0;
+  drawn.slow_drain += s > config.lanes && slowest > std::min(o.rows, o.columns);
+}
+
+std::string describe(const SinkhornConfig& config, const SinkhornScale& o) {
+  return std::to_string(config.lanes) + (config.skewed ? " lanes, " : " lanes (not skewed), ") +
+         std::to_string(config.log_units) + " log units, " + std::to_string(config.tile_elements) +
+         " words, batch " + std::to_string(o.batch) + " of " + std::to_string(o.rows) + " x " +
+         std::to_string(o.columns) + ", form " + std::to_string(static_cast<int>(o.form)) +
+         ", update " + std::to_string(static_cast<int>(o.update)) + (o.warm ? ", warm" : "") +
+         ", half-steps " + std::to_string(o.half_steps);
+}
+
+TEST(SinkhornStepSimulator, RandomCommandsTakeTheCyclesOfTheirSteps) {
+  const std::uint64_t seed = test_seed(20250731);
+  Random random(seed);
+  Drawn drawn;
+  const int cases = 1500;
+  for (int trial = 0; trial < cases; ++trial) {
+    const SinkhornConfig config = random_config(random);
+    const SinkhornScale o = random_scale(random, config);
+    SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed) + ", trial " + std::to_string(trial) +
+                 ": " + describe(config, o));
+    compare(random, config, o, drawn);
+    if (testing::Test::HasFailure()) return;
+  }
+  for (const int count :
+       {drawn.ragged_side_by_side, drawn.groups, drawn.blocks, drawn.damped, drawn.kernel,
+        drawn.matrix, drawn.streamed, drawn.streamed_ragged, drawn.streamed_damped,
+        drawn.streamed_chunks, drawn.conflicts, drawn.slow_drain})
+    EXPECT_GE(count, cases / 50);
+}
+
+}  // namespace
+}  // namespace quadrille
