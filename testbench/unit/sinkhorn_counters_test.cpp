@@ -129,8 +129,10 @@ class ScaleWalk {
       if (!visible) return;
       counted_.additions += 2;  // The row's scaling, the column's.
       ++counted_.exponentials;
-    } else if (o_.form == SinkhornForm::kKernel && visible) {
-      counted_.multiplies += 2;
+    } else if (o_.form == SinkhornForm::kKernel) {
+      read(kScalingWord);
+      read(kScalingWord);
+      counted_.multiplies += visible ? 2 : 0;
     }
   }
 

@@ -217,6 +217,8 @@ void add_loads(Activity& activity, const SinkhornScale& operation, std::int64_t 
   activity.exponentials += visible;
   activity.local_write_bytes += 8 * elements;  // Logits, then K.
   activity.local_read_bytes += 12 * elements;  // Maximum, conversion, output.
+  // Both scalings of an element that leaves.
+  if (operation.form == SinkhornForm::kKernel) activity.local_read_bytes += 8 * elements;
   if (operation.form == SinkhornForm::kKernel) activity.multiplies += 2 * visible;
 }
 
