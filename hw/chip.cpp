@@ -177,6 +177,8 @@ struct LinearModel : FixedCourse {
   Activity activity(const LinearAttend& op, const CommandCourse&) const {
     return engine->activity(op);
   }
+  /// In tile timing; a body follows its sequence itself.
+  void begin(const LinearAttend& op) { engine->follow(op); }
   CommandCourse execute(const LinearAttend& op, const Bytes& bytes, Activity& values) {
     engine->execute(op, bytes, values);
     return {};

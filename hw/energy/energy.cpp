@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "hw/engines/linear/linear_engine.h"
+#include "hw/engines/linear/linear_piece.h"
+
 namespace quadrille::hw {
 namespace {
 
@@ -72,12 +75,13 @@ double cim_bits(const ChipConfig& config) {
 
 // Per lane an exponential (adder, table with interpolation, shifter) and the
 // accumulator of a line; the rotators in front of and behind the banks, log2(lanes)
-// levels of 16-bit multiplexers each; two scalings and an accumulator per line;
-// 24 x 20-bit products of the value path with their 64-bit sums and the V buffer.
+// levels of multiplexers each, 32 bits wide for the words of held K; two scalings and
+// an accumulator per line; 24 x 20-bit products of the value path with their 64-bit
+// sums and the V buffer.
 double sinkhorn_area(const SinkhornConfig& config, const Technology& technology) {
   const auto value = [&](const char* row) { return technology.value(row); };
   const double lanes = config.lanes;
-  const double rotators = config.skewed ? 2.0 * 16.0 * lanes * std::log2(lanes) : 0.0;
+  const double rotators = config.skewed ? 2.0 * 32.0 * lanes * std::log2(lanes) : 0.0;
   const double line_bits = config.max_lines * (2.0 * 32.0 + 66.0);
   const double value_buffer_bits = real(config.max_lines) * config.value_columns * 20.0;
   return lanes * (value("area.exponential") + 66.0 * value("area.register_bit")) +
@@ -86,23 +90,34 @@ double sinkhorn_area(const SinkhornConfig& config, const Technology& technology)
          lanes * config.value_columns * value("area.mac_wide");
 }
 
-// State S and the chunk's sums in registers (36 bits for 2^20 tokens, 28 for 2^12),
-// per place of the array a multiplier of 8 x 8 bits for the update and a wide one
-// for the readout; scores and weighted values inside a chunk; the same for the
-// horizon, with its ring of V rows and the codes of RP.
+// Memories of the linear-attention engine, bits of registers: S and z; beside
+// them the chunk's shares, a product of 16 bits or a code of 8 grown by the
+// chunk's tokens; sums of V before, behind and of all; and codes of 8 bits: two
+// chunks of phi(K), phi(RP), the ring of V rows.
+double linear_register_bits(const LinearConfig& config) {
+  const double growth = std::ceil(std::log2(config.chunk_tokens));
+  const double state = real(config.max_width) * config.lanes * (kLinearStateBits + 16.0 + growth);
+  const double keys_sum = config.max_width * (kLinearSumBits + 8.0 + growth);
+  const double value_sums = 3.0 * kLinearSumBits * config.lanes;
+  const double codes =
+      config.max_width * (2.0 * config.chunk_tokens + 2.0 * config.max_horizon + 1.0) +
+      real(linear_ring_rows(config)) * config.lanes;
+  return state + keys_sum + value_sums + 8.0 * codes;
+}
+
+// Narrow MACs make the outer products, the scores of a chunk and the weights of
+// the relative positions; wide ones the readout, with a column for z, and scores
+// and weights times rows of V. The merge adds all entries of S and z at once: an
+// adder each, priced like a shift-adder. Every lane has its copy of the tables.
 double linear_area(const LinearConfig& config, const Technology& technology) {
   const auto value = [&](const char* row) { return technology.value(row); };
-  const double places = real(config.lanes) * config.lanes;
-  const double state_bits = real(config.max_width) * config.lanes * (36.0 + 28.0);
-  const double positions = 2.0 * config.max_horizon + 1.0;
-  const double buffered_bits = 8.0 * config.lanes * (config.chunk_tokens + positions) +
-                               8.0 * config.max_width * (2.0 * config.chunk_tokens + positions);
-  const double row_macs = config.lanes * (config.chunk_tokens + positions);
-  return places * (value("area.mac8") + value("area.mac_wide")) +
-         row_macs * (value("area.mac8") + value("area.mac_wide")) +
-         (state_bits + buffered_bits) * value("area.register_bit") +
-         3.0 * 256.0 * 8.0 * config.lanes * value("area.sram_bit") +
-         config.lanes * value("area.requantise");
+  const double lanes = config.lanes;
+  const double rows = config.chunk_tokens + 2.0 * config.max_horizon + 1.0;
+  return lanes * (lanes + rows) * value("area.mac8") +
+         lanes * (lanes + 1.0 + rows) * value("area.mac_wide") +
+         config.max_width * (lanes + 1.0) * value("area.shift_add") +
+         linear_register_bits(config) * value("area.register_bit") +
+         3.0 * 256.0 * 8.0 * lanes * value("area.sram_bit") + lanes * value("area.requantise");
 }
 
 }  // namespace

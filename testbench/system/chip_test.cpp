@@ -238,6 +238,51 @@ INSTANTIATE_TEST_SUITE_P(, ChipLayers,
                                          model::Mechanism::kSinkhorn, model::Mechanism::kLinear),
                          mechanism_name);
 
+/// The message of the InvariantError that a run with both operations exchanged
+/// ends with; empty if there is none.
+std::string error_of_exchange(const ChipConfig& config, const ChipOptions& options, Mapping mapping,
+                              std::size_t a, std::size_t b) {
+  std::swap(mapping.program.commands[a].operation, mapping.program.commands[b].operation);
+  try {
+    run_layer(config, mapping, options);
+  } catch (const InvariantError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+// The linear engine keeps its state from one command to the next: a mapper that
+// mixes up the pieces of a sequence is found at every timing, with data and without.
+TEST(Chip, LinearCommandsOutOfOrderAreFound) {
+  const ChipConfig config = small_chip();
+  for (const bool causal : {false, true}) {
+    LinearProblem problem;
+    problem.shape = {60, 60, 32, 8, causal, 2};
+    const Mapping mapping = map_linear(config, problem);
+    std::vector<std::size_t> pieces;
+    for (std::size_t i = 0; i < mapping.program.commands.size(); ++i) {
+      if (std::holds_alternative<LinearAttend>(mapping.program.commands[i].operation))
+        pieces.push_back(i);
+    }
+    ASSERT_GE(pieces.size(), 4U);
+    for (const Timing timing : {Timing::kTile, Timing::kBeat}) {
+      for (const bool data : {false, true}) {
+        SCOPED_TRACE("causal " + std::to_string(causal) + " timing " +
+                     std::to_string(static_cast<int>(timing)) + " data " + std::to_string(data));
+        ChipOptions options;
+        options.timing = timing;
+        options.data = data;
+        EXPECT_EQ(error_of_exchange(config, options, mapping, 0, 0), "");
+        for (std::size_t i = 0; i + 1 < pieces.size(); ++i) {
+          EXPECT_THAT(error_of_exchange(config, options, mapping, pieces[i], pieces[i + 1]),
+                      HasSubstr("linear: "))
+              << "pieces " << i << " and " << i + 1;
+        }
+      }
+    }
+  }
+}
+
 TEST(Chip, BytesComeBackIntactOverOddCopies) {
   for (const Timing timing : {Timing::kTile, Timing::kBeat}) {
     SimulationContext context;

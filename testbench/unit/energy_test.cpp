@@ -113,6 +113,47 @@ TEST(Energy, CimProductsScaleWithTheShareOfOnes) {
   EXPECT_DOUBLE_EQ(total(energy), energy.at("cim") + energy.at("cim_write"));
 }
 
+// docs/engines/linear.md, storage and microarchitecture, of a small engine.
+TEST(Energy, AreaOfTheLinearEngineIsItsDocumentations) {
+  ChipConfig config = chip();
+  config.linear.lanes = 4;
+  config.linear.max_width = 32;
+  config.linear.chunk_tokens = 8;
+  config.linear.max_horizon = 2;
+  const Technology technology = table();
+  const auto row = [&](const char* name) { return technology.value(name); };
+  const double bits = 32 * 4 * (36 + 19)          // S and the chunk's share: 16 + log2 8.
+                      + 32 * (28 + 11)            // z and its share: 8 + log2 8.
+                      + 3 * 28 * 4                // Sums of V.
+                      + 8 * 32 * (2 * 8 + 5)      // phi(K) of two chunks, phi(RP).
+                      + 8 * 2 * (2 + 8 + 2) * 4;  // Ring of V rows.
+  const double narrow = 4 * 4 + 8 * 4 + 5 * 4;    // Outer products, scores, weights.
+  const double wide = 4 * 5 + 8 * 4 + 5 * 4;      // Readout with z, their products with V.
+  EXPECT_DOUBLE_EQ(area_um2(config, technology).at("linear"),
+                   bits * row("area.register_bit") + narrow * row("area.mac8") +
+                       wide * row("area.mac_wide") + 32 * 5 * row("area.shift_add") +
+                       3 * 256 * 8 * 4 * row("area.sram_bit") + 4 * row("area.requantise"));
+  // A chunk that is no power of two takes the bits of the next one.
+  config.linear.chunk_tokens = 7;
+  EXPECT_DOUBLE_EQ(area_um2(config, technology).at("linear"),
+                   (bits - 8 * (2 * 32 + 2 * 4)) * row("area.register_bit") +
+                       (narrow - 4) * row("area.mac8") + (wide - 4) * row("area.mac_wide") +
+                       32 * 5 * row("area.shift_add") + 3 * 256 * 8 * 4 * row("area.sram_bit") +
+                       4 * row("area.requantise"));
+}
+
+// docs/engines/sinkhorn.md: a rotator in front of the banks and one behind, both
+// for the 32-bit words of held K.
+TEST(Energy, RotatorsOfTheSinkhornUnitAreAsWideAsHeldWords) {
+  ChipConfig config = chip();
+  config.sinkhorn.lanes = 32;
+  const Technology technology = table();
+  const double skewed = area_um2(config, technology).at("sinkhorn");
+  config.sinkhorn.skewed = false;
+  const double plain = area_um2(config, technology).at("sinkhorn");
+  EXPECT_NEAR(skewed - plain, 10240 * technology.value("area.mux_bit"), 1e-6);
+}
+
 TEST(Energy, LeakageIsPowerTimesTime) {
   ChipConfig config = chip();
   config.clock_hz = 1e9;

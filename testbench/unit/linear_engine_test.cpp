@@ -43,8 +43,10 @@ LinearAttend sequence(int keys, int width, int value_width, bool causal, int hor
 void expect_tile(LinearEngine& engine, const LinearCase& c) {
   auto memory = c.before;
   Activity values;
-  for (const LinearAttend& command : c.commands)
+  for (const LinearAttend& command : c.commands) {
+    engine.follow(command);
     engine.execute(command, Bytes(memory.data(), memory.size()), values);
+  }
   ASSERT_EQ(memory, c.after);
   ASSERT_EQ(values.saturated, c.saturated);
   ASSERT_EQ(values.uniform_rows, c.uniform_rows);
@@ -400,6 +402,7 @@ TEST(LinearEngine, RefusesImpossibleCommands) {
     EXPECT_THROW(output_stream(config, op), InvariantError);
     EXPECT_THROW(LinearEngine(config).alone_cycles(op), InvariantError);
     EXPECT_THROW(LinearEngine(config).activity(op), InvariantError);
+    EXPECT_THROW(LinearEngine(config).follow(op), InvariantError);
   };
   refused([](LinearAttend& op) { op.width = 129; });
   refused([](LinearAttend& op) { op.width = 0; });
@@ -411,24 +414,47 @@ TEST(LinearEngine, RefusesImpossibleCommands) {
   refused([](LinearAttend& op) { op.key_tokens = 31; });  // Keys are left for query 32.
   refused([](LinearAttend& op) { op.causal = false; });   // Keys and queries in one.
   refused([](LinearAttend& op) { op.first_position = 1; });
-  refused([](LinearAttend& op) { op.total_keys = 1 << 24; });
+  refused([](LinearAttend& op) { op.total_keys = (1 << 20) + 1; });
   refused([](LinearAttend& op) { op.kind = LinearKind::kDamf; });
   EXPECT_THROW(LinearEngine(LinearConfig{65, 128, 16, 16}), InvariantError);
   EXPECT_THROW(make_linear_beat_body(LinearConfig{1, 128, 16, 16}, nullptr), InvariantError);
 }
 
+// S holds 2^20 tokens, whatever d; beyond d = 512 the specification's reach is less.
+TEST(LinearEngine, RefusesMoreKeysThanItsRegistersHold) {
+  LinearConfig config;
+  config.max_width = 4096;
+  struct Limit {
+    LinearKind kind;
+    int width;
+    int most;
+  };
+  for (const Limit limit :
+       {Limit{LinearKind::kKernel, 1, 1 << 20}, Limit{LinearKind::kKernel, 512, 1 << 20},
+        Limit{LinearKind::kKernel, 1024, 1 << 19}, Limit{LinearKind::kDamf, 2, 1 << 20}}) {
+    LinearAttend op = sequence(limit.most, limit.width, 1, false, -1);
+    op.kind = limit.kind;
+    op.reset = true;
+    op.key_tokens = 16;
+    EXPECT_NO_THROW(LinearEngine(config).follow(op)) << limit.width;
+    ++op.total_keys;
+    try {
+      LinearEngine(config).follow(op);
+      ADD_FAILURE() << "accepted " << op.total_keys << " keys of width " << limit.width;
+    } catch (const InvariantError& error) {
+      EXPECT_EQ(std::string(error.what()), "linear: total_keys is " +
+                                               std::to_string(limit.most + 1) + ", must be 1.." +
+                                               std::to_string(limit.most));
+    }
+  }
+}
+
 TEST(LinearEngine, RefusesCommandsThatDoNotContinueTheSequence) {
-  std::vector<std::uint8_t> bytes(1 << 16, 3);
-  const Bytes memory(bytes.data(), bytes.size());
   const auto run = [&](const std::vector<LinearAttend>& commands) {
     LinearEngine engine{LinearConfig{}};
-    Activity values;
-    for (const LinearAttend& command : commands) engine.execute(command, memory, values);
+    for (const LinearAttend& command : commands) engine.follow(command);
   };
   LinearAttend whole = sequence(8, 4, 4, true, -1);
-  whole.key_pitch_bytes = whole.value_pitch_bytes = whole.query_pitch_bytes = 4;
-  whole.destination = 1 << 15;
-  whole.destination_pitch_bytes = 16;
   const auto causal = testbench::cut_linear(whole, 8, 4, nullptr);
   EXPECT_NO_THROW(run({causal[0], causal[1]}));
   EXPECT_THROW(run({causal[1]}), InvariantError);  // Never reset.
@@ -438,6 +464,20 @@ TEST(LinearEngine, RefusesCommandsThatDoNotContinueTheSequence) {
   EXPECT_NO_THROW(run({full[0], full[1], full[3], full[2]}));  // No window: any order.
   EXPECT_THROW(run({full[0], full[2]}), InvariantError);       // Keys are left.
   EXPECT_THROW(run({full[0], causal[1]}), InvariantError);
+}
+
+TEST(LinearEngine, ExecutesOnlyWhatItHasFollowed) {
+  std::vector<std::uint8_t> bytes(1 << 12, 3);
+  const Bytes memory(bytes.data(), bytes.size());
+  LinearAttend op = sequence(8, 4, 4, false, -1);
+  op.reset = true;
+  op.key_tokens = 8;
+  LinearEngine engine{LinearConfig{}};
+  Activity values;
+  EXPECT_THROW(engine.execute(op, memory, values), InvariantError);
+  engine.follow(op);
+  EXPECT_NO_THROW(engine.execute(op, memory, values));
+  EXPECT_THROW(engine.execute(op, memory, values), InvariantError);
 }
 
 }  // namespace

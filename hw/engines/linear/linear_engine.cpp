@@ -5,6 +5,7 @@
 
 #include "hw/engines/linear/linear_piece.h"
 #include "hw/engines/linear/linear_tile.h"
+#include "model/errors.h"
 
 namespace quadrille::hw {
 namespace {
@@ -222,17 +223,24 @@ void count_local(const LinearConfig& config, const LinearAttend& op, Activity* a
     activity->local_write_bytes +=
         linear_window(op.first_position, op.query_tokens, op.total_keys, op.horizon).rows * columns;
   }
+  // k = 0 without a mask: the sum of all of V, which stays as it is.
+  if (op.horizon == 0 && !op.causal) {
+    activity->local_read_bytes += queries * columns * kLinearSumBytes;
+    return;
+  }
   // The window's rows; the sums before and behind it are read and written.
   activity->local_read_bytes += weights_in_use(op) * columns;
   const std::int64_t sums = queries * (op.causal ? 1 : 2) * columns * kLinearSumBytes;
   activity->local_read_bytes += sums;
-  if (op.horizon > 0 || op.causal) activity->local_write_bytes += sums;
+  activity->local_write_bytes += sums;
 }
 
 }  // namespace
 
 LinearEngine::LinearEngine(const LinearConfig& config)
-    : config_(config), tile_(std::make_unique<LinearTile>(config)) {
+    : config_(config),
+      sequence_(std::make_unique<LinearSequence>()),
+      tile_(std::make_unique<LinearTile>(config)) {
   check(config);
 }
 LinearEngine::~LinearEngine() = default;
@@ -275,7 +283,15 @@ Activity LinearEngine::activity(const LinearAttend& operation) const {
   return activity;
 }
 
+void LinearEngine::follow(const LinearAttend& operation) {
+  check(config_, operation);
+  sequence_->follow(operation);
+  followed_ = true;
+}
+
 void LinearEngine::execute(const LinearAttend& operation, Bytes scratchpad, Activity& values) {
+  if (!followed_) throw InvariantError("linear: execute() without its follow()");
+  followed_ = false;
   tile_->run(operation, scratchpad, values);
 }
 

@@ -34,11 +34,20 @@ struct LinearTiming {
 };
 inline constexpr LinearTiming kLinearTiming;
 
-/// Stored size of an entry of the state S and of z, and of an element of V and
-/// of phi(K): what local_read_bytes and local_write_bytes count in.
-inline constexpr int kLinearStateBytes = 5;  ///< 36 bits (docs/engines/linear.md).
-inline constexpr int kLinearSumBytes = 4;    ///< 28 bits: z, sums of V.
+/// Registers of the sums over all tokens, for at most kLinearMostKeys of them
+/// (docs/engines/linear.md, number formats).
+inline constexpr int kLinearStateBits = 36;  ///< An entry of S: phi times V.
+inline constexpr int kLinearSumBits = 28;    ///< An entry of z; a column's sum of V.
+static_assert(kLinearMostKeys * 255 * 128 < std::int64_t{1} << (kLinearStateBits - 1));
+static_assert(kLinearMostKeys * 255 < std::int64_t{1} << kLinearSumBits);
+static_assert(kLinearMostKeys * 128 <= std::int64_t{1} << (kLinearSumBits - 1));
 
+/// The same in whole bytes: what local_read_bytes and local_write_bytes count in.
+/// Codes (rows of V, phi(K), phi(RP)) count a byte each.
+inline constexpr int kLinearStateBytes = (kLinearStateBits + 7) / 8;
+inline constexpr int kLinearSumBytes = (kLinearSumBits + 7) / 8;
+
+class LinearSequence;
 class LinearTile;
 
 class LinearEngine {
@@ -56,14 +65,20 @@ class LinearEngine {
   /// Everything that the operation alone determines; the same without data.
   Activity activity(const LinearAttend& operation) const;
 
-  /// The command's data in one go, continuing the state that the commands since
-  /// the last `reset` have left in this object: commands must come in program
-  /// order. Adds `saturated` and `uniform_rows`. Throws InvariantError when the
-  /// command does not continue the sequence.
+  /// To be called for every command in program order, with data or without:
+  /// throws InvariantError when the command does not continue the sequence that
+  /// the commands since the last `reset` are.
+  void follow(const LinearAttend& operation);
+
+  /// The data of the command that follow() has just taken, in one go, continuing
+  /// the state that the sequence has left in this object. Adds `saturated` and
+  /// `uniform_rows`. Throws InvariantError without a follow() of its own.
   void execute(const LinearAttend& operation, Bytes scratchpad, Activity& values);
 
  private:
   LinearConfig config_;
+  std::unique_ptr<LinearSequence> sequence_;
+  bool followed_ = false;  ///< The next execute() has its follow().
   std::unique_ptr<LinearTile> tile_;
 };
 

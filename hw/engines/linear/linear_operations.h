@@ -17,6 +17,9 @@ struct LinearConfig {
   int max_horizon = 16;   ///< Most k of the relative positions.
 };
 
+/// Most keys of a sequence: what the registers of S, z and the sums of V hold.
+inline constexpr std::int64_t kLinearMostKeys = std::int64_t{1} << 20;
+
 /// What the engine takes: phi by lookup of unsigned codes, or (DAMF's collapsed
 /// form) keys (1, t) and queries (A_max, s), signed, made from pairs (s, t).
 enum class LinearKind { kKernel, kDamf };
@@ -60,7 +63,7 @@ struct LinearAttend {
   int key_tokens = 0;              ///< In this piece.
   int query_tokens = 0;
   int first_position = 0;  ///< Of the piece's keys or queries in the sequence.
-  int total_keys = 0;      ///< Of the whole sequence.
+  int total_keys = 0;      ///< Of the whole sequence; at most kLinearMostKeys.
   int width = 0;           ///< d; DAMF: 2.
   int value_width = 0;     ///< Columns of this group, at most lanes.
   int horizon = -1;        ///< k; -1: no relative positions.

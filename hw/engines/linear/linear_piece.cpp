@@ -59,9 +59,10 @@ void check(const LinearConfig& config, const LinearAttend& operation) {
   range("width", operation.width, damf ? 2 : 1, damf ? 2 : config.max_width);
   range("value_width", operation.value_width, 1, config.lanes);
   range("horizon", operation.horizon, -1, damf ? -1 : config.max_horizon);
-  // DAMF keeps the sum of t in 32 bits.
+  // What the registers of S and z hold; and, with a wide d, the specification's
+  // reach. Both lie within the 32 bits of DAMF's sum of t.
   range("total_keys", operation.total_keys, 1,
-        damf ? std::int64_t{1} << 24 : model::kLinearLargestReach / operation.width);
+        std::min(kLinearMostKeys, model::kLinearLargestReach / operation.width));
   check_tokens(operation);
 }
 

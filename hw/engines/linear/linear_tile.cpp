@@ -117,8 +117,6 @@ std::int32_t look_up(const model::PhiTable& table, std::uint8_t byte) {
 }  // namespace
 
 void LinearTile::run(const LinearAttend& operation, const Bytes& memory, Activity& values) {
-  check(config_, operation);
-  sequence_.follow(operation);
   op_ = operation;
   if (op_.reset) reset(memory);
   window_first_ =

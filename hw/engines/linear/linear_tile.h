@@ -20,6 +20,7 @@ namespace quadrille::hw {
 class LinearTile {
  public:
   explicit LinearTile(const LinearConfig& config) : config_(config) {}
+  /// The operation must fit the engine and continue the sequence.
   void run(const LinearAttend& operation, const Bytes& memory, Activity& values);
 
  private:
@@ -41,7 +42,6 @@ class LinearTile {
 
   LinearConfig config_;
   LinearAttend op_;
-  LinearSequence sequence_;
   // Padded with zeros:
   int width_ = 0;         ///< d
   int columns_ = 0;       ///< dv
