@@ -62,7 +62,7 @@ std::string crossover_csv(const Crossover& crossover) {
     return tokens ? std::to_string(*tokens) : "";
   };
   return fmt::format(
-      "{},{},{},{}", crossover.tokens ? fmt::format("{:.1f}", *crossover.tokens) : "",
+      "{},{},{},{}", crossover.tokens ? fmt::format("{:.2f}", *crossover.tokens) : "",
       crossover.from_the_start, length(crossover.refused_from), length(crossover.not_up_to));
 }
 
@@ -131,7 +131,7 @@ std::string traffic_plot(const ScalingPlan& plan, const std::vector<ScalingCurve
 /// Markers upon the points of chips that break the goal's condition.
 PlotSeries unfair_points(const std::vector<AreaPoint>& areas) {
   PlotSeries series;
-  series.name = "linear: more peak MACs than CIM";
+  series.name = "more peak MACs than CIM";
   series.line = false;
   for (const AreaPoint& point : areas) {
     if (point.peak.linear_has_no_more()) continue;

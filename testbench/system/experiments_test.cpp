@@ -567,7 +567,7 @@ TEST_F(Experiments, TheCrossoversGoalHasAConditionOnThePeakMacs) {
         EXPECT_EQ(content.find("more peak MACs") == std::string::npos, fair);
       }
       if (name == "crossover.csv") {
-        EXPECT_THAT(content, HasSubstr(fair ? ",16,32,true,64.0," : ",20,16,false,64.0,"));
+        EXPECT_THAT(content, HasSubstr(fair ? ",16,32,true,64.00," : ",20,16,false,64.00,"));
       }
     }
   }
