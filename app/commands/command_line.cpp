@@ -74,8 +74,8 @@ int parse_and_run(int argc, const char* const* argv) {
   run_app->add_option("-c,--chip", run.chip, "Chip file, or the name of a shipped one")->required();
   run_app
       ->add_option("-o,--output", run.output,
-                   "Folder of the report; files of an earlier report in it are replaced, "
-                   "others left alone")
+                   "Folder of the report; files of an earlier report in it are replaced "
+                   "or removed, others left alone")
       ->capture_default_str();
   run_app
       ->add_option("--impl", run.implementations,

@@ -13,6 +13,7 @@
 #include "app/files/shipped.h"
 #include "app/report/console.h"
 #include "app/report/csv.h"
+#include "app/report/report_files.h"
 #include "app/report/summary.h"
 #include "app/simulation.h"
 #include "model/errors.h"
@@ -74,18 +75,15 @@ int run_command(const RunOptions& options) {
       input_file("technology", find_technology(request.chip.technology, chip))};
   for (const auto& [role, path] : outcome.inputs) inputs.push_back(input_file(role, path));
   const RunReport report = make_report(request, outcome, std::move(inputs));
-  folder.add("layers.csv", layers_csv(report));
-  folder.add("engines.csv", engines_csv(report));
-  folder.add("phases.csv", phases_csv(report));
-  folder.add("commands.csv", commands_csv(report));
-  folder.add("counters.csv", counters_csv(outcome.chip.counters));
-  if (outcome.sinkhorn) {
-    folder.add("residuals.csv", residuals_csv(*outcome.sinkhorn));
-  } else {
-    folder.drop("residuals.csv");
-  }
-  folder.add("summary.json", summary_json(report));
-  folder.commit();
+  std::vector<std::pair<std::string, std::string>> files = {
+      {"layers.csv", layers_csv(report)},
+      {"engines.csv", engines_csv(report)},
+      {"phases.csv", phases_csv(report)},
+      {"commands.csv", commands_csv(report)},
+      {"counters.csv", counters_csv(outcome.chip.counters)}};
+  if (outcome.sinkhorn) files.emplace_back("residuals.csv", residuals_csv(*outcome.sinkhorn));
+  files.emplace_back("summary.json", summary_json(report));
+  commit_report(folder, std::move(files));
   fmt::print("{}\n  report in {}\n", console_report(report), options.output);
   return kGood;
 }

@@ -11,8 +11,9 @@
 #include "app/config/workload_file.h"
 #include "app/files/hash.h"
 #include "app/files/output_folder.h"
-#include "app/report/summary.h"
+#include "app/report/report_files.h"
 #include "app/version.h"
+#include "hw/energy/energy.h"
 #include "model/errors.h"
 
 namespace quadrille::app {
@@ -71,7 +72,7 @@ int run_experiment(Experiment experiment, const RunOptions& options, const std::
     return kComparisonFailed;
   }
   Json summary;
-  summary["schema_version"] = kSummarySchemaVersion;
+  summary["experiment_schema_version"] = kExperimentSchemaVersion;
   summary["version"] = version();
   summary["workload"] = root.text("name");
   summary["kind"] = kind;
@@ -80,11 +81,14 @@ int run_experiment(Experiment experiment, const RunOptions& options, const std::
   summary["timing"] = word_of(kTimingChoices, setup.chip.timing);
   summary["inputs"] = {input_json("workload", workload), input_json("chip", chip),
                        input_json("technology", technology)};
-  summary["clock_hz"] = setup.chip.clock_hz;
+  if (report.chip_runs) {
+    summary.update(cost_json(*report.chip_runs));
+    summary["clock_hz"] = setup.chip.clock_hz;
+    summary["area_um2"] = hw::total(hw::area_um2(setup.chip, setup.technology));
+  }
   summary["figures"] = std::move(report.figures);
-  for (auto& [name, content] : report.files) folder.add(name, std::move(content));
-  folder.add("summary.json", summary.dump(2) + "\n");
-  folder.commit();
+  report.files.emplace_back("summary.json", summary.dump(2) + "\n");
+  commit_report(folder, std::move(report.files));
   fmt::print("{}\n  report in {}\n", report.text, options.output);
   return kGood;
 }

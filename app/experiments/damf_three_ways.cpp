@@ -217,8 +217,10 @@ ExperimentReport run_damf_three_ways(const YamlNode& workload, const ExperimentS
                                                       settings_of(plan, DamfMode::kMaclaurin))
                                         .out;
   ExperimentReport report;
+  report.chip_runs.emplace();
   for (Way& way : all) {
     run_way(plan, data, setup, exact, way);
+    *report.chip_runs += way.cost;
     if (!way.difference.empty() && !report.difference) report.difference = way.difference;
     nlohmann::ordered_json& entry = report.figures["ways"][way.name];
     entry = cost_json(way.cost);

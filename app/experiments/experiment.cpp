@@ -44,6 +44,15 @@ void refuse_seed(const ExperimentSetup& setup, const std::string& kind) {
                    "a workload of kind " + kind + " draws no numbers, expected no seed");
 }
 
+RunCost& RunCost::operator+=(const RunCost& other) {
+  cycles += other.cycles;
+  activity += other.activity;
+  traffic += other.traffic;
+  dynamic_pj += other.dynamic_pj;
+  static_pj += other.static_pj;
+  return *this;
+}
+
 RunCost cost_of(const ExperimentSetup& setup, const hw::ChipResult& result) {
   RunCost cost;
   cost.cycles = result.cycles;

@@ -23,10 +23,27 @@ struct ExperimentSetup {
   std::optional<std::uint64_t> seed;  ///< Instead of the workload's.
 };
 
+/// What a run on a chip cost, priced with the technology table.
+struct RunCost {
+  std::int64_t cycles = 0;
+  hw::Activity activity;  ///< Of all engines.
+  hw::Traffic traffic;
+  double dynamic_pj = 0.0;
+  double static_pj = 0.0;
+
+  double total_pj() const { return dynamic_pj + static_pj; }
+  RunCost& operator+=(const RunCost& other);
+};
+
+/// Of an experiment's summary.json, which has keys of its own.
+inline constexpr int kExperimentSchemaVersion = 1;
+
 struct ExperimentReport {
   std::string text;                                        ///< For the console.
   std::vector<std::pair<std::string, std::string>> files;  ///< Name, content.
   nlohmann::ordered_json figures;                          ///< What summary.json adds.
+  /// Sum over all of the experiment's runs on a chip; none: it made none.
+  std::optional<RunCost> chip_runs;
   /// Where the chip first differs from the integer specification.
   std::optional<std::string> difference;
 };
@@ -51,16 +68,7 @@ void read_head(const YamlNode& workload, const char* kind);
 /// InputError unless `setup` has no seed: this experiment draws nothing.
 void refuse_seed(const ExperimentSetup& setup, const std::string& kind);
 
-/// What a run on a chip cost, priced with the technology table.
-struct RunCost {
-  std::int64_t cycles = 0;
-  hw::Activity activity;  ///< Of all engines.
-  hw::Traffic traffic;
-  double dynamic_pj = 0.0;
-  double static_pj = 0.0;
-
-  double total_pj() const { return dynamic_pj + static_pj; }
-};
+/// Priced unit by unit.
 RunCost cost_of(const ExperimentSetup& setup, const hw::ChipResult& result);
 
 /// Column names and values of a RunCost in CSV, without the comma before.

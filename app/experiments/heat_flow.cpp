@@ -22,10 +22,19 @@ using model::IntegerHeatFlowSettings;
 using Text = std::back_insert_iterator<std::string>;
 
 constexpr const char* kKind = "heat-flow";
-std::vector<double> read_epsilons(const YamlNode& workload) {
+
+/// The flow has a step at least, and does not end beyond the end time by more
+/// than rounding to whole steps does.
+std::vector<double> read_epsilons(const YamlNode& workload, double end_time) {
   std::vector<double> epsilons;
-  for (const YamlNode& item : workload.sequence("epsilons"))
-    epsilons.push_back(item.as_number(1e-3, 1.0));
+  for (const YamlNode& item : workload.sequence("epsilons")) {
+    const double epsilon = item.as_number(1e-3, 1.0);
+    if (epsilon > end_time) {
+      item.fail(fmt::format("expected at most end_time = {:g}, a step at least, found {:g}",
+                            end_time, epsilon));
+    }
+    epsilons.push_back(epsilon);
+  }
   return epsilons;
 }
 
@@ -38,7 +47,7 @@ HeatFlowPlan read_plan(const YamlNode& workload, const ExperimentSetup& setup) {
   exact.end_time = workload.number("end_time", exact.epsilon, 1.5, exact.end_time);
   exact.half_steps = static_cast<int>(workload.integer("updates", 1, 1000, exact.half_steps));
   exact.particles = static_cast<int>(workload.integer("particles", 8, 4000, exact.particles));
-  plan.epsilons = read_epsilons(workload);
+  plan.epsilons = read_epsilons(workload, exact.end_time);
   plan.budgets = workload.boolean("budgets", true);
   IntegerHeatFlowSettings& integer = plan.integer;
   const YamlNode node = workload.child("integer");
@@ -129,6 +138,39 @@ std::vector<FloatRun> budgets_of(const HeatFlowSettings& exact) {
   return budgets;
 }
 
+EpsilonRun epsilon_run(const std::string& level, const IntegerHeatFlowSettings& settings,
+                       const std::vector<HeatFlowStep>& steps) {
+  return {level,
+          settings.particles,
+          settings.epsilon,
+          settings.updates,
+          steps.back().time,
+          steps.back().w2,
+          largest_residual(steps)};
+}
+
+/// Per step size: float, and float and fixed with the integer levels' particles.
+void run_epsilons(const HeatFlowPlan& plan, HeatFlowResults& results) {
+  for (const double epsilon : plan.epsilons) {
+    IntegerHeatFlowSettings integer = plan.integer;
+    integer.epsilon = epsilon;
+    for (const int particles : {plan.exact.particles, plan.integer.particles}) {
+      HeatFlowSettings settings = plan.exact;
+      settings.epsilon = epsilon;
+      settings.particles = particles;
+      IntegerHeatFlowSettings described = integer;
+      described.particles = particles;
+      results.epsilons.push_back(
+          epsilon_run("float", described, model::heat_flow_float(settings).steps));
+    }
+    const IntegerHeatFlow flow =
+        epsilon == plan.integer.epsilon
+            ? results.fixed
+            : model::heat_flow_integer(integer, model::fixed_heat_flow_unit(integer));
+    results.epsilons.push_back(epsilon_run("fixed", integer, figures_of(flow)));
+  }
+}
+
 void run_word_lengths(const HeatFlowPlan& plan, HeatFlowResults& results, Progress& progress) {
   for (int bits = plan.least_bits; bits <= plan.largest_bits; ++bits) {
     progress.show(fmt::format("heat flow: positions with {} fraction bits", bits));
@@ -160,16 +202,11 @@ HeatFlowResults run_all(const HeatFlowPlan& plan, const ExperimentSetup& setup) 
   results.systemc = model::heat_flow_integer(
       plan.integer, [chip](const model::HeatFlowPass& pass) { return (*chip)(pass); });
   results.costs = chip->costs();
-  for (const double epsilon : plan.epsilons) {
-    HeatFlowSettings other = plan.exact;
-    other.epsilon = epsilon;
-    results.epsilons.push_back({fmt::format("{:g}", epsilon), other, {}});
-  }
+  progress.show("heat flow: step sizes");
+  run_epsilons(plan, results);
+  progress.show("heat flow: iteration budgets");
   if (plan.budgets) results.budgets = budgets_of(plan.exact);
-  progress.show("heat flow: step sizes and iteration budgets");
-  for (std::vector<FloatRun>* runs : {&results.epsilons, &results.budgets}) {
-    for (FloatRun& run : *runs) run.flow = model::heat_flow_float(run.settings);
-  }
+  for (FloatRun& run : results.budgets) run.flow = model::heat_flow_float(run.settings);
   run_word_lengths(plan, results, progress);
   return results;
 }

@@ -1,6 +1,7 @@
 // The heat-flow experiment: what it runs, and what came out.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,7 @@ namespace quadrille::app {
 
 struct HeatFlowPlan {
   model::HeatFlowSettings exact;
-  std::vector<double> epsilons;
+  std::vector<double> epsilons;  ///< At most the end time: a step at least.
   bool budgets = true;
   model::IntegerHeatFlowSettings integer;
   int least_bits = 4;
@@ -36,18 +37,36 @@ struct FloatRun {
   model::HeatFlow flow;
 };
 
+/// One point of the study of step sizes.
+struct EpsilonRun {
+  std::string level;
+  int particles = 0;
+  double epsilon = 0.0;
+  int updates = 0;
+  /// Where whole steps end nearest the end time: W2 is to the exact flow there.
+  double time = 0.0;
+  double w2 = 0.0;
+  double residual = 0.0;  ///< Largest.
+};
+
 /// Everything that was run.
 struct HeatFlowResults {
   model::HeatFlow exact;        ///< Level float.
   model::HeatFlow exact_small;  ///< Level float with the integer levels' particles.
   model::IntegerHeatFlow fixed, systemc;
   std::vector<RunCost> costs;
-  std::vector<FloatRun> epsilons, budgets;
+  std::vector<EpsilonRun> epsilons;
+  std::vector<FloatRun> budgets;
   std::vector<WordLength> word_lengths;
 };
 
 double largest_residual(const std::vector<model::HeatFlowStep>& steps);
 std::vector<model::HeatFlowStep> figures_of(const model::IntegerHeatFlow& flow);
+
+/// Whether the stated goal is met by a flow that was iterated until its residual;
+/// nothing when it is not the flow that the goal is stated for.
+std::optional<bool> heat_flow_goal_met(const model::HeatFlowSettings& settings,
+                                       const model::HeatFlow& converged);
 
 /// Tables, plots and figures. `difference`: where the levels first differ, or "".
 ExperimentReport heat_flow_report(const HeatFlowPlan& plan, const HeatFlowResults& results,

@@ -31,12 +31,17 @@ ScalingPlan read_plan(const YamlNode& workload, const ExperimentSetup& setup) {
   plan.value_width = static_cast<int>(workload.integer("value_width", 1, 4096, plan.value_width));
   plan.horizon = static_cast<int>(workload.integer("horizon", 0, 4096, plan.horizon));
   plan.least_log2 = static_cast<int>(workload.integer("least_log2", 0, 20, plan.least_log2));
+  plan.crossover_least_log2 = static_cast<int>(
+      workload.integer("crossover_least_log2", 0, plan.least_log2, plan.least_log2));
   plan.largest_log2 = static_cast<int>(
       workload.integer("largest_log2", plan.least_log2 + 1, 20, plan.largest_log2));
   plan.fitted_doublings =
       static_cast<int>(workload.integer("fitted_doublings", 1, 20, plan.fitted_doublings));
-  plan.fitted_doublings_quadratic = static_cast<int>(
-      workload.integer("fitted_doublings_quadratic", 1, 20, plan.fitted_doublings_quadratic));
+  if (const auto enlarged = workload.optional_child("enlarged")) {
+    plan.enlarged = EnlargedChip{enlarged->integer("scratchpad_kib", 1, 1 << 24) * 1024,
+                                 static_cast<int>(enlarged->integer("macros", 1, 1 << 16)),
+                                 static_cast<int>(enlarged->integer("max_keys", 1, 1 << 20))};
+  }
   if (const auto areas = workload.optional_child("areas")) {
     plan.linear_lanes = read_counts(*areas, "linear_lanes", 1 << 16);
     plan.cim_macros = read_counts(*areas, "cim_macros", 1 << 16);
@@ -47,12 +52,14 @@ ScalingPlan read_plan(const YamlNode& workload, const ExperimentSetup& setup) {
 
 const std::vector<ScalingVariant>& variants() {
   static const std::vector<ScalingVariant> all = {
-      {"softmax", "softmax (quadratic)", false, false, false},
-      {"softmax_causal", "softmax, causal", false, true, false},
-      {"linear", "linear", true, false, false},
-      {"linear_causal", "linear, causal", true, true, false},
-      {"linear_positions", "linear, positions", true, false, true},
-      {"linear_causal_positions", "linear, causal, positions", true, true, true}};
+      {"softmax", "softmax", false, false, false, false},
+      {"softmax_causal", "softmax, causal", false, true, false, false},
+      {"softmax_enlarged", "softmax, enlarged", false, false, false, true},
+      {"softmax_enlarged_causal", "softmax, enlarged, causal", false, true, false, true},
+      {"linear", "linear", true, false, false, false},
+      {"linear_causal", "linear, causal", true, true, false, false},
+      {"linear_positions", "linear, positions", true, false, true, false},
+      {"linear_causal_positions", "linear, causal, positions", true, true, true, false}};
   return all;
 }
 
@@ -78,18 +85,30 @@ ChipJob linear_job(const hw::ChipConfig& chip, const ScalingPlan& plan, int toke
   return job;
 }
 
+/// The chip that a variant runs on. A refusal is a result here: it names the
+/// chip, not where its file lies.
+ExperimentSetup setup_of(const ExperimentSetup& setup, const ScalingPlan& plan,
+                         const ScalingVariant& variant) {
+  ExperimentSetup own = setup;
+  own.chip.name = setup.chip_name;
+  if (!variant.enlarged) return own;
+  own.chip.name += " enlarged";
+  own.chip.scratchpad.capacity_bytes = plan.enlarged->scratchpad_bytes;
+  own.chip.cim.macros = plan.enlarged->macros;
+  own.chip.softmax.max_keys = plan.enlarged->max_keys;
+  return own;
+}
+
 ScalingPoint measure(const ExperimentSetup& setup, const ScalingPlan& plan,
                      const ScalingVariant& variant, std::int64_t tokens) {
   ScalingPoint point;
   point.tokens = tokens;
-  // A refusal is a result here: it names the chip, not where its file lies.
-  hw::ChipConfig chip = setup.chip;
-  chip.name = setup.chip_name;
+  const ExperimentSetup own = setup_of(setup, plan, variant);
   try {
     const int length = static_cast<int>(tokens);
-    const ChipJob job = variant.linear ? linear_job(chip, plan, length, variant)
-                                       : softmax_job(chip, plan, length, variant.causal);
-    point.cost = cost_of(setup, run_on_chip(chip, {}, job, false).result);
+    const ChipJob job = variant.linear ? linear_job(own.chip, plan, length, variant)
+                                       : softmax_job(own.chip, plan, length, variant.causal);
+    point.cost = cost_of(own, run_on_chip(own.chip, {}, job, false).result);
   } catch (const InputError& refusal) {
     point.reason = refusal.what();
   }
@@ -97,14 +116,15 @@ ScalingPoint measure(const ExperimentSetup& setup, const ScalingPlan& plan,
 }
 
 /// Least squares over the last doublings that ran.
-std::optional<Line> fit(const ScalingCurve& curve, int doublings, CostFigure figure) {
+std::optional<Line> fit(const ScalingCurve& curve, const ScalingPlan& plan, CostFigure figure) {
   std::vector<double> x, y;
   for (const ScalingPoint& point : curve.points) {
-    if (!point.cost) continue;
+    if (!point.cost || point.tokens < std::int64_t{1} << plan.least_log2) continue;
     x.push_back(std::log2(static_cast<double>(point.tokens)));
     y.push_back(std::log2(figure(*point.cost)));
   }
-  const std::size_t wanted = std::min(x.size(), static_cast<std::size_t>(doublings) + 1);
+  const std::size_t wanted =
+      std::min(x.size(), static_cast<std::size_t>(plan.fitted_doublings) + 1);
   if (wanted < 2) return std::nullopt;
   const auto tail = [&](const std::vector<double>& all) {
     return std::vector<double>(all.end() - static_cast<std::ptrdiff_t>(wanted), all.end());
@@ -113,22 +133,23 @@ std::optional<Line> fit(const ScalingCurve& curve, int doublings, CostFigure fig
 }
 
 ScalingCurve measure_curve(const ExperimentSetup& setup, const ScalingPlan& plan,
-                           const ScalingVariant& variant, Progress& progress) {
+                           const ScalingVariant& variant, RunCost& chip_runs, Progress& progress) {
   ScalingCurve curve;
   curve.variant = variant;
-  for (int log2 = plan.least_log2; log2 <= plan.largest_log2; ++log2) {
+  for (int log2 = plan.crossover_least_log2; log2 <= plan.largest_log2; ++log2) {
     progress.show(fmt::format("scaling: {}, 2^{} tokens", variant.title, log2));
     curve.points.push_back(measure(setup, plan, variant, std::int64_t{1} << log2));
+    if (curve.points.back().cost) chip_runs += *curve.points.back().cost;
   }
-  const int doublings = variant.linear ? plan.fitted_doublings : plan.fitted_doublings_quadratic;
-  curve.fit = fit(curve, doublings, cycles_of);
-  curve.energy_fit = fit(curve, doublings, energy_of);
+  if (!variant.fitted()) return curve;
+  curve.fit = fit(curve, plan, cycles_of);
+  curve.energy_fit = fit(curve, plan, energy_of);
   return curve;
 }
 
 /// The crossovers of a chip that differs in its lanes and macros.
 AreaPoint measure_areas(const ExperimentSetup& setup, const ScalingPlan& plan, int lanes,
-                        int macros, Progress& progress) {
+                        int macros, RunCost& chip_runs, Progress& progress) {
   ExperimentSetup other = setup;
   other.chip.linear.lanes = lanes;
   other.chip.cim.macros = macros;
@@ -139,16 +160,25 @@ AreaPoint measure_areas(const ExperimentSetup& setup, const ScalingPlan& plan, i
   const hw::ByComponent area = hw::area_um2(other.chip, other.technology);
   point.linear_um2 = area.at("linear");
   point.cim_um2 = area.at("cim");
-  std::vector<ScalingCurve> curves;
-  for (std::size_t i = 0; i < 4; ++i)
-    curves.push_back(measure_curve(other, plan, variants()[i], progress));
-  point.crossover = crossover_of(curves[0], curves[2]);
-  point.causal_crossover = crossover_of(curves[1], curves[3]);
+  point.peak = peak_macs(other.chip);
+  ScalingResults results;
+  for (const ScalingVariant& variant : variants()) {
+    if (!variant.enlarged && !variant.positions)
+      results.curves.push_back(measure_curve(other, plan, variant, chip_runs, progress));
+  }
+  point.crossover = crossover_of(results.curve("softmax"), results.curve("linear"));
+  point.causal_crossover =
+      crossover_of(results.curve("softmax_causal"), results.curve("linear_causal"));
   return point;
 }
 
 /// Impossible chips of the study are the workload's fault: found before the runs.
-void check_areas(const ExperimentSetup& setup, const ScalingPlan& plan) {
+void check_chips(const ExperimentSetup& setup, const ScalingPlan& plan) {
+  if (plan.enlarged) {
+    ScalingVariant variant;
+    variant.enlarged = true;
+    hw::validate(setup_of(setup, plan, variant).chip, setup.chip.name + " with enlarged");
+  }
   for (const int lanes : plan.linear_lanes) {
     hw::ChipConfig chip = setup.chip;
     chip.linear.lanes = lanes;
@@ -166,6 +196,31 @@ void check_areas(const ExperimentSetup& setup, const ScalingPlan& plan) {
 double cycles_of(const RunCost& cost) { return static_cast<double>(cost.cycles); }
 double energy_of(const RunCost& cost) { return cost.total_pj(); }
 
+PeakMacs peak_macs(const hw::ChipConfig& chip) {
+  const hw::LinearConfig& linear = chip.linear;
+  const hw::CimConfig& cim = chip.cim;
+  PeakMacs peak;
+  peak.linear =
+      2.0 * linear.lanes * (linear.lanes + linear.chunk_tokens + 2.0 * linear.max_horizon + 1.0);
+  peak.cim = 1.0 * cim.macros * cim.rows * cim.columns / cim.input_bits;
+  return peak;
+}
+
+const ScalingCurve& ScalingResults::curve(const std::string& variant) const {
+  for (const ScalingCurve& curve : curves) {
+    if (curve.variant.name == variant) return curve;
+  }
+  throw InvariantError("no curve of variant " + variant);
+}
+
+std::optional<double> local_slope(const ScalingCurve& curve, std::size_t point) {
+  if (point == 0 || !curve.points[point].cost || !curve.points[point - 1].cost) return std::nullopt;
+  const ScalingPoint& here = curve.points[point];
+  const ScalingPoint& before = curve.points[point - 1];
+  return std::log2(cycles_of(*here.cost) / cycles_of(*before.cost)) /
+         std::log2(static_cast<double>(here.tokens) / static_cast<double>(before.tokens));
+}
+
 Crossover crossover_of(const ScalingCurve& quadratic, const ScalingCurve& linear,
                        CostFigure figure) {
   Crossover result;
@@ -173,7 +228,10 @@ Crossover crossover_of(const ScalingCurve& quadratic, const ScalingCurve& linear
   for (std::size_t i = 0; i < quadratic.points.size(); ++i) {
     const ScalingPoint& slow = quadratic.points[i];
     const ScalingPoint& fast = linear.points[i];
-    if (!slow.cost || !fast.cost) break;
+    if (!slow.cost || !fast.cost) {
+      result.refused_from = slow.tokens;
+      return result;
+    }
     const double log_tokens = std::log2(static_cast<double>(slow.tokens));
     const double lead = std::log2(figure(*slow.cost)) - std::log2(figure(*fast.cost));
     if (lead >= 0.0) {
@@ -185,23 +243,28 @@ Crossover crossover_of(const ScalingCurve& quadratic, const ScalingCurve& linear
     }
     before = lead;
   }
+  if (!quadratic.points.empty()) result.not_up_to = quadratic.points.back().tokens;
   return result;
 }
 
 ExperimentReport run_scaleformer_scaling(const YamlNode& workload, const ExperimentSetup& setup) {
   const ScalingPlan plan = read_plan(workload, setup);
-  check_areas(setup, plan);
+  check_chips(setup, plan);
   Progress progress;
   ScalingResults results;
-  for (const ScalingVariant& variant : variants())
-    results.curves.push_back(measure_curve(setup, plan, variant, progress));
+  for (const ScalingVariant& variant : variants()) {
+    if (variant.enlarged && !plan.enlarged) continue;
+    results.curves.push_back(measure_curve(setup, plan, variant, results.chip_runs, progress));
+  }
   // The study needs no lengths beyond the crossover's.
   ScalingPlan reach = plan;
   reach.largest_log2 = std::min(plan.largest_log2, 12);
+  reach.least_log2 = reach.crossover_least_log2;
   if (reach.largest_log2 > reach.least_log2) {
     for (const int lanes : plan.linear_lanes) {
       for (const int macros : plan.cim_macros)
-        results.areas.push_back(measure_areas(setup, reach, lanes, macros, progress));
+        results.areas.push_back(
+            measure_areas(setup, reach, lanes, macros, results.chip_runs, progress));
     }
   }
   progress.clear();

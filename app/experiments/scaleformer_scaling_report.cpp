@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <tuple>
+#include <utility>
 
 #include "app/experiments/scaleformer_scaling.h"
 #include "app/report/plot.h"
@@ -20,81 +20,128 @@ constexpr double kGoalSlope = 1.0;
 constexpr double kGoalSlopeMargin = 0.02;
 constexpr double kGoalCrossover = 256.0;
 
+double dram_bytes_of(const RunCost& cost) {
+  return static_cast<double>(cost.traffic.dram_read_bytes + cost.traffic.dram_write_bytes);
+}
+
+double sram_bytes_of(const RunCost& cost) {
+  return static_cast<double>(cost.traffic.sram_read.bytes + cost.traffic.sram_write.bytes);
+}
+
+/// Shorter ones are there for the search for crossovers only.
+bool is_listed(const ScalingPlan& plan, const ScalingPoint& point) {
+  return point.tokens >= std::int64_t{1} << plan.least_log2;
+}
+
 std::string scaling_csv(const std::vector<ScalingCurve>& curves) {
-  std::string csv = fmt::format("variant,tokens,ran,{},reason\n", kCostColumns);
+  std::string csv = fmt::format("variant,tokens,ran,{},local_cycles_slope,reason\n", kCostColumns);
   const std::string columns = kCostColumns;
   const std::string empty(static_cast<std::size_t>(std::count(columns.begin(), columns.end(), ',')),
                           ',');
   const Text to(csv);
   for (const ScalingCurve& curve : curves) {
-    for (const ScalingPoint& point : curve.points) {
-      fmt::format_to(to, "{},{},{},{},{}\n", curve.variant.name, point.tokens,
+    for (std::size_t i = 0; i < curve.points.size(); ++i) {
+      const ScalingPoint& point = curve.points[i];
+      const std::optional<double> slope = local_slope(curve, i);
+      fmt::format_to(to, "{},{},{},{},{},{}\n", curve.variant.name, point.tokens,
                      point.cost.has_value(), point.cost ? cost_csv(*point.cost) : empty,
+                     slope ? fmt::format("{:.4f}", *slope) : "",
                      point.reason.empty() ? "" : csv_quoted(point.reason));
     }
   }
   return csv;
 }
 
-std::string tokens_text(const Crossover& crossover) {
-  if (!crossover.tokens) return "";
-  return fmt::format("{:.1f}", *crossover.tokens);
+/// Columns of a crossover, their names with this prefix.
+std::string crossover_columns(const std::string& prefix) {
+  return fmt::format("{0}_tokens,{0}_at_or_below,{0}_refused_from,{0}_not_up_to", prefix);
+}
+
+std::string crossover_csv(const Crossover& crossover) {
+  const auto length = [](const std::optional<std::int64_t>& tokens) {
+    return tokens ? std::to_string(*tokens) : "";
+  };
+  return fmt::format(
+      "{},{},{},{}", crossover.tokens ? fmt::format("{:.2f}", *crossover.tokens) : "",
+      crossover.from_the_start, length(crossover.refused_from), length(crossover.not_up_to));
 }
 
 std::string areas_csv(const std::vector<AreaPoint>& areas) {
-  std::string csv =
-      "linear_lanes,cim_macros,linear_um2,cim_um2,area_ratio,crossover_tokens,"
-      "faster_from_the_start,causal_crossover_tokens,causal_faster_from_the_start\n";
+  std::string csv = fmt::format(
+      "linear_lanes,cim_macros,linear_um2,cim_um2,area_ratio,linear_peak_macs_per_cycle,"
+      "cim_peak_macs_per_cycle,linear_peak_macs_at_most_cim,{},{}\n",
+      crossover_columns("crossover"), crossover_columns("causal_crossover"));
   for (const AreaPoint& point : areas) {
-    fmt::format_to(Text(csv), "{},{},{:.0f},{:.0f},{:.5g},{},{},{},{}\n", point.linear_lanes,
-                   point.cim_macros, point.linear_um2, point.cim_um2, point.area_ratio(),
-                   tokens_text(point.crossover), point.crossover.from_the_start,
-                   tokens_text(point.causal_crossover), point.causal_crossover.from_the_start);
+    fmt::format_to(Text(csv), "{},{},{:.0f},{:.0f},{:.5g},{:.0f},{:.0f},{},{},{}\n",
+                   point.linear_lanes, point.cim_macros, point.linear_um2, point.cim_um2,
+                   point.area_ratio(), point.peak.linear, point.peak.cim,
+                   point.peak.linear_has_no_more(), crossover_csv(point.crossover),
+                   crossover_csv(point.causal_crossover));
   }
   return csv;
 }
 
-/// The curve's points, and its fit dashed over the lengths that the chip refused.
-void add_curve(Plot& plot, const ScalingCurve& curve, const std::optional<Line>& fit,
-               CostFigure figure) {
+PlotSeries series_of(const ScalingPlan& plan, const ScalingCurve& curve, CostFigure figure) {
   PlotSeries series;
   series.name = curve.variant.title;
-  PlotSeries beyond;
-  beyond.dashed = true;
-  beyond.markers = false;
   for (const ScalingPoint& point : curve.points) {
-    const auto tokens = static_cast<double>(point.tokens);
-    if (point.cost) {
-      series.x.push_back(tokens);
-      series.y.push_back(figure(*point.cost));
-    } else if (fit) {
-      if (beyond.x.empty() && !series.x.empty()) {
-        beyond.x.push_back(series.x.back());
-        beyond.y.push_back(std::exp2(fit->at(std::log2(series.x.back()))));
-      }
-      beyond.x.push_back(tokens);
-      beyond.y.push_back(std::exp2(fit->at(std::log2(tokens))));
-    }
+    if (!point.cost || !is_listed(plan, point)) continue;
+    series.x.push_back(static_cast<double>(point.tokens));
+    series.y.push_back(figure(*point.cost));
   }
-  plot.series.push_back(std::move(series));
-  if (!beyond.x.empty()) plot.series.push_back(std::move(beyond));
+  return series;
 }
 
-std::string scaling_plot(const ScalingPlan& plan, const std::vector<ScalingCurve>& curves,
-                         const std::string& what, bool energy) {
+Plot empty_plot(const ScalingPlan& plan, const std::string& what, AxisScale scale) {
   Plot plot;
   plot.title = fmt::format("Attention of one head, d = {}, dv = {}, k = {}, without data",
                            plan.width, plan.value_width, plan.horizon);
   plot.x = {"sequence length L (tokens)", AxisScale::kLog2, std::nullopt, std::nullopt};
-  plot.y = {what, energy ? AxisScale::kLog10 : AxisScale::kLog2, std::nullopt, std::nullopt};
+  plot.y = {what, scale, std::nullopt, std::nullopt};
+  return plot;
+}
+
+std::string scaling_plot(const ScalingPlan& plan, const std::vector<ScalingCurve>& curves,
+                         const std::string& what, AxisScale scale, CostFigure figure) {
+  Plot plot = empty_plot(plan, what, scale);
+  for (const ScalingCurve& curve : curves) {
+    plot.series.push_back(series_of(plan, curve, figure));
+    plot.series.back().dashed = curve.variant.enlarged;
+  }
+  return plot_svg(plot);
+}
+
+/// Without the causal variants, which move nearly the same bytes.
+std::string traffic_plot(const ScalingPlan& plan, const std::vector<ScalingCurve>& curves) {
+  Plot plot = empty_plot(plan, "bytes read and written", AxisScale::kLog10);
   int style = 0;
   for (const ScalingCurve& curve : curves) {
-    const std::size_t first = plot.series.size();
-    add_curve(plot, curve, energy ? curve.energy_fit : curve.fit, energy ? energy_of : cycles_of);
-    for (std::size_t i = first; i < plot.series.size(); ++i) plot.series[i].style = style;
+    if (curve.variant.causal) continue;
+    for (const bool sram : {false, true}) {
+      plot.series.push_back(series_of(plan, curve, sram ? sram_bytes_of : dram_bytes_of));
+      plot.series.back().name += sram ? ", SRAM" : ", DRAM";
+      plot.series.back().dashed = sram;
+      plot.series.back().style = style;
+    }
     ++style;
   }
   return plot_svg(plot);
+}
+
+/// Markers upon the points of chips that break the goal's condition.
+PlotSeries unfair_points(const std::vector<AreaPoint>& areas) {
+  PlotSeries series;
+  series.name = "more peak MACs than CIM";
+  series.line = false;
+  for (const AreaPoint& point : areas) {
+    if (point.peak.linear_has_no_more()) continue;
+    for (const Crossover* crossover : {&point.crossover, &point.causal_crossover}) {
+      if (!crossover->tokens) continue;
+      series.x.push_back(point.area_ratio());
+      series.y.push_back(*crossover->tokens);
+    }
+  }
+  return series;
 }
 
 std::string crossover_plot(const std::vector<AreaPoint>& areas) {
@@ -122,36 +169,83 @@ std::string crossover_plot(const std::vector<AreaPoint>& areas) {
       plot.series.push_back(std::move(series));
     }
   }
+  plot.series.push_back(unfair_points(areas));
+  plot.series.back().style = static_cast<int>(lanes.size());
+  if (plot.series.back().x.empty()) plot.series.pop_back();
   return plot_svg(plot);
 }
 
 std::string crossover_text(const Crossover& crossover, const ScalingPlan& plan) {
-  if (!crossover.tokens) return "none";
-  if (crossover.from_the_start) return fmt::format("at or below {}", 1 << plan.least_log2);
+  if (crossover.refused_from) return fmt::format("refused from {}", *crossover.refused_from);
+  if (!crossover.tokens) return fmt::format("not up to {}", crossover.not_up_to.value_or(0));
+  if (crossover.from_the_start)
+    return fmt::format("at or below {}", 1 << plan.crossover_least_log2);
   return fmt::format("{:.0f}", *crossover.tokens);
 }
 
-void put_cycles(Text to, const std::vector<ScalingCurve>& curves) {
-  fmt::format_to(to, "  {:>8}", "tokens");
-  for (const ScalingCurve& curve : curves) fmt::format_to(to, "{:>27}", curve.variant.title);
+constexpr int kColumn = 19;
+
+/// The mechanism above, what is special about it below.
+void put_heading(Text to, const std::string& what, const std::vector<ScalingCurve>& curves) {
+  fmt::format_to(to, "  {:>8}", what);
+  for (const ScalingCurve& curve : curves) {
+    const std::string& title = curve.variant.title;
+    fmt::format_to(to, "{:>{}}", title.substr(0, title.find(", ")), kColumn);
+  }
+  fmt::format_to(to, "\n  {:>8}", "tokens");
+  for (const ScalingCurve& curve : curves) {
+    const std::string& title = curve.variant.title;
+    const std::size_t comma = title.find(", ");
+    fmt::format_to(to, "{:>{}}", comma == std::string::npos ? "" : title.substr(comma + 2),
+                   kColumn);
+  }
   fmt::format_to(to, "\n");
-  for (std::size_t i = 0; i < curves.front().points.size(); ++i) {
-    fmt::format_to(to, "  {:>8}", curves.front().points[i].tokens);
-    for (const ScalingCurve& curve : curves) {
-      const ScalingPoint& point = curve.points[i];
-      fmt::format_to(to, "{:>27}", point.cost ? std::to_string(point.cost->cycles) : "refused");
-    }
+}
+
+/// A line per length, a column per variant; `cell` of a curve's point that ran.
+template <typename Cell>
+void put_table(Text to, const ScalingPlan& plan, const std::string& what,
+               const std::vector<ScalingCurve>& curves, const Cell& cell) {
+  put_heading(to, what, curves);
+  const std::vector<ScalingPoint>& lengths = curves.front().points;
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    if (!is_listed(plan, lengths[i])) continue;
+    fmt::format_to(to, "  {:>8}", lengths[i].tokens);
+    for (const ScalingCurve& curve : curves)
+      fmt::format_to(to, "{:>{}}", curve.points[i].cost ? cell(curve, i) : "refused", kColumn);
     fmt::format_to(to, "\n");
   }
-  fmt::format_to(to, "  {:>8}", "slope");
-  for (const ScalingCurve& curve : curves)
-    fmt::format_to(to, "{:>27}", curve.fit ? fmt::format("{:.4f}", curve.fit->slope) : "-");
-  fmt::format_to(to, "\n  {:>8}", "energy");
+}
+
+std::string cycles_cell(const ScalingCurve& curve, std::size_t point) {
+  const std::string cycles = std::to_string(curve.points[point].cost->cycles);
+  const std::optional<double> slope = local_slope(curve, point);
+  if (curve.variant.linear || !slope) return cycles;
+  return fmt::format("{} ({:.2f})", cycles, *slope);
+}
+
+void put_slopes(Text to, const char* what, const std::vector<ScalingCurve>& curves,
+                std::optional<Line> ScalingCurve::*fit) {
+  fmt::format_to(to, "  {:>8}", what);
   for (const ScalingCurve& curve : curves) {
-    fmt::format_to(to, "{:>27}",
-                   curve.energy_fit ? fmt::format("{:.4f}", curve.energy_fit->slope) : "-");
+    const std::optional<Line>& line = curve.*fit;
+    fmt::format_to(to, "{:>{}}", line ? fmt::format("{:.4f}", line->slope) : "-", kColumn);
   }
-  fmt::format_to(to, "\n\n");
+  fmt::format_to(to, "\n");
+}
+
+void put_tables(Text to, const ScalingPlan& plan, const std::vector<ScalingCurve>& curves) {
+  put_table(to, plan, "cycles", curves, cycles_cell);
+  put_slopes(to, "slope", curves, &ScalingCurve::fit);
+  put_slopes(to, "energy", curves, &ScalingCurve::energy_fit);
+  for (const auto& [name, figure] :
+       {std::pair{"DRAM B", dram_bytes_of}, std::pair{"SRAM B", sram_bytes_of}}) {
+    fmt::format_to(to, "\n");
+    put_table(to, plan, name, curves, [figure = figure](const ScalingCurve& curve, std::size_t i) {
+      return fmt::format("{:.0f}", figure(*curve.points[i].cost));
+    });
+  }
+  fmt::format_to(to, "\n");
   for (const ScalingCurve& curve : curves) {
     for (const ScalingPoint& point : curve.points) {
       if (point.cost) continue;
@@ -160,28 +254,28 @@ void put_cycles(Text to, const std::vector<ScalingCurve>& curves) {
       break;
     }
   }
+  if (plan.enlarged) {
+    fmt::format_to(to,
+                   "  enlarged: a chip of other capacity only, {} KiB of scratchpad, {} macros, "
+                   "softmax.max_keys {}\n",
+                   plan.enlarged->scratchpad_bytes / 1024, plan.enlarged->macros,
+                   plan.enlarged->max_keys);
+  }
 }
 
-/// Products of 8-bit operands per cycle at best, and areas.
+/// Areas, and what the engines can do at most.
 struct Engines {
   double linear_um2 = 0.0, cim_um2 = 0.0, softmax_um2 = 0.0;
-  double linear_macs = 0.0, cim_macs = 0.0;
+  PeakMacs peak;
 };
 
-/// The linear engine: the outer products and the readout, lanes x lanes each, and
-/// the scores and weighted values of a chunk and of the horizon. The CIM bank: one
-/// product per weight in as many cycles as the inputs have bits.
 Engines engines_of(const ExperimentSetup& setup) {
   const hw::ByComponent area = hw::area_um2(setup.chip, setup.technology);
-  const hw::LinearConfig& linear = setup.chip.linear;
-  const hw::CimConfig& cim = setup.chip.cim;
   Engines engines;
   engines.linear_um2 = area.at("linear");
   engines.cim_um2 = area.at("cim");
   engines.softmax_um2 = area.at("softmax");
-  engines.linear_macs =
-      2.0 * linear.lanes * (linear.lanes + linear.chunk_tokens + 2.0 * linear.max_horizon + 1.0);
-  engines.cim_macs = 1.0 * cim.macros * cim.rows * cim.columns / cim.input_bits;
+  engines.peak = peak_macs(setup.chip);
   return engines;
 }
 
@@ -189,19 +283,53 @@ bool slope_met(const ScalingCurve& curve) {
   return curve.fit && std::fabs(curve.fit->slope - kGoalSlope) <= kGoalSlopeMargin;
 }
 
-bool crossover_met(const Crossover& crossover) {
-  return crossover.tokens && *crossover.tokens <= kGoalCrossover;
+/// Fewer cycles from a short length on, and not by more multipliers.
+bool crossover_met(const Crossover& crossover, const PeakMacs& peak) {
+  return crossover.tokens && *crossover.tokens <= kGoalCrossover && peak.linear_has_no_more();
 }
 
 void put_areas(Text to, const ScalingPlan& plan, const std::vector<AreaPoint>& areas) {
   if (areas.empty()) return;
-  fmt::format_to(to, "\n  {:>12}{:>12}{:>14}{:>16}{:>18}\n", "linear lanes", "CIM macros",
-                 "area ratio", "crossover", "causal crossover");
+  fmt::format_to(to, "\n  {:>12}{:>12}{:>12}{:>14}{:>12}{:>20}{:>20}\n", "linear lanes",
+                 "CIM macros", "area ratio", "linear MACs", "CIM MACs", "crossover",
+                 "causal crossover");
   for (const AreaPoint& point : areas) {
-    fmt::format_to(to, "  {:>12}{:>12}{:>14.4f}{:>16}{:>18}\n", point.linear_lanes,
-                   point.cim_macros, point.area_ratio(), crossover_text(point.crossover, plan),
-                   crossover_text(point.causal_crossover, plan));
+    fmt::format_to(to, "  {:>12}{:>12}{:>12.4f}{:>14.0f}{:>12.0f}{:>20}{:>20}{}\n",
+                   point.linear_lanes, point.cim_macros, point.area_ratio(), point.peak.linear,
+                   point.peak.cim, crossover_text(point.crossover, plan),
+                   crossover_text(point.causal_crossover, plan),
+                   point.peak.linear_has_no_more() ? "" : "  linear has more MACs");
   }
+}
+
+/// The two curves that a crossover compares.
+std::pair<const ScalingCurve*, const ScalingCurve*> compared(const ScalingResults& results,
+                                                             bool causal) {
+  const std::string mask = causal ? "_causal" : "";
+  return {&results.curve("softmax" + mask), &results.curve("linear" + mask)};
+}
+
+void put_goals(Text to, const ScalingPlan& plan, const ScalingResults& results,
+               const Engines& engines) {
+  for (const ScalingCurve& curve : results.curves) {
+    if (curve.variant.linear && curve.fit)
+      fmt::format_to(to, "  goal {:.2f} +- {:.2f}: {:<27}{:.4f}  {}\n", kGoalSlope,
+                     kGoalSlopeMargin, curve.variant.title, curve.fit->slope,
+                     slope_met(curve) ? "met" : "not met");
+  }
+  for (const bool causal : {false, true}) {
+    const auto [slow, fast] = compared(results, causal);
+    const Crossover crossover = crossover_of(*slow, *fast);
+    fmt::format_to(to, "  crossover{}: {} tokens in cycles, {} in energy; goal {}\n",
+                   causal ? ", causal" : "", crossover_text(crossover, plan),
+                   crossover_text(crossover_of(*slow, *fast, energy_of), plan),
+                   crossover_met(crossover, engines.peak) ? "met" : "not met");
+  }
+  fmt::format_to(to,
+                 "  goal of the crossover: at most {:.0f} tokens in cycles, and no more MACs per "
+                 "cycle at best than the CIM bank:\n  linear engine {:.0f}, CIM bank {:.0f}: {}\n",
+                 kGoalCrossover, engines.peak.linear, engines.peak.cim,
+                 engines.peak.linear_has_no_more() ? "holds" : "does not hold");
 }
 
 std::string text_of(const ScalingPlan& plan, const ScalingResults& results, const Engines& engines,
@@ -210,42 +338,38 @@ std::string text_of(const ScalingPlan& plan, const ScalingResults& results, cons
       "Scaling of one attention head, d = {}, dv = {}, k = {}: cycles at {:.0f} MHz, no data\n\n",
       plan.width, plan.value_width, plan.horizon, setup.chip.clock_hz / 1e6);
   const Text to(text);
-  put_cycles(to, results.curves);
+  put_tables(to, plan, results.curves);
   fmt::format_to(to,
-                 "\n  slope of log2 cycles (and energy) over log2 tokens, least squares over the"
-                 " last {} doublings that ran (softmax: {})\n",
-                 plan.fitted_doublings, plan.fitted_doublings_quadratic);
-  for (const ScalingCurve& curve : results.curves) {
-    if (curve.variant.linear && curve.fit)
-      fmt::format_to(to, "  goal {:.2f} +- {:.2f}: {:<27}{:.4f}  {}\n", kGoalSlope,
-                     kGoalSlopeMargin, curve.variant.title, curve.fit->slope,
-                     slope_met(curve) ? "met" : "not met");
-  }
-  for (const bool causal : {false, true}) {
-    const ScalingCurve& slow = results.curves[causal ? 1 : 0];
-    const ScalingCurve& fast = results.curves[causal ? 3 : 2];
-    const Crossover crossover = crossover_of(slow, fast);
-    fmt::format_to(to,
-                   "  crossover{}: {} tokens in cycles (goal at most {:.0f}: {}), {} in energy\n",
-                   causal ? ", causal" : "", crossover_text(crossover, plan), kGoalCrossover,
-                   crossover_met(crossover) ? "met" : "not met",
-                   crossover_text(crossover_of(slow, fast, energy_of), plan));
-  }
-  fmt::format_to(
-      to,
-      "\n  linear engine {:.0f} um2, at most {:.0f} MACs per cycle; CIM bank {:.0f} um2, "
-      "at most {:.0f};\n  softmax engine {:.0f} um2; linear over CIM bank {:.3f}\n",
-      engines.linear_um2, engines.linear_macs, engines.cim_um2, engines.cim_macs,
-      engines.softmax_um2, engines.linear_um2 / engines.cim_um2);
+                 "  slope, energy: of log2 cycles and energy over log2 tokens, least squares over "
+                 "the last {} doublings that ran;\n  in brackets: between a length and the one "
+                 "before, where the chip's capacity ends within the lengths\n",
+                 plan.fitted_doublings);
+  put_goals(to, plan, results, engines);
+  fmt::format_to(to,
+                 "  linear engine {:.0f} um2, CIM bank {:.0f} um2, softmax engine {:.0f} um2; "
+                 "linear over CIM bank {:.3f}\n",
+                 engines.linear_um2, engines.cim_um2, engines.softmax_um2,
+                 engines.linear_um2 / engines.cim_um2);
   put_areas(to, plan, results.areas);
   return text;
 }
 
-nlohmann::ordered_json crossover_json(const Crossover& crossover) {
+nlohmann::ordered_json crossover_json(const ScalingResults& results, bool causal,
+                                      const PeakMacs& peak) {
+  const auto [slow, fast] = compared(results, causal);
+  const Crossover crossover = crossover_of(*slow, *fast);
+  const Crossover energy = crossover_of(*slow, *fast, energy_of);
   nlohmann::ordered_json json = {{"tokens", nullptr},
                                  {"faster_from_the_start", crossover.from_the_start},
-                                 {"goal_met", crossover_met(crossover)}};
+                                 {"refused_from_tokens", nullptr},
+                                 {"not_up_to_tokens", nullptr},
+                                 {"linear_peak_macs_at_most_cim", peak.linear_has_no_more()},
+                                 {"goal_met", crossover_met(crossover, peak)},
+                                 {"energy_tokens", nullptr}};
   if (crossover.tokens) json["tokens"] = *crossover.tokens;
+  if (crossover.refused_from) json["refused_from_tokens"] = *crossover.refused_from;
+  if (crossover.not_up_to) json["not_up_to_tokens"] = *crossover.not_up_to;
+  if (energy.tokens) json["energy_tokens"] = *energy.tokens;
   return json;
 }
 
@@ -262,28 +386,25 @@ nlohmann::ordered_json figures_json(const ScalingPlan& plan, const ScalingResult
     if (curve.fit) entry["cycles_slope"] = curve.fit->slope;
     if (curve.energy_fit) entry["energy_slope"] = curve.energy_fit->slope;
     if (curve.variant.linear) entry["slope_goal_met"] = slope_met(curve);
+    entry["local_cycles_slopes"] = nlohmann::ordered_json::array();
     entry["longest_tokens"] = nullptr;
-    for (const ScalingPoint& point : curve.points) {
+    for (std::size_t i = 0; i < curve.points.size(); ++i) {
+      const ScalingPoint& point = curve.points[i];
       if (!point.cost) continue;
       entry["longest_tokens"] = point.tokens;
       entry["longest_cycles"] = point.cost->cycles;
+      if (const std::optional<double> slope = local_slope(curve, i);
+          slope && is_listed(plan, point))
+        entry["local_cycles_slopes"].push_back({{"tokens", point.tokens}, {"slope", *slope}});
     }
   }
-  const auto& curves = results.curves;
-  json["crossover"] = crossover_json(crossover_of(curves[0], curves[2]));
-  json["causal_crossover"] = crossover_json(crossover_of(curves[1], curves[3]));
-  for (const auto& [name, slow, fast] :
-       {std::tuple{"crossover", 0, 2}, std::tuple{"causal_crossover", 1, 3}}) {
-    const Crossover energy = crossover_of(curves[static_cast<std::size_t>(slow)],
-                                          curves[static_cast<std::size_t>(fast)], energy_of);
-    json[name]["energy_tokens"] = nullptr;
-    if (energy.tokens) json[name]["energy_tokens"] = *energy.tokens;
-  }
+  json["crossover"] = crossover_json(results, false, engines.peak);
+  json["causal_crossover"] = crossover_json(results, true, engines.peak);
   json["linear_area_um2"] = engines.linear_um2;
   json["cim_area_um2"] = engines.cim_um2;
   json["softmax_area_um2"] = engines.softmax_um2;
-  json["linear_peak_macs_per_cycle"] = engines.linear_macs;
-  json["cim_peak_macs_per_cycle"] = engines.cim_macs;
+  json["linear_peak_macs_per_cycle"] = engines.peak.linear;
+  json["cim_peak_macs_per_cycle"] = engines.peak.cim;
   return json;
 }
 
@@ -293,10 +414,14 @@ ExperimentReport scaling_report(const ScalingPlan& plan, const ScalingResults& r
                                 const ExperimentSetup& setup) {
   const Engines engines = engines_of(setup);
   ExperimentReport report;
+  report.chip_runs = results.chip_runs;
   report.text = text_of(plan, results, engines, setup);
   report.files.emplace_back("scaling.csv", scaling_csv(results.curves));
-  report.files.emplace_back("cycles.svg", scaling_plot(plan, results.curves, "cycles", false));
-  report.files.emplace_back("energy.svg", scaling_plot(plan, results.curves, "energy (pJ)", true));
+  report.files.emplace_back(
+      "cycles.svg", scaling_plot(plan, results.curves, "cycles", AxisScale::kLog2, cycles_of));
+  report.files.emplace_back("energy.svg", scaling_plot(plan, results.curves, "energy (pJ)",
+                                                       AxisScale::kLog10, energy_of));
+  report.files.emplace_back("traffic.svg", traffic_plot(plan, results.curves));
   if (!results.areas.empty()) {
     report.files.emplace_back("crossover.csv", areas_csv(results.areas));
     report.files.emplace_back("crossover.svg", crossover_plot(results.areas));

@@ -2,7 +2,9 @@
 // a theorem and under the map that the slides iterate.
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <iterator>
+#include <limits>
 
 #include "app/experiments/experiment.h"
 #include "app/report/plot.h"
@@ -23,8 +25,9 @@ model::LimitSettings read_settings(const YamlNode& workload, const ExperimentSet
   read_head(workload, kKind);
   model::LimitSettings settings;
   settings.tokens = static_cast<int>(workload.integer("tokens", 8, 200, settings.tokens));
-  settings.seed = static_cast<unsigned>(workload.integer("seed", 0, 1 << 30, settings.seed));
-  if (setup.seed) settings.seed = static_cast<unsigned>(*setup.seed);
+  settings.seed = static_cast<std::uint64_t>(
+      workload.integer("seed", 0, std::numeric_limits<std::int64_t>::max(), 4));
+  if (setup.seed) settings.seed = *setup.seed;
   settings.time_step = workload.number("time_step", 1e-4, 0.1, settings.time_step);
   settings.epsilon = workload.number("epsilon", 1e-2, 1e2, settings.epsilon);
   settings.map_steps =
@@ -57,9 +60,8 @@ Row make_row(const LimitSystem& system, const model::LimitSettings& settings) {
 
 /// What became of the tokens under the map, in words.
 std::string map_outcome(const Row& row) {
-  if (model::is_consensus(row.map_figures)) return "consensus at the mean";
-  if (row.map_figures.leading_plane_clusters == 1) return "consensus in the leading plane";
-  if (row.map_figures.leading_values == 1) return "consensus along the leading axis";
+  const std::string where = model::consensus_of(row.map_figures);
+  if (where != "none") return "consensus " + where;
   return fmt::format("spreads, radius x {:.1f}", row.map_figures.radius_growth);
 }
 
@@ -99,14 +101,15 @@ std::string positions_csv(const std::vector<Row>& rows) {
 
 std::string figures_csv(const std::vector<Row>& rows) {
   std::string csv =
-      "row,claim,system,claim_holds,clusters,leading_axis_values,leading_plane_clusters,"
+      "row,claim,system,claim_holds,consensus,clusters,leading_axis_values,"
+      "leading_plane_clusters,"
       "distance_to_vertices,last_axis_spread,radius_growth\n";
   const Text to(csv);
   const auto put = [&](const Row& row, const char* system, bool holds, const LimitFigures& f) {
-    fmt::format_to(to, "{},{},{},{},{},{},{},{:.6g},{:.6g},{:.6g}\n", row.system->name,
-                   row.system->claim, system, holds, f.clusters, f.leading_values,
-                   f.leading_plane_clusters, f.vertex_distance, f.last_axis_spread,
-                   f.radius_growth);
+    fmt::format_to(to, "{},{},{},{},{},{},{},{},{:.6g},{:.6g},{:.6g}\n", row.system->name,
+                   row.system->claim, system, holds, model::consensus_of(f), f.clusters,
+                   f.leading_values, f.leading_plane_clusters, f.vertex_distance,
+                   f.last_axis_spread, f.radius_growth);
   };
   for (const Row& row : rows) {
     put(row, "rescaled_softmax", row.claim_holds, row.softmax_figures);
@@ -119,18 +122,20 @@ std::string table(const std::vector<Row>& rows, const model::LimitSettings& sett
   std::string text = fmt::format(
       "Limit geometry, {} tokens, seed {} (clusters joined within {:.0f} % of the initial radius)\n"
       "\n  left:  {}\n  right: {}, epsilon {:g}, {} steps\n\n"
-      "  {:<12}{:<27}|{:>9}{:>8}{:>10}{:>9}{:>7} |{:>9}{:>10}{:>9}  {}\n",
+      "  {:<12}{:<27}|{:>9}{:>8}{:>10}{:>9}{:>7} |{:>9}{:>9}{:>10}{:>9}{:>7}  {}\n",
       settings.tokens, settings.seed, 100 * model::kLinkageShare, kTheorem, kMap, settings.epsilon,
       settings.map_steps, "row", "claim", "clusters", "leading", "in plane", "radius", "holds",
-      "clusters", "leading", "radius", "outcome");
+      "clusters", "leading", "in plane", "radius", "holds", "outcome");
   const Text to(text);
   for (const Row& row : rows) {
     const LimitFigures& a = row.softmax_figures;
     const LimitFigures& b = row.map_figures;
-    fmt::format_to(to, "  {:<12}{:<27}|{:>9}{:>8}{:>10}{:>9.3g}{:>7} |{:>9}{:>10}{:>9.3g}  {}\n",
-                   row.system->name, row.system->claim, a.clusters, a.leading_values,
-                   a.leading_plane_clusters, a.radius_growth, row.claim_holds ? "yes" : "no",
-                   b.clusters, b.leading_values, b.radius_growth, map_outcome(row));
+    fmt::format_to(
+        to, "  {:<12}{:<27}|{:>9}{:>8}{:>10}{:>9.3g}{:>7} |{:>9}{:>9}{:>10}{:>9.3g}{:>7}  {}\n",
+        row.system->name, row.system->claim, a.clusters, a.leading_values, a.leading_plane_clusters,
+        a.radius_growth, row.claim_holds ? "yes" : "no", b.clusters, b.leading_values,
+        b.leading_plane_clusters, b.radius_growth, row.map_claim_holds ? "yes" : "no",
+        map_outcome(row));
   }
   fmt::format_to(
       to,
@@ -140,7 +145,8 @@ std::string table(const std::vector<Row>& rows, const model::LimitSettings& sett
 }
 
 nlohmann::ordered_json figures_json(const LimitFigures& figures) {
-  return {{"clusters", figures.clusters},
+  return {{"consensus", model::consensus_of(figures)},
+          {"clusters", figures.clusters},
           {"leading_axis_values", figures.leading_values},
           {"leading_plane_clusters", figures.leading_plane_clusters},
           {"distance_to_vertices", figures.vertex_distance},
@@ -167,7 +173,7 @@ ExperimentReport run_sinkformer_geometry(const YamlNode& workload, const Experim
         {"rescaled_softmax", figures_json(row.softmax_figures)},
         {"rescaled_softmax_claim_holds", row.claim_holds},
         {"fixed_epsilon_map", figures_json(row.map_figures)},
-        {"fixed_epsilon_map_consensus", model::is_consensus(row.map_figures)}};
+        {"fixed_epsilon_map_claim_holds", row.map_claim_holds}};
   }
   return report;
 }

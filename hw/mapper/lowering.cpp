@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "hw/engines/cim/exact_product.h"
 #include "model/errors.h"
 
 namespace quadrille::hw {
@@ -207,6 +208,13 @@ SoftmaxHeads::SoftmaxHeads(Workbench& bench, const Limits& limits,
   if (shape_.keys > bench.config.softmax.max_keys) {
     throw InputError(bench.config.name, "softmax.max_keys",
                      "expected at least " + std::to_string(shape_.keys));
+  }
+  // A row of A' V is one sum over all keys.
+  if (shape_.keys > ExactProduct::kMaxTerms) {
+    throw InputError(bench.config.name, "softmax",
+                     "expected at most " + std::to_string(ExactProduct::kMaxTerms) +
+                         " keys, which the 32-bit sums of weighted values hold, found " +
+                         std::to_string(shape_.keys));
   }
   plan_macros(limits);
   plan_scratch();

@@ -64,7 +64,8 @@ struct HeatFlow {
   std::vector<double> particles;  ///< At the end.
 };
 
-/// Steps of length epsilon until `end_time`.
+/// Steps of length epsilon, as many as end nearest `end_time`; none when epsilon
+/// is more than twice of it.
 int heat_flow_steps(double epsilon, double end_time);
 HeatFlow heat_flow_float(const HeatFlowSettings& settings);
 

@@ -227,12 +227,21 @@ bool claim_holds(const LimitSystem& system, const LimitSettings& settings,
                  const LimitFigures& figures) {
   const bool spread_out = figures.last_axis_spread >= 0.5;
   if (system.name == "identity") return is_polytope(figures.clusters, settings, figures);
-  if (system.name == "hyperplanes") return figures.leading_values <= 3 && spread_out;
+  if (system.name == "hyperplanes") {
+    return figures.leading_values >= 2 && figures.leading_values <= 3 && spread_out;
+  }
   if (system.name == "paranormal")
     return is_polytope(figures.leading_plane_clusters, settings, figures) && spread_out;
   return figures.radius_growth >= 100.0;
 }
 
 bool is_consensus(const LimitFigures& figures) { return figures.clusters == 1; }
+
+std::string consensus_of(const LimitFigures& figures) {
+  if (is_consensus(figures)) return "everywhere";
+  if (figures.leading_plane_clusters == 1) return "in the leading plane";
+  if (figures.leading_values == 1) return "along the leading axis";
+  return "none";
+}
 
 }  // namespace quadrille::model

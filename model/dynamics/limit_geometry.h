@@ -13,6 +13,7 @@
 // V and A are symmetric here.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,7 @@ const std::vector<LimitSystem>& limit_systems();
 
 struct LimitSettings {
   int tokens = 40;
-  unsigned seed = 4;
+  std::uint64_t seed = 4;
   double time_step = 0.01;  ///< Of (a), by the explicit Euler rule.
   double epsilon = 1.0;     ///< Of (b).
   int map_steps = 200;      ///< Of (b).
@@ -82,13 +83,16 @@ LimitFigures limit_figures(const LimitSystem& system, const std::vector<double>&
 /// What the table's row claims, judged on these figures:
 ///  identity     at least 2 clusters and at most a quarter of the tokens, all
 ///               within the threshold of a vertex of their hull
-///  hyperplanes  1 to 3 values along the leading axis, and no collapse along the
-///               last one
+///  hyperplanes  2 or 3 values along the leading axis (1 is consensus along it), and
+///               no collapse along the last one
 ///  paranormal   the first in the leading plane, with the other axis not collapsed
 ///  negative     a radius that has grown a hundredfold
 bool claim_holds(const LimitSystem& system, const LimitSettings& settings,
                  const LimitFigures& figures);
 /// All tokens in one place.
 bool is_consensus(const LimitFigures& figures);
+/// Where all tokens agree: "everywhere", "in the leading plane" (of the first two
+/// rotated axes), "along the leading axis" or "none".
+std::string consensus_of(const LimitFigures& figures);
 
 }  // namespace quadrille::model

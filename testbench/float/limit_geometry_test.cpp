@@ -66,7 +66,7 @@ TEST(LimitGeometry, TheTableHoldsForTheRescaledSoftmaxDynamics) {
       const LimitFigures figures =
           limit_figures(system, initial, rescaled_softmax_limit(system, settings, initial));
       EXPECT_TRUE(claim_holds(system, settings, figures)) << system.name << " seed " << seed;
-      EXPECT_FALSE(is_consensus(figures)) << system.name << " seed " << seed;
+      EXPECT_EQ(consensus_of(figures), "none") << system.name << " seed " << seed;
     }
   }
 }
@@ -77,10 +77,21 @@ TEST(LimitGeometry, TheFixedEpsilonMapWithIdentityReachesConsensusAtTheMean) {
   const std::vector<double> initial = initial_tokens(system, settings);
   const std::vector<double> end = fixed_epsilon_limit(system, settings, initial);
   const LimitFigures figures = limit_figures(system, initial, end);
-  EXPECT_TRUE(is_consensus(figures));
+  EXPECT_EQ(consensus_of(figures), "everywhere");
   EXPECT_FALSE(claim_holds(system, settings, figures));
   const std::vector<double> mean = mean_of(initial, 2);
   for (std::size_t i = 0; i < end.size(); ++i) EXPECT_NEAR(end[i], mean[i % 2], 1e-6);
+}
+
+// One value along the leading axis is agreement, not the table's hyperplanes.
+TEST(LimitGeometry, TheFixedEpsilonMapHasNoHyperplanes) {
+  const LimitSystem& system = row("hyperplanes");
+  const LimitSettings settings;
+  const std::vector<double> initial = initial_tokens(system, settings);
+  const LimitFigures figures =
+      limit_figures(system, initial, fixed_epsilon_limit(system, settings, initial));
+  EXPECT_EQ(consensus_of(figures), "in the leading plane");
+  EXPECT_FALSE(claim_holds(system, settings, figures));
 }
 
 // Columns of K sum to 1 (to the scalings' residual of 1e-10), so (K - I) moves

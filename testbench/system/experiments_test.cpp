@@ -3,14 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <cmath>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "app/config/chip_file.h"
+#include "app/config/technology_file.h"
 #include "app/experiments/heat_flow.h"
 #include "app/experiments/scaleformer_scaling.h"
+#include "app/report/report_files.h"
+#include "hw/mapper/mapping.h"
+#include "model/errors.h"
 #include "testbench/common/expect_bad_input.h"
 
 namespace quadrille::testbench {
@@ -51,9 +57,14 @@ const char* const kScaling =
     "width: 16\n"
     "value_width: 16\n"
     "horizon: 4\n"
-    "least_log2: 2\n"
+    "crossover_least_log2: 2\n"
+    "least_log2: 4\n"
     "largest_log2: 10\n"
     "fitted_doublings: 4\n"
+    "enlarged:\n"
+    "  scratchpad_kib: 8192\n"
+    "  macros: 512\n"
+    "  max_keys: 1024\n"
     "areas:\n"
     "  linear_lanes: [2, 4]\n"
     "  cim_macros: [16]\n";
@@ -110,7 +121,10 @@ class Experiments : public testing::Test {
     EXPECT_EQ(made.exit_code, 0) << made.err;
     EXPECT_EQ(made.err, "");
     const json summary = json::parse(file("summary.json"));
-    EXPECT_EQ(summary.at("schema_version"), 1);
+    EXPECT_EQ(summary.at("experiment_schema_version"), 1);
+    // The other summaries' contract is not this one's.
+    EXPECT_FALSE(summary.contains("schema_version"));
+    EXPECT_THAT(text, HasSubstr("kind: " + summary.at("kind").get<std::string>()));
     EXPECT_EQ(summary.at("workload"), "tiny");
     EXPECT_EQ(summary.at("chip"), "small");
     EXPECT_EQ(summary.at("inputs").size(), 3U);
@@ -149,9 +163,9 @@ class Experiments : public testing::Test {
 
 TEST_F(Experiments, HeatFlowRunsTheSameTrajectoryOnTheChip) {
   const json found = figures(kHeatFlow);
-  EXPECT_THAT(files(),
-              UnorderedElementsAre("summary.json", "heat_flow.csv", "budgets.csv",
-                                   "word_lengths.csv", "heat_flow.svg", "word_lengths.svg"));
+  EXPECT_THAT(files(), UnorderedElementsAre("summary.json", "heat_flow.csv", "budgets.csv",
+                                            "word_lengths.csv", "heat_flow.svg", "epsilons.svg",
+                                            "word_lengths.svg"));
   model::HeatFlowSettings exact;
   exact.particles = 40;
   exact.epsilon = 0.1;
@@ -163,7 +177,9 @@ TEST_F(Experiments, HeatFlowRunsTheSameTrajectoryOnTheChip) {
             found.at("systemc").at("saturated_last_step"));
   std::map<std::string, std::vector<std::map<std::string, std::string>>> levels;
   for (const auto& row : rows_of(file("heat_flow.csv"))) {
-    if (row.at("particles") == "20") levels[row.at("level")].push_back(row);
+    if (row.at("particles") == "20") {
+      levels[row.at("level")].push_back(row);
+    }
   }
   ASSERT_EQ(levels["fixed"].size(), 5U);
   ASSERT_EQ(levels["systemc"].size(), 5U);
@@ -188,6 +204,151 @@ TEST_F(Experiments, HeatFlowStudiesWordLengths) {
     }
   }
   EXPECT_EQ(found.at("word_lengths").size(), 2U * 9U);
+}
+
+// 0.5 is no multiple of 0.3: two steps end at 0.6, and so does the exact flow
+// that they are compared with.
+TEST_F(Experiments, HeatFlowReportsTheTimeItReached) {
+  const json found = figures(replaced(kHeatFlow, "[0.25]", "[0.3]"));
+  model::HeatFlowSettings settings;
+  settings.particles = 40;
+  settings.epsilon = 0.3;
+  settings.end_time = 0.5;
+  settings.half_steps = 8;
+  const double distance =
+      model::distance_to_heat_flow(model::heat_flow_float(settings).particles, 0.6);
+  EXPECT_DOUBLE_EQ(found.at("epsilons").at(0).at("w2"), distance);
+  EXPECT_GT(std::fabs(distance - model::distance_to_heat_flow(
+                                     model::heat_flow_float(settings).particles, 0.5)),
+            1e-3);
+  std::vector<std::string> levels;
+  for (const auto& row : rows_of(file("budgets.csv"))) {
+    if (row.at("study") != "epsilon") continue;
+    levels.push_back(row.at("level") + row.at("particles"));
+    EXPECT_EQ(row.at("time_reached"), "0.6");
+  }
+  EXPECT_EQ(levels, (std::vector<std::string>{"float40", "float20", "fixed20"}));
+  for (const json& run : found.at("epsilons")) EXPECT_DOUBLE_EQ(run.at("time_reached"), 0.6);
+}
+
+// The integer level tells step sizes apart as float with its particles does: the
+// scores' grid and the unit's K are finer than what a step size changes.
+TEST_F(Experiments, HeatFlowStudiesStepSizesAtTheIntegerLevel) {
+  const json found = figures(replaced(kHeatFlow, "[0.25]", "[0.5, 0.25, 0.1]"));
+  ASSERT_EQ(found.at("epsilons").size(), 9U);
+  for (std::size_t i = 0; i < 9; i += 3) {
+    const json& exact = found.at("epsilons").at(i + 1);
+    const json& fixed = found.at("epsilons").at(i + 2);
+    EXPECT_EQ(exact.at("level"), "float");
+    EXPECT_EQ(fixed.at("level"), "fixed");
+    EXPECT_EQ(exact.at("particles"), fixed.at("particles"));
+    EXPECT_NEAR(fixed.at("w2").get<double>(), exact.at("w2").get<double>(), 0.01);
+  }
+  EXPECT_EQ(found.at("epsilons").at(8).at("w2"), found.at("fixed").at("w2"));
+  EXPECT_THAT(file("epsilons.svg"), HasSubstr("fixed, n = 20"));
+}
+
+TEST_F(Experiments, HeatFlowsGoalStandsForItsOwnConditionsOnly) {
+  EXPECT_TRUE(figures(kHeatFlow).at("converged").at("goal_met").is_null());
+  model::HeatFlowSettings settings;
+  settings.particles = 1000;
+  settings.epsilon = 0.01;
+  model::HeatFlow flow;
+  flow.steps.resize(2);
+  flow.steps[0].residual = 1e-6;
+  flow.steps[1].time = 100 * 0.01;
+  flow.steps[1].w2 = 0.012;
+  EXPECT_EQ(app::heat_flow_goal_met(settings, flow), true);
+  const auto changed = [&](auto change) {
+    model::HeatFlowSettings other = settings;
+    model::HeatFlow other_flow = flow;
+    change(other, other_flow);
+    return app::heat_flow_goal_met(other, other_flow);
+  };
+  using Settings = model::HeatFlowSettings;
+  using Flow = model::HeatFlow;
+  EXPECT_EQ(changed([](Settings&, Flow& f) { f.steps[1].w2 = 0.0121; }), false);
+  EXPECT_EQ(changed([](Settings&, Flow& f) { f.steps[0].residual = 1.1e-6; }), false);
+  EXPECT_EQ(changed([](Settings& s, Flow&) { s.particles = 999; }), std::nullopt);
+  EXPECT_EQ(changed([](Settings& s, Flow&) { s.epsilon = 0.02; }), std::nullopt);
+  EXPECT_EQ(changed([](Settings&, Flow& f) { f.steps[1].time = 0.99; }), std::nullopt);
+}
+
+// Totals over the runs on the chip, under the names of the other summaries.
+TEST_F(Experiments, SummariesTotalTheRunsOnTheChip) {
+  const std::string scaling = std::string(kScaling).substr(0, std::string(kScaling).find("areas"));
+  for (const auto& [text, table] : {std::pair<std::string, std::string>{kHeatFlow, "heat_flow.csv"},
+                                    {scaling, "scaling.csv"},
+                                    {kDamf, "damf.csv"}}) {
+    SCOPED_TRACE(table);
+    figures(text);
+    const json summary = json::parse(file("summary.json"));
+    std::map<std::string, double> sums;
+    for (const auto& row : rows_of(file(table))) {
+      for (const auto& [column, value] : row) {
+        // Rows of other levels have no costs.
+        if (!row.at("cycles").empty() && column != "reason" && !value.empty() &&
+            (std::isdigit(value[0]) != 0)) {
+          sums[column] += std::stod(value);
+        }
+      }
+    }
+    EXPECT_GT(sums["cycles"], 0.0);
+    EXPECT_EQ(summary.at("cycles"), sums["cycles"]);
+    for (const char* which : {"static", "dynamic", "wasted"})
+      EXPECT_EQ(summary.at("macs").at(which), sums[std::string("macs_") + which]);
+    for (const char* level : {"dram", "sram"}) {
+      for (const char* way : {"read_bytes", "write_bytes"})
+        EXPECT_EQ(summary.at("memory").at(level).at(way), sums[std::string(level) + "_" + way]);
+    }
+    EXPECT_EQ(summary.at("memory").at("cim").at("write_bytes"), sums["cim_write_bytes"]);
+    const json& energy = summary.at("energy_pj");
+    for (const char* part : {"dynamic", "static"}) {
+      const double sum = sums[std::string("energy_") + part + "_pj"];
+      EXPECT_NEAR(energy.at(part).get<double>(), sum, 1e-9 * sum);
+    }
+    EXPECT_DOUBLE_EQ(energy.at("total"),
+                     energy.at("dynamic").get<double>() + energy.at("static").get<double>());
+    EXPECT_EQ(summary.at("clock_hz"), 500e6);
+    EXPECT_GT(summary.at("area_um2"), 0.0);
+  }
+  figures(kGeometry);
+  const json without = json::parse(file("summary.json"));
+  for (const char* key : {"cycles", "clock_hz", "macs", "memory", "energy_pj", "area_um2"})
+    EXPECT_FALSE(without.contains(key)) << key;
+}
+
+// A folder holds one report: what another kind or other settings left goes, what
+// is no report's stays.
+TEST_F(Experiments, AReportLeavesNoFilesOfAnother) {
+  fs::create_directory(out());
+  fs::create_directory(out() + "/crossover.csv.d");
+  folder_.write("out/notes.txt", "mine");
+  folder_.write("out/mine.csv", "mine");
+  const std::string layer =
+      "name: tiny\nkind: operator\noperator: matmul\nshapes: {X: [2, 3], W: [3, 2]}\n";
+  const std::string no_areas = std::string(kScaling).substr(0, std::string(kScaling).find("areas"));
+  std::vector<std::string> all;
+  for (const std::string& text :
+       {std::string(kHeatFlow), std::string(kGeometry), std::string(kScaling), no_areas,
+        std::string(kDamf), layer, std::string(kDamf)}) {
+    fs::remove_all(out("fresh"));
+    ASSERT_EQ(run(text, {}, "fresh").exit_code, 0);
+    ASSERT_EQ(run(text).exit_code, 0);
+    std::vector<std::string> wanted = {"notes.txt", "mine.csv", "crossover.csv.d"};
+    for (const auto& entry : fs::directory_iterator(out("fresh")))
+      wanted.push_back(entry.path().filename().string());
+    EXPECT_THAT(files(), testing::UnorderedElementsAreArray(wanted));
+  }
+  // A run that fails leaves the other report as it was.
+  const std::vector<std::string> before = files();
+  EXPECT_EQ(run(kHeatFlow, {"--no-data"}).exit_code, 2);
+  EXPECT_THAT(files(), testing::UnorderedElementsAreArray(before));
+}
+
+TEST_F(Experiments, AReportHasListedFilesOnly) {
+  app::OutputFolder output(out());
+  EXPECT_THROW(app::commit_report(output, {{"new.csv", ""}, {"summary.json", ""}}), InvariantError);
 }
 
 TEST_F(Experiments, HeatFlowNeedsNoBudgets) {
@@ -227,30 +388,66 @@ TEST_F(Experiments, GeometryHoldsTheTableWhereItIsATheorem) {
   EXPECT_EQ(found.at("rows").size(), 4U);
   for (const auto& [name, row] : found.at("rows").items())
     EXPECT_TRUE(row.at("rescaled_softmax_claim_holds")) << name;
-  EXPECT_TRUE(found.at("rows").at("identity").at("fixed_epsilon_map_consensus"));
+  EXPECT_EQ(found.at("rows").at("identity").at("fixed_epsilon_map").at("consensus"), "everywhere");
   EXPECT_EQ(rows_of(file("positions.csv")).size(), 24U * (2 + 3 + 3 + 2));
-  EXPECT_NE(figures(kGeometry, {"--seed", "9"}), found);
+  // All 64 bits of a seed count.
+  const json few_bits = figures(kGeometry, {"--seed", "5"}).at("rows");
+  EXPECT_NE(few_bits, found.at("rows"));
+  EXPECT_NE(figures(kGeometry, {"--seed", "4294967301"}).at("rows"), few_bits);
+  EXPECT_NE(figures(replaced(kGeometry, "seed: 3", "seed: 4294967301")).at("rows"), few_bits);
+}
+
+TEST_F(Experiments, GeometrySaysTheSameInTableConsoleAndSummary) {
+  const ProgramRun made = run(kGeometry);
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const json rows = json::parse(file("summary.json")).at("figures").at("rows");
+  int compared = 0;
+  for (const auto& csv : rows_of(file("geometry.csv"))) {
+    const std::string& system = csv.at("system");
+    const json& row = rows.at(csv.at("row"));
+    const bool holds = row.at(system + "_claim_holds");
+    EXPECT_EQ(csv.at("claim_holds"), holds ? "true" : "false");
+    EXPECT_EQ(row.at(system).at("consensus"), csv.at("consensus"));
+    if (system != "fixed_epsilon_map") continue;
+    ++compared;
+    EXPECT_FALSE(holds && csv.at("consensus") != "none") << "agreement is no geometry";
+    const std::size_t at = made.out.find("\n  " + csv.at("row") + " ");
+    ASSERT_NE(at, std::string::npos);
+    const std::string line = made.out.substr(at + 1, made.out.find('\n', at + 1) - at - 1);
+    EXPECT_THAT(line.substr(line.rfind('|')), HasSubstr(holds ? " yes  " : " no  "));
+    EXPECT_THAT(
+        line,
+        HasSubstr(csv.at("consensus") == "none" ? "spreads" : "consensus " + csv.at("consensus")));
+  }
+  EXPECT_EQ(compared, 4);
 }
 
 TEST_F(Experiments, ScalingMeasuresFitsAndRecordsRefusals) {
   const json found = figures(kScaling);
-  EXPECT_THAT(files(), UnorderedElementsAre("summary.json", "scaling.csv", "cycles.svg",
-                                            "energy.svg", "crossover.csv", "crossover.svg"));
+  EXPECT_THAT(files(),
+              UnorderedElementsAre("summary.json", "scaling.csv", "cycles.svg", "energy.svg",
+                                   "traffic.svg", "crossover.csv", "crossover.svg"));
   std::map<std::string, std::map<int, double>> cycles;
   int refused = 0;
   for (const auto& row : rows_of(file("scaling.csv"))) {
     if (row.at("ran") == "true") {
       cycles[row.at("variant")][std::stoi(row.at("tokens"))] = std::stod(row.at("cycles"));
+      // With room for all of K and V they are written once.
+      if (row.at("variant").rfind("softmax_enlarged", 0) == 0) {
+        EXPECT_EQ(std::stoi(row.at("cim_write_bytes")), std::stoi(row.at("tokens")) * (16 + 16));
+      }
     } else {
       ++refused;
       EXPECT_THAT(row.at("reason"), HasSubstr("small: softmax.max_keys: expected"));
     }
   }
   EXPECT_GT(refused, 0);
-  EXPECT_THAT(file("cycles.svg"), HasSubstr("stroke-dasharray"));
-  ASSERT_EQ(cycles.size(), 6U);
+  ASSERT_EQ(cycles.size(), 8U);
   for (const auto& [variant, at] : cycles) {
-    if (variant.rfind("linear", 0) != 0) continue;
+    if (variant == "softmax" || variant == "softmax_causal") {
+      EXPECT_TRUE(found.at("variants").at(variant).at("cycles_slope").is_null());
+      continue;
+    }
     ASSERT_EQ(at.size(), 9U);
     // Five points with equal steps: the slope is a weighted mean of differences.
     const double slope =
@@ -263,7 +460,9 @@ TEST_F(Experiments, ScalingMeasuresFitsAndRecordsRefusals) {
         std::tuple{"causal_crossover", "softmax_causal", "linear_causal"}}) {
     int first = 0;
     for (const auto& [tokens, value] : cycles[slow]) {
-      if (first == 0 && cycles[fast][tokens] <= value) first = tokens;
+      if (first == 0 && cycles[fast][tokens] <= value) {
+        first = tokens;
+      }
     }
     const json crossover = found.at(name).at("tokens");
     if (first == 0) {
@@ -275,6 +474,18 @@ TEST_F(Experiments, ScalingMeasuresFitsAndRecordsRefusals) {
               found.at(name).at("faster_from_the_start") ? first : first / 2);
   }
   EXPECT_EQ(rows_of(file("crossover.csv")).size(), 2U);
+}
+
+// A row of A' V is one 32-bit sum: 255 x 128 x 65793 < 2^31, and one key more is not.
+TEST_F(Experiments, KeysThatNoSumHoldsAreRefused) {
+  static_assert(255LL * 128 * 65793 < (1LL << 31) && 255LL * 128 * 65794 >= (1LL << 31));
+  hw::ChipConfig chip = app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/default.yaml");
+  chip.scratchpad.capacity_bytes = 64 << 20;
+  chip.cim.macros = 5120;
+  chip.softmax.max_keys = 1 << 17;
+  hw::validate(chip, "enlarged");
+  EXPECT_NO_THROW(hw::map_softmax(chip, {1, 65793, 64, 64, false}, {}, false));
+  EXPECT_THROW(hw::map_softmax(chip, {1, 65794, 64, 64, false}, {}, false), InputError);
 }
 
 TEST_F(Experiments, CrossoverInterpolatesInLogarithms) {
@@ -296,7 +507,70 @@ TEST_F(Experiments, CrossoverInterpolatesInLogarithms) {
   EXPECT_DOUBLE_EQ(*app::crossover_of(curve({1, 4, 16, 64}), curve({4, 8, 32, 32})).tokens,
                    8.0 * std::exp2(2.5));
   EXPECT_TRUE(app::crossover_of(curve({9, 99}), curve({8, 16})).from_the_start);
-  EXPECT_FALSE(app::crossover_of(curve({1, 4, 0, 0}), curve({8, 16, 32, 64})).tokens);
+  // None, and why: the chip refuses a path, or the lengths end.
+  const app::Crossover refused = app::crossover_of(curve({1, 4, 0, 0}), curve({8, 16, 32, 64}));
+  EXPECT_FALSE(refused.tokens);
+  EXPECT_EQ(refused.refused_from, 32);
+  EXPECT_FALSE(refused.not_up_to);
+  const app::Crossover later = app::crossover_of(curve({1, 4, 16}), curve({8, 16, 32}));
+  EXPECT_FALSE(later.tokens);
+  EXPECT_FALSE(later.refused_from);
+  EXPECT_EQ(later.not_up_to, 32);
+  // Slopes between neighbours only.
+  const app::ScalingCurve steep = curve({1, 4, 0, 64, 128});
+  EXPECT_FALSE(app::local_slope(steep, 0));
+  EXPECT_DOUBLE_EQ(*app::local_slope(steep, 1), 2.0);
+  EXPECT_FALSE(app::local_slope(steep, 2));
+  EXPECT_FALSE(app::local_slope(steep, 3));
+  EXPECT_DOUBLE_EQ(*app::local_slope(steep, 4), 1.0);
+}
+
+TEST_F(Experiments, TheCrossoversGoalHasAConditionOnThePeakMacs) {
+  app::ScalingPlan plan;
+  app::ExperimentSetup setup;
+  setup.technology = app::read_technology_file(QUADRILLE_SOURCE_DIR "/technology/cmos28.yaml");
+  app::ScalingResults results;
+  for (const char* name : {"softmax", "softmax_causal", "linear", "linear_causal"}) {
+    app::ScalingCurve curve;
+    curve.variant.name = curve.variant.title = name;
+    curve.variant.linear = name[0] == 'l';
+    curve.points.resize(1);
+    curve.points[0].tokens = 64;
+    curve.points[0].cost.emplace();
+    curve.points[0].cost->cycles = curve.variant.linear ? 1 : 2;
+    results.curves.push_back(curve);
+  }
+  setup.chip.cim.rows = 8;
+  setup.chip.cim.columns = 16;
+  setup.chip.cim.input_bits = 8;
+  setup.chip.linear.lanes = 2;
+  setup.chip.linear.max_horizon = 0;
+  for (const bool fair : {true, false}) {
+    // 2 x 2 x (2 + 1 + 1) = 16 against 2 x 8 x 16 / 8 = 32; or 20 against 16.
+    setup.chip.cim.macros = fair ? 2 : 1;
+    setup.chip.linear.chunk_tokens = fair ? 1 : 2;
+    app::AreaPoint area;
+    area.linear_um2 = area.cim_um2 = 1.0;
+    area.peak = app::peak_macs(setup.chip);
+    EXPECT_EQ(area.peak.linear, fair ? 16.0 : 20.0);
+    EXPECT_EQ(area.peak.cim, fair ? 32.0 : 16.0);
+    area.crossover.tokens = 64.0;
+    area.causal_crossover.refused_from = 128;
+    results.areas = {area};
+    const app::ExperimentReport report = app::scaling_report(plan, results, setup);
+    EXPECT_EQ(report.figures.at("crossover").at("goal_met"), fair);
+    EXPECT_EQ(report.figures.at("crossover").at("linear_peak_macs_at_most_cim"), fair);
+    EXPECT_THAT(report.text, HasSubstr(fair ? "goal met" : "goal not met"));
+    EXPECT_THAT(report.text, HasSubstr("refused from 128"));
+    for (const auto& [name, content] : report.files) {
+      if (name == "crossover.svg") {
+        EXPECT_EQ(content.find("more peak MACs") == std::string::npos, fair);
+      }
+      if (name == "crossover.csv") {
+        EXPECT_THAT(content, HasSubstr(fair ? ",16,32,true,64.00," : ",20,16,false,64.00,"));
+      }
+    }
+  }
 }
 
 TEST_F(Experiments, FittedLineIsTheLeastSquaresLine) {
@@ -367,12 +641,21 @@ TEST_F(Experiments, RefusesWorkloadsAtFault) {
   }
   refuse(replaced(kHeatFlow, "updates: 8", "updates: 0"), {"updates", "expected"});
   refuse(replaced(kHeatFlow, "epsilon: 0.1", "epsilon: cold"), {"epsilon", "expected a number"});
+  // Not even one step.
+  for (const char* epsilon : {"[1.0]", "[0.51]", "[0.1, 1.0]"}) {
+    refuse(replaced(kHeatFlow, "[0.25]", epsilon),
+           {"workload.yaml: line 7:", "epsilons[", "expected at most end_time = 0.5", "found"});
+  }
+  refuse(replaced(kHeatFlow, "epsilon: 0.1", "epsilon: 0.6"), {"end_time", "expected"});
+  refuse(replaced(kScaling, "macros: 512", "macros: 0"), {"enlarged.macros", "1..65536"});
+  refuse(replaced(kScaling, "crossover_least_log2: 2", "crossover_least_log2: 5"),
+         {"crossover_least_log2", "0..4"});
   refuse(replaced(kHeatFlow, "position_fraction_bits: 12", "position_fraction_bits: 17"),
          {"integer.position_fraction_bits", "1..16"});
   refuse(replaced(kHeatFlow, "least_fraction_bits: 2", "least_fraction_bits: 11"),
          {"word_lengths.largest_fraction_bits", "11..16"});
   refuse(replaced(kGeometry, "tokens: 24", "tokens: 4"), {"tokens", "8..200"});
-  refuse(replaced(kScaling, "largest_log2: 10", "largest_log2: 2"), {"largest_log2", "3..20"});
+  refuse(replaced(kScaling, "largest_log2: 10", "largest_log2: 2"), {"largest_log2", "5..20"});
   refuse(replaced(kScaling, "linear_lanes: [2, 4]", "linear_lanes: [3]"),
          {"areas.linear_lanes 3", "linear.lanes"});
   refuse(replaced(kDamf, "tokens: 24", "tokens: 0"), {"tokens", "1..65536"});

@@ -1,0 +1,40 @@
+#include "app/report/report_files.h"
+
+#include <algorithm>
+
+#include "model/errors.h"
+
+namespace quadrille::app {
+
+const std::vector<std::string>& report_file_names() {
+  static const std::vector<std::string> names = {
+      "summary.json",
+      // A layer or an operator.
+      "layers.csv", "engines.csv", "phases.csv", "commands.csv", "counters.csv", "residuals.csv",
+      // heat-flow
+      "heat_flow.csv", "heat_flow.svg", "budgets.csv", "epsilons.svg", "word_lengths.csv",
+      "word_lengths.svg",
+      // sinkformer-geometry
+      "geometry.csv", "positions.csv", "geometry_identity.svg", "geometry_hyperplanes.svg",
+      "geometry_paranormal.svg", "geometry_negative.svg",
+      // scaleformer-scaling
+      "scaling.csv", "cycles.svg", "energy.svg", "traffic.svg", "crossover.csv", "crossover.svg",
+      // damf-comparison
+      "damf.csv", "damf_cycles.svg", "damf_energy.svg"};
+  return names;
+}
+
+void commit_report(OutputFolder& folder, std::vector<std::pair<std::string, std::string>> files) {
+  std::vector<std::string> left = report_file_names();
+  for (auto& [name, content] : files) {
+    const auto known = std::find(left.begin(), left.end(), name);
+    if (known == left.end())
+      throw InvariantError("report file " + name + " is not listed, or twice in one report");
+    left.erase(known);
+    folder.add(name, std::move(content));
+  }
+  for (const std::string& name : left) folder.drop(name);
+  folder.commit();
+}
+
+}  // namespace quadrille::app

@@ -1,0 +1,21 @@
+// The files of reports: which names there are, and how a folder comes to hold
+// those of one report only.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "app/files/output_folder.h"
+
+namespace quadrille::app {
+
+/// Every name that a report of any kind can have a file of.
+const std::vector<std::string>& report_file_names();
+
+/// Commits these files (name, content), the last one last. Files that another
+/// report left in the folder and this one does not have go; files of other names
+/// stay. InvariantError for a name that report_file_names() lacks.
+void commit_report(OutputFolder& folder, std::vector<std::pair<std::string, std::string>> files);
+
+}  // namespace quadrille::app
