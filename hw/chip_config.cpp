@@ -128,7 +128,7 @@ void check_sinkhorn(const Checker& check, const ChipConfig& config) {
   check.range("sinkhorn.lanes", sinkhorn.lanes, 1, Beat::kBytes / 4);
   check.power_of_two("sinkhorn.lanes", sinkhorn.lanes);
   check.beat("sinkhorn.lanes", std::int64_t{4} * sinkhorn.lanes, word);
-  check.range("sinkhorn.max_lines", sinkhorn.max_lines, sinkhorn.lanes, 4096);
+  check.range("sinkhorn.max_lines", sinkhorn.max_lines, sinkhorn.lanes, kSinkhornMostLines);
   // Two chunks of lanes x lanes elements for matrices that stream through.
   const std::int64_t least = std::int64_t{2} * sinkhorn.lanes * sinkhorn.lanes;
   check.range("sinkhorn.tile_elements", sinkhorn.tile_elements, least, kMany);

@@ -70,6 +70,7 @@ bool compare_all(const Operator& op, const hw::ChipConfig& chip, const OperatorR
     }
     beat_cycles = run.cycles;
   }
+  fmt::print("every bit of {} equals fixed\n", has_rtl(op) ? "systemc and rtl" : "systemc");
   return true;
 }
 

@@ -84,8 +84,8 @@ struct SinkhornProblem {
   int assumed_half_steps = 0;
 };
 /// Tensors in: C[B, n m] or Q[n, d] and K[m, d]; g0[B, m], f0[B, n] (4 bytes);
-/// V[m, dv]. Out, 4 bytes each: f[B, n], g[B, m] (packed reciprocals with kKernel, absent with kMatrix),
-/// iterations[1, B], kernel[B n, m], out[n, dv].
+/// V[m, dv]. Out, 4 bytes each: f[B, n], g[B, m] (packed reciprocals with kKernel, absent with
+/// kMatrix), iterations[1, B], kernel[B n, m], out[n, dv].
 Mapping map_sinkhorn(const ChipConfig& config, const SinkhornProblem& problem);
 
 /// Linear attention of one head on 8-bit codes. Tensors in: tables[3, 256] (phi of

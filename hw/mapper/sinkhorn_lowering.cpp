@@ -6,6 +6,16 @@
 
 namespace quadrille::hw {
 
+void check_sinkhorn_lines(const ChipConfig& config, int lines) {
+  if (lines <= config.sinkhorn.max_lines) return;
+  const std::string found = ", found " + std::to_string(lines);
+  throw InputError(config.name, "sinkhorn.max_lines",
+                   lines > kSinkhornMostLines
+                       ? "expected matrices of at most " + std::to_string(kSinkhornMostLines) +
+                             " rows and columns on any chip" + found
+                       : "expected at least as many lines as the matrix has" + found);
+}
+
 SinkhornScale sinkhorn_scale_command(const SinkhornProblem& problem) {
   const model::SinkhornInteger& integer = problem.integer;
   const model::SinkhornSettings& settings = integer.settings;
@@ -119,11 +129,7 @@ SinkhornHeads::SinkhornHeads(Workbench& bench, const ScoreProducts::Limits& limi
   problem_.value_width = limits.width;
   problem_.value_bytes = 1;
   const std::int64_t tokens = limits.shape.rows;
-  const int lines = limits.shape.rows;
-  if (lines > bench.config.sinkhorn.max_lines) {
-    throw InputError(bench.config.name, "sinkhorn.max_lines",
-                     "expected at least " + std::to_string(lines));
-  }
+  check_sinkhorn_lines(bench.config, limits.shape.rows);
   std::vector<Scratch> scratch;
   for (int i = 0; i < 2; ++i) {
     ScratchpadPlan& plan = bench.scratchpad;

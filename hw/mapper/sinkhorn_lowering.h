@@ -9,6 +9,10 @@
 
 namespace quadrille::hw {
 
+/// Throws InputError when the unit has no room for the scalings of so many rows or
+/// columns.
+void check_sinkhorn_lines(const ChipConfig& config, int lines);
+
 /// The unit's commands for a problem, without their addresses.
 SinkhornScale sinkhorn_scale_command(const SinkhornProblem& problem);
 SinkhornApply sinkhorn_apply_command(const SinkhornProblem& problem);

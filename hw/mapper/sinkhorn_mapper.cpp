@@ -50,11 +50,7 @@ class SinkhornMapper {
 
   void check_limits() const {
     const ChipConfig& config = bench_.config;
-    const int lines = std::max(shape_.rows, shape_.columns);
-    if (lines > config.sinkhorn.max_lines) {
-      throw InputError(config.name, "sinkhorn.max_lines",
-                       "expected at least " + std::to_string(lines));
-    }
+    check_sinkhorn_lines(config, std::max(shape_.rows, shape_.columns));
     if (held() && !resident()) {
       throw InputError(config.name, "sinkhorn.tile_elements",
                        "expected room for a matrix of " + std::to_string(shape_.rows) + " x " +

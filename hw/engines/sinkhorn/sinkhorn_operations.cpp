@@ -11,7 +11,6 @@ namespace quadrille::hw {
 namespace {
 
 /// What the widths of docs/numerics.md hold for.
-constexpr int kMostLines = 1 << 12;
 
 void require(const char* who, const char* what, std::int64_t value, std::int64_t least,
              std::int64_t most) {
@@ -124,7 +123,7 @@ void validate(const SinkhornConfig& config) {
   require(who, "lanes", config.lanes, 1, Beat::kBytes / 4);
   require(who, "value_columns", config.value_columns, 1, Beat::kBytes / 4);
   require(who, "log_units", config.log_units, 1, config.lanes);
-  require(who, "max_lines", config.max_lines, config.lanes, kMostLines);
+  require(who, "max_lines", config.max_lines, config.lanes, kSinkhornMostLines);
   require(who, "tile_elements", config.tile_elements, 2 * config.lanes, 1 << 30);
 }
 

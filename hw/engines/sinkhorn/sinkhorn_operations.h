@@ -11,6 +11,9 @@
 
 namespace quadrille::hw {
 
+/// Rows, and columns, for which every sum of the specification fits (docs/numerics.md).
+inline constexpr int kSinkhornMostLines = 4096;
+
 struct SinkhornConfig {
   int lanes = 32;  ///< Lines summed side by side; banks of the tile memory.
   int tile_elements =
