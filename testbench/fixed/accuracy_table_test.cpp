@@ -14,26 +14,13 @@
 
 #include "model/attention/damf.h"
 #include "model/attention/softmax.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::model {
 namespace {
 
 constexpr int kTrials = 20;
 constexpr int kWidth = 64;
-
-std::vector<double> gaussian(std::mt19937_64& random, int count) {
-  // Box-Muller on the generator's own bits: the same numbers with every
-  // standard library.
-  std::vector<double> values(static_cast<std::size_t>(count));
-  const auto uniform = [&] {
-    return (static_cast<double>(random() >> 11) + 0.5) * std::ldexp(1.0, -53);
-  };
-  for (double& value : values) {
-    const double radius = std::sqrt(-2.0 * std::log(uniform()));
-    value = radius * std::cos(6.283185307179586 * uniform());
-  }
-  return values;
-}
 
 struct Error {
   double signal = 0.0;
@@ -61,9 +48,9 @@ std::string softmax_row(int length, bool causal) {
   Error total;
   for (int trial = 0; trial < kTrials; ++trial) {
     const SoftmaxShape shape{length, length, kWidth, kWidth, causal};
-    const auto q = gaussian(random, length * kWidth);
-    const auto k = gaussian(random, length * kWidth);
-    const auto v = gaussian(random, length * kWidth);
+    const auto q = portable_normals(random, length * kWidth);
+    const auto k = portable_normals(random, length * kWidth);
+    const auto v = portable_normals(random, length * kWidth);
     const Codes qq = quantise_absmax(q, 8);
     const Codes kq = quantise_absmax(k, 8);
     const Codes vq = quantise_absmax(v, 8);
@@ -107,9 +94,9 @@ std::string damf_row(const Setting& setting, int length) {
   Error total;
   double flipped = 0.0;
   for (int trial = 0; trial < kTrials; ++trial) {
-    const auto s = gaussian(random, length);
-    const auto t = gaussian(random, length);
-    const auto v = gaussian(random, length * kWidth);
+    const auto s = portable_normals(random, length);
+    const auto t = portable_normals(random, length);
+    const auto v = portable_normals(random, length * kWidth);
     const Codes sq = quantise_absmax(s, 8);
     const Codes tq = quantise_absmax(t, 8);
     const Codes vq = quantise_absmax(v, 8);

@@ -12,6 +12,7 @@
 
 #include "model/attention/linear.h"
 #include "model/numerics/quantise.h"
+#include "testbench/common/portable_random.h"
 #include "testbench/common/published_page.h"
 
 namespace quadrille::model {
@@ -34,20 +35,6 @@ struct Operands {
   std::vector<double> q, k, v, rp;
 };
 
-// Box-Muller on the generator's own bits: the same numbers with every standard
-// library.
-std::vector<double> gaussian(std::mt19937_64& random, int count) {
-  std::vector<double> values(static_cast<std::size_t>(count));
-  const auto uniform = [&] {
-    return (static_cast<double>(random() >> 11) + 0.5) * std::ldexp(1.0, -53);
-  };
-  for (double& value : values) {
-    const double radius = std::sqrt(-2.0 * std::log(uniform()));
-    value = radius * std::cos(6.283185307179586 * uniform());
-  }
-  return values;
-}
-
 /// Tokens 1/8, 1/2 and 7/8 of the way.
 void enlarge_tokens(std::vector<double>& values, int length) {
   for (const int eighth : {1, 4, 7}) {
@@ -60,10 +47,10 @@ Operands draw(const Case& what, std::uint64_t seed) {
   std::mt19937_64 random(seed);
   Operands x;
   for (std::vector<double>* operand : {&x.q, &x.k, &x.v}) {
-    *operand = gaussian(random, what.length * kWidth);
+    *operand = portable_normals(random, what.length * kWidth);
     if (what.outliers) enlarge_tokens(*operand, what.length);
   }
-  if (what.positions) x.rp = gaussian(random, (2 * kHorizon + 1) * kWidth);
+  if (what.positions) x.rp = portable_normals(random, (2 * kHorizon + 1) * kWidth);
   return x;
 }
 

@@ -11,6 +11,7 @@
 #include <random>
 
 #include "model/attention/sinkhorn.h"
+#include "testbench/common/portable_random.h"
 #include "testbench/common/published_page.h"
 
 namespace quadrille::model {
@@ -20,11 +21,6 @@ using Reals = std::vector<double>;
 
 constexpr double kOctavesPerNat = 1.44269504088896340736;
 constexpr double kGoalDb = 40.0;
-
-// The generator's own bits: the same numbers with every standard library.
-double uniform(std::mt19937_64& random) {
-  return (static_cast<double>(random() >> 11) + 0.5) * std::ldexp(1.0, -53);
-}
 
 struct Case {
   SinkhornShape shape;
@@ -37,10 +33,9 @@ Reals draw(std::mt19937_64& random, const Case& test) {
   Reals c(static_cast<std::size_t>(test.shape.batch * test.shape.elements()));
   for (double& value : c) {
     if (test.range > 0.0) {
-      value = test.range * (2.0 * uniform(random) - 1.0);
+      value = test.range * (2.0 * portable_uniform(random) - 1.0);
     } else {
-      const double radius = std::sqrt(-2.0 * std::log(uniform(random)));
-      value = radius * std::cos(6.283185307179586 * uniform(random));
+      value = portable_normal(random);
     }
   }
   return c;
