@@ -45,8 +45,8 @@ format: ## rewrite all C++ in the project's format
 	@git ls-files '*.h' '*.cpp' | xargs clang-format -i
 
 tidy: ## clang-tidy over model, hw and app
-	@cmake --preset dev >/dev/null
-	@git ls-files 'model/*.cpp' 'hw/*.cpp' 'app/*.cpp' | xargs -P $(JOBS) -n 4 clang-tidy -p build-dev --quiet
+	@cmake --preset dev -B build-tidy -D CMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null
+	@git ls-files 'model/*.cpp' 'hw/*.cpp' 'app/*.cpp' | xargs -P $(JOBS) -n 4 clang-tidy -p build-tidy --quiet
 
 clean: ## remove build folders
-	@rm -rf build build-dev build-asan build-ubsan build-coverage
+	@rm -rf build build-dev build-asan build-ubsan build-coverage build-tidy
