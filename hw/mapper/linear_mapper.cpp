@@ -102,11 +102,12 @@ class LinearMapper {
   void plan_pieces(int columns) {
     const bool sums = sequence_.command.sums_wanted;
     const std::int64_t token_bytes = 2 * pitch(key_bytes()) + 2 * pitch(columns) +
-                                     pitch(4 * columns) +
-                                     (sums ? pitch(8 * columns) + pitch(8) : 0);
+                                     pitch(std::int64_t{4} * columns) +
+                                     (sums ? pitch(std::int64_t{8} * columns) + pitch(8) : 0);
     const std::int64_t chunk = bench_.config.linear.chunk_tokens;
-    const std::int64_t slack = 16 * bench_.config.scratchpad.word_bytes;
-    const std::int64_t margin = 2 * std::max(0, sequence_.command.horizon) * pitch(columns);
+    const std::int64_t slack = std::int64_t{16} * bench_.config.scratchpad.word_bytes;
+    const std::int64_t margin =
+        std::int64_t{2} * std::max(0, sequence_.command.horizon) * pitch(columns);
     const std::int64_t fit =
         (bench_.scratchpad.free_bytes() / 2 - slack - margin) / token_bytes / chunk * chunk;
     if (fit < chunk) {
@@ -118,6 +119,7 @@ class LinearMapper {
     const std::int64_t wanted = round_up(divide_up(tokens, kWantedPieces), 4 * chunk);
     piece_tokens_ = std::clamp<std::int64_t>(wanted, std::min(fit, 4 * chunk), fit);
     std::vector<Piece> pieces;
+    pieces.reserve(2);
     for (int i = 0; i < 2; ++i) pieces.push_back(make_piece(columns));
     pieces_ = Rotation<Piece>(std::move(pieces));
   }
@@ -300,7 +302,7 @@ class LinearMapper {
 Mapping map_linear(const ChipConfig& config, const LinearProblem& problem) {
   const model::LinearShape& shape = problem.shape;
   Workbench bench(config);
-  bench.dram.place("tables", 1, 3 * 256, 1, false);
+  bench.dram.place("tables", 1, std::int64_t{3} * 256, 1, false);
   if (shape.horizon >= 0) bench.dram.place("RP", 2 * shape.horizon + 1, shape.width, 1, false);
   bench.dram.place("Q", shape.queries, shape.width, 1, false);
   bench.dram.place("K", shape.keys, shape.width, 1, false);

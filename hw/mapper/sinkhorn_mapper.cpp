@@ -145,6 +145,7 @@ class SinkhornMapper {
     }
     matrices = std::min<std::int64_t>(matrices, shape_.batch);
     std::vector<Piece> pieces;
+    pieces.reserve(2);
     for (int i = 0; i < 2; ++i) pieces.push_back(make_piece(matrices));
     bench_.choices.push_back("batch: pieces of " + std::to_string(matrices) + " matrices, " +
                              std::to_string(block) + " in the tile memory at a time");

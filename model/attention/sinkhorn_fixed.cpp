@@ -259,6 +259,7 @@ class KernelForm {
   }
   static std::vector<std::int64_t> words(const std::vector<Reciprocal>& scalings) {
     std::vector<std::int64_t> result;
+    result.reserve(scalings.size());
     for (const Reciprocal& scaling : scalings)
       result.push_back(std::int64_t{scaling.mantissa} | std::int64_t{scaling.shift} << 24);
     return result;

@@ -21,12 +21,14 @@ SinkhornShape square(int particles) {
 
 std::vector<std::int32_t> narrow(const std::vector<std::int64_t>& codes) {
   std::vector<std::int32_t> result;
+  result.reserve(codes.size());
   for (const std::int64_t code : codes) result.push_back(static_cast<std::int32_t>(code));
   return result;
 }
 
 std::vector<double> reals(const std::vector<std::int32_t>& positions, int bits) {
   std::vector<double> result;
+  result.reserve(positions.size());
   for (const std::int32_t code : positions) result.push_back(std::ldexp(code, -bits));
   return result;
 }
@@ -150,7 +152,7 @@ std::string first_difference(const IntegerHeatFlow& a, const IntegerHeatFlow& b)
                                           compare("out", x.out_q, y.out_q)}) {
       if (!difference.empty()) return difference;
     }
-    const std::string difference = compare("saturated", {x.saturated}, {y.saturated});
+    std::string difference = compare("saturated", {x.saturated}, {y.saturated});
     if (!difference.empty()) return difference;
   }
   return a.positions == b.positions ? "" : "positions at the end";

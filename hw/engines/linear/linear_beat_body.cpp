@@ -348,7 +348,7 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
     add_row(weights_[0], before_.data(), std::clamp(position - k + 1, 0, keys));
     const int visible = op_.causal ? std::min(position + 1, keys) : keys;
     for (int key = std::max(position - k + 1, 0); key < std::min(position + k, visible); ++key)
-      add_row(weights_[static_cast<std::size_t>(key - position + k)], ring_row(key));
+      add_row(weights_[static_cast<std::size_t>(std::int64_t{key} - position + k)], ring_row(key));
     if (op_.causal) return;
     Sums after = total_;
     for (std::size_t c = 0; c < after.size(); ++c) after[c] -= streamed_[c];

@@ -42,7 +42,7 @@ class ApplyBody final : public SinkhornCommandBody {
         return {};
       case Phase::kValues:
         for (int c = 0; c < width_; ++c)
-          values_[static_cast<std::size_t>(at_ * width_ + c)] =
+          values_[static_cast<std::size_t>(std::int64_t{at_} * width_ + c)] =
               beat_word(beat, c, operation_.value_bytes);
         if (++at_ == operation_.columns) begin_elements();
         return {};
@@ -57,7 +57,7 @@ class ApplyBody final : public SinkhornCommandBody {
   /// A row's out, after its last K.
   Beat issue(std::int64_t) override {
     out_waits_ = false;
-    return std::move(out_);
+    return out_;
   }
 
  private:
@@ -93,7 +93,7 @@ class ApplyBody final : public SinkhornCommandBody {
       append_word(kernel, static_cast<std::int32_t>(word));
       for (int c = 0; c < width_; ++c)
         sums_[static_cast<std::size_t>(c)] +=
-            word * values_[static_cast<std::size_t>(at_ * width_ + c)];
+            word * values_[static_cast<std::size_t>(std::int64_t{at_} * width_ + c)];
     }
     std::optional<Beat> slot;
     if (gives_kernel()) slot = kernel;

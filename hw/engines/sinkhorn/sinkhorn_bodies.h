@@ -45,7 +45,8 @@ std::unique_ptr<SinkhornCommandBody> make_apply_body(const SinkhornConfig& confi
 inline std::int32_t beat_word(const Beat& beat, int k, int bytes) {
   std::uint32_t word = 0;
   for (int b = 0; b < bytes; ++b)
-    word |= static_cast<std::uint32_t>(beat.bytes[static_cast<std::size_t>(bytes * k + b)])
+    word |= static_cast<std::uint32_t>(
+                beat.bytes[static_cast<std::size_t>(std::int64_t{bytes} * k + b)])
             << (8 * b);
   const int spare = 32 - 8 * bytes;
   return static_cast<std::int32_t>(word << spare) >> spare;

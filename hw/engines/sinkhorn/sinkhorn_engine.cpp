@@ -339,7 +339,8 @@ void store_block(const SinkhornScale& operation, Bytes scratchpad, int first, in
       for (int column = 0; column < operation.columns; ++column, ++position)
         scratchpad.write_i32(
             offset(operation.kernel, (first + matrix) * operation.kernel_stride_bytes +
-                                         row * operation.kernel_pitch_bytes + 4 * column),
+                                         row * operation.kernel_pitch_bytes +
+                                         std::int64_t{4} * column),
             block.kernel(position, saturated));
     }
   }

@@ -124,7 +124,7 @@ void validate(const SinkhornConfig& config) {
   require(who, "value_columns", config.value_columns, 1, Beat::kBytes / 4);
   require(who, "log_units", config.log_units, 1, config.lanes);
   require(who, "max_lines", config.max_lines, config.lanes, kSinkhornMostLines);
-  require(who, "tile_elements", config.tile_elements, 2 * config.lanes, 1 << 30);
+  require(who, "tile_elements", config.tile_elements, std::int64_t{2} * config.lanes, 1 << 30);
 }
 
 void validate(const SinkhornConfig& config, const SinkhornScale& operation) {
@@ -249,7 +249,7 @@ Stream output_stream(const SinkhornConfig& config, const SinkhornApply& operatio
       if (first_width > 0)
         stream.push_back(
             flat(offset(operation.destination, row * operation.destination_pitch_bytes),
-                 4 * first_width, 4 * first_width));
+                 std::int64_t{4} * first_width, 4 * first_width));
     }
   }
   for (int column = operation.kernel_wanted ? first_width : 0; column < operation.value_width;

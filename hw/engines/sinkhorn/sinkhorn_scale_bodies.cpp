@@ -367,7 +367,7 @@ class StreamedBody final : public SinkhornCommandBody {
                     static_cast<std::size_t>(c)];
       const auto line = static_cast<std::size_t>(first);
       add_terms(row_sums_, line, step.data() + first, step.size() - line, left(),
-                &columns_.scalings[static_cast<std::size_t>(chunk.column + c)], 1);
+                &columns_.scalings[static_cast<std::size_t>(std::int64_t{chunk.column} + c)], 1);
     }
   }
 
@@ -379,7 +379,7 @@ class StreamedBody final : public SinkhornCommandBody {
       add_terms(column_sums_, static_cast<std::size_t>(chunk.column),
                 &logits_[static_cast<std::size_t>(r) * static_cast<std::size_t>(chunk.columns)],
                 static_cast<std::size_t>(end), left(),
-                &rows_.scalings[static_cast<std::size_t>(chunk.row + r)], 1);
+                &rows_.scalings[static_cast<std::size_t>(std::int64_t{chunk.row} + r)], 1);
     }
   }
 
@@ -389,7 +389,7 @@ class StreamedBody final : public SinkhornCommandBody {
         std::max(summed_at_, drained_at_) + (count + config_.log_units - 1) / config_.log_units;
     const bool damped = operation_.update == model::SinkhornUpdate::kDamped;
     for (int k = 0; k < count; ++k) {
-      const auto line = static_cast<std::size_t>(first + k);
+      const auto line = static_cast<std::size_t>(std::int64_t{first} + k);
       side.next[line] = side.scalings[line];
       if (sums.sums[static_cast<std::size_t>(k)] == 0) continue;  // Sees nothing.
       const SolvedLine solved = solve_line(sums.logarithm(static_cast<std::size_t>(k)), side.target,
