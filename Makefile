@@ -39,7 +39,8 @@ bench: build ## speed as ratios in one run; writes build/bench.json
 	@OMP_NUM_THREADS=1 build/testbench/quadrille_bench build/bench.json
 
 lockstep: build ## the long lockstep run of every engine with RTL (QUADRILLE_SEED, QUADRILLE_LOCKSTEP_RUNS)
-	@QUADRILLE_LOCKSTEP_RUNS=$${QUADRILLE_LOCKSTEP_RUNS:-100000} build/testbench/test_lockstep
+	@for program in build/testbench/test_lockstep_*[a-z]; do \
+	  QUADRILLE_LOCKSTEP_RUNS=$${QUADRILLE_LOCKSTEP_RUNS:-100000} $$program || exit 1; done
 
 format: ## rewrite all C++ in the project's format
 	@git ls-files '*.h' '*.cpp' | xargs clang-format -i

@@ -15,7 +15,7 @@ constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
 // Engines that exist in RTL; `--impl NAME=rtl` of another is the user's error.
 const std::set<std::string>& engines_in_rtl() {
-  static const std::set<std::string> names{"damf"};
+  static const std::set<std::string> names{"cim", "softmax", "damf", "sinkhorn", "linear"};
   return names;
 }
 
@@ -23,7 +23,9 @@ const ChipConfig& checked(const ChipConfig& config, const ChipOptions& options) 
   validate(config, config.name);
   for (const std::string& name : options.rtl) {
     if (engines_in_rtl().count(name) == 0) {
-      throw InputError("--impl", name, "expected an engine that exists in RTL: damf");
+      throw InputError(
+          "--impl", name,
+          "expected an engine that exists in RTL: cim, softmax, damf, sinkhorn or linear");
     }
   }
   return config;
@@ -177,6 +179,46 @@ class Chip::DmaUnit final : public SteppedUnit {
   DramCounts before_;
 };
 
+/// Chooses between the SystemC and the RTL body of each engine.
+class Chip::BeatBodies {
+ public:
+  BeatBodies(const ChipConfig& config, const ChipOptions& options, CimBank& bank, bool beat)
+      : config_(config), options_(options) {
+    if (!beat) return;
+    if (rtl("cim")) {
+      cim_ = options.rtl_bodies.cim(bank);
+    } else {
+      cim_ = {make_cim_write_beat_body(bank), make_cim_multiply_beat_body(bank)};
+    }
+  }
+
+  // Both ports share their cells: each is taken once.
+  std::unique_ptr<BeatEngine<CimWrite>> cim_write() { return std::move(cim_.write); }
+  std::unique_ptr<BeatEngine<CimMultiply>> cim_multiply() { return std::move(cim_.multiply); }
+  std::unique_ptr<BeatEngine<SoftmaxRows>> softmax() const {
+    return rtl("softmax") ? options_.rtl_bodies.softmax(config_.softmax)
+                          : make_softmax_beat_body(config_.softmax);
+  }
+  std::unique_ptr<BeatEngine<DamfOperation>> damf() const {
+    return rtl("damf") ? options_.rtl_bodies.damf(config_.damf) : make_damf_beat_body(config_.damf);
+  }
+  std::unique_ptr<BeatEngine<SinkhornOperation>> sinkhorn(Activity* values) const {
+    return rtl("sinkhorn") ? options_.rtl_bodies.sinkhorn(config_.sinkhorn)
+                           : make_sinkhorn_beat_body(config_.sinkhorn, values);
+  }
+  std::unique_ptr<BeatEngine<LinearAttend>> linear(Activity* values) const {
+    return rtl("linear") ? options_.rtl_bodies.linear(config_.linear)
+                         : make_linear_beat_body(config_.linear, values);
+  }
+
+ private:
+  bool rtl(const char* engine) const { return options_.rtl.count(engine) != 0; }
+
+  const ChipConfig& config_;
+  const ChipOptions& options_;
+  CimBodies cim_;
+};
+
 Chip::Chip(sc_core::sc_module_name name, const ChipConfig& config, const ChipOptions& options)
     : sc_core::sc_module(name),
       config_(checked(config, options)),
@@ -202,30 +244,46 @@ Chip::Chip(sc_core::sc_module_name name, const ChipConfig& config, const ChipOpt
   const auto place = [this](std::unique_ptr<SteppedUnit> unit) {
     units_[static_cast<std::size_t>(unit->unit())] = std::move(unit);
   };
-  DamfModel damf{{}, config_.damf, &engines_->damf, make_damf_beat_body};
-  if (options.rtl.count("damf") != 0) damf.make_body = options.damf_rtl_body;
+  const auto bodies = std::make_shared<BeatBodies>(config_, options_, engines_->cim, beat);
+  const auto engine = [&](Unit unit, bool spans, auto model) {
+    place(
+        std::make_unique<EngineUnit<decltype(model)>>(unit, around, spans, std::move(model), beat));
+  };
   place(std::make_unique<DmaUnit>(around, dma_, dram_.get(), beat));
-  place(std::make_unique<EngineUnit<CimModel<CimWrite>>>(
-      Unit::kCimWrite, around, true, CimModel<CimWrite>{{}, &engines_->cim}, beat));
-  place(std::make_unique<EngineUnit<CimModel<CimMultiply>>>(
-      Unit::kCimCompute, around, true, CimModel<CimMultiply>{{}, &engines_->cim}, beat));
-  place(std::make_unique<EngineUnit<SoftmaxModel>>(
-      Unit::kSoftmax, around, false, SoftmaxModel{{}, config_.softmax, &engines_->softmax}, beat));
-  place(std::make_unique<EngineUnit<DamfModel>>(Unit::kDamf, around, false, std::move(damf), beat));
-  place(std::make_unique<EngineUnit<VectorModel>>(
-      Unit::kVector, around, false, VectorModel{{}, config_.vector, &engines_->vector}, beat));
-  place(std::make_unique<EngineUnit<SinkhornModel>>(
-      Unit::kSinkhorn, around, false, SinkhornModel{config_.sinkhorn, &engines_->sinkhorn}, beat));
-  place(std::make_unique<EngineUnit<LinearModel>>(
-      Unit::kLinear, around, false, LinearModel{{}, config_.linear, &engines_->linear}, beat));
+  engine(Unit::kCimWrite, true, CimModel<CimWrite>{{}, &engines_->cim, [bodies](Activity*) {
+                                                     return bodies->cim_write();
+                                                   }});
+  engine(Unit::kCimCompute, true, CimModel<CimMultiply>{{}, &engines_->cim, [bodies](Activity*) {
+                                                          return bodies->cim_multiply();
+                                                        }});
+  engine(Unit::kSoftmax, false,
+         SoftmaxModel{{}, config_.softmax, &engines_->softmax, [bodies](Activity*) {
+                        return bodies->softmax();
+                      }});
+  engine(Unit::kDamf, false, DamfModel{{}, config_.damf, &engines_->damf, [bodies](Activity*) {
+                                         return bodies->damf();
+                                       }});
+  engine(Unit::kVector, false, VectorModel{{}, config_.vector, &engines_->vector});
+  engine(Unit::kSinkhorn, false,
+         SinkhornModel{config_.sinkhorn, &engines_->sinkhorn,
+                       [bodies](Activity* values) { return bodies->sinkhorn(values); }});
+  engine(Unit::kLinear, false,
+         LinearModel{{}, config_.linear, &engines_->linear, [bodies](Activity* values) {
+                       return bodies->linear(values);
+                     }});
   std::array<UnitExecutor*, kUnits> executors{};
   for (std::size_t i = 0; i < units_.size(); ++i) executors[i] = units_[i].get();
   sequencer_ =
       std::make_unique<Sequencer>("sequencer", clock_, config_.cim.write_while_compute, executors);
-  // The bodies of CIM and softmax have no counters of values; DAMF's has no
-  // way to tell them.
+  // The bodies of CIM and softmax have no counters of values; DAMF's, and
+  // those in RTL, have no way to tell them.
   has_values_.fill(options.data);
-  if (beat) has_values_[static_cast<std::size_t>(Engine::kDamf)] = false;
+  const auto silent = [this](Engine silent_engine) {
+    has_values_[static_cast<std::size_t>(silent_engine)] = false;
+  };
+  if (beat) silent(Engine::kDamf);
+  if (options.rtl.count("sinkhorn") != 0) silent(Engine::kSinkhorn);
+  if (options.rtl.count("linear") != 0) silent(Engine::kLinear);
   if (beat) {
     SC_HAS_PROCESS(Chip);
     SC_METHOD(step);

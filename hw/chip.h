@@ -14,7 +14,7 @@
 #include "hw/chip_result.h"
 #include "hw/clock.h"
 #include "hw/engine_unit.h"
-#include "hw/engines/damf/damf_engine.h"
+#include "hw/engines/rtl_bodies.h"
 #include "hw/memory/bytes.h"
 #include "hw/memory/dma.h"
 #include "hw/memory/dram.h"
@@ -29,10 +29,7 @@ struct ChipOptions {
   Timing timing = Timing::kTile;
   /// Engines to run in RTL, by name; any makes the run beat-timed.
   std::set<std::string> rtl;
-  /// Where the DAMF engine's RTL comes from: another netlist of the same pins,
-  /// say one with a planted fault, can take its place.
-  std::function<std::unique_ptr<BeatEngine<DamfOperation>>(const DamfConfig&)> damf_rtl_body =
-      make_damf_rtl_body;
+  RtlBodies rtl_bodies;
   /// Without data no byte is touched; cycles and access counters are the same.
   bool data = true;
   /// No DRAM of its own: bind_external_dram() must be called.
@@ -76,6 +73,7 @@ class Chip : public sc_core::sc_module {
 
  private:
   class DmaUnit;
+  class BeatBodies;
 
   void step();
   ChipResult collect() const;

@@ -16,6 +16,11 @@
 
 namespace quadrille::hw {
 
+/// Makes the body of a unit in beat timing, SystemC or RTL. `values` is where it
+/// adds its counters of values, if it can tell them.
+template <typename Operation>
+using MakeBody = std::function<std::unique_ptr<BeatEngine<Operation>>(Activity* values)>;
+
 /// A command whose data decide nothing about its course, of an engine that keeps
 /// no state for it beside its own.
 struct FixedCourse {
@@ -38,6 +43,7 @@ struct CimModel : FixedCourse {
   using Operation = Op;
   static constexpr bool kWritesCim = std::is_same_v<Op, CimWrite>;
   CimBank* bank;
+  MakeBody<Op> body;
 
   Op get(const hw::Operation& operation) const { return std::get<Op>(operation); }
   Stream input(const Op& op) const { return input_stream(bank->config(), op); }
@@ -58,13 +64,6 @@ struct CimModel : FixedCourse {
     bank->execute(op, bytes, values);
     return {};
   }
-  std::unique_ptr<BeatEngine<Op>> body(Activity*) {
-    if constexpr (kWritesCim) {
-      return make_cim_write_beat_body(*bank);
-    } else {
-      return make_cim_multiply_beat_body(*bank);
-    }
-  }
 };
 
 struct SoftmaxModel : FixedCourse {
@@ -72,6 +71,7 @@ struct SoftmaxModel : FixedCourse {
   static constexpr bool kWritesCim = false;
   SoftmaxConfig config;
   const SoftmaxEngine* engine;
+  MakeBody<SoftmaxRows> body;
 
   SoftmaxRows get(const hw::Operation& operation) const { return std::get<SoftmaxRows>(operation); }
   Stream input(const SoftmaxRows& op) const { return input_stream(config, op); }
@@ -86,9 +86,6 @@ struct SoftmaxModel : FixedCourse {
     engine->execute(op, bytes, values);
     return {};
   }
-  std::unique_ptr<BeatEngine<SoftmaxRows>> body(Activity*) {
-    return make_softmax_beat_body(config);
-  }
 };
 
 struct DamfModel : FixedCourse {
@@ -96,7 +93,7 @@ struct DamfModel : FixedCourse {
   static constexpr bool kWritesCim = false;
   DamfConfig config;
   const DamfEngine* engine;
-  std::function<std::unique_ptr<BeatEngine<DamfOperation>>(const DamfConfig&)> make_body;
+  MakeBody<DamfOperation> body;
 
   DamfOperation get(const hw::Operation& operation) const {
     if (const auto* project = std::get_if<DamfProject>(&operation)) return *project;
@@ -118,7 +115,6 @@ struct DamfModel : FixedCourse {
     engine->execute(op, bytes, values);
     return {};
   }
-  std::unique_ptr<BeatEngine<DamfOperation>> body(Activity*) { return make_body(config); }
 };
 
 struct SinkhornModel {
@@ -126,6 +122,7 @@ struct SinkhornModel {
   static constexpr bool kWritesCim = false;
   SinkhornConfig config;
   const SinkhornEngine* engine;
+  MakeBody<SinkhornOperation> body;
 
   SinkhornOperation get(const hw::Operation& operation) const {
     if (const auto* scale = std::get_if<SinkhornScale>(&operation)) return *scale;
@@ -153,9 +150,6 @@ struct SinkhornModel {
   }
   void begin(const SinkhornOperation&) {}
   void end(const SinkhornOperation&) {}
-  std::unique_ptr<BeatEngine<SinkhornOperation>> body(Activity* values) {
-    return make_sinkhorn_beat_body(config, values);
-  }
 };
 
 struct LinearModel : FixedCourse {
@@ -163,6 +157,7 @@ struct LinearModel : FixedCourse {
   static constexpr bool kWritesCim = false;
   LinearConfig config;
   LinearEngine* engine;  ///< Keeps its state from one command to the next.
+  MakeBody<LinearAttend> body;
 
   LinearAttend get(const hw::Operation& operation) const {
     return std::get<LinearAttend>(operation);
@@ -180,9 +175,6 @@ struct LinearModel : FixedCourse {
   CommandCourse execute(const LinearAttend& op, const Bytes& bytes, Activity& values) {
     engine->execute(op, bytes, values);
     return {};
-  }
-  std::unique_ptr<BeatEngine<LinearAttend>> body(Activity* values) {
-    return make_linear_beat_body(config, values);
   }
 };
 

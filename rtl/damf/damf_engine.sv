@@ -297,7 +297,7 @@ module damf_engine #(
   logic signed [7:0] key_t;
   logic write_pair;
   assign write_pair = take && state_q == Pairs;
-  damf_sram #(
+  prim_sram #(
     .Width(16),
     .Depth(MaxTokens)
   ) u_pairs (
@@ -309,7 +309,7 @@ module damf_engine #(
     .read_addr_i (issue_row[TokenAddrW-1:0]),
     .read_data_o (row_pair)
   );
-  damf_sram #(
+  prim_sram #(
     .Width(8),
     .Depth(MaxTokens)
   ) u_keys (
@@ -572,7 +572,7 @@ module damf_engine #(
     end
   end
 
-  damf_fifo #(
+  prim_fifo #(
     .Width(EntryW),
     .Depth(FifoDepth)
   ) u_output (

@@ -45,7 +45,7 @@ module damf_normalise #(
       sum_q <= sums_i[lane*AccW+:AccW];
       product_q <= ProductW'(sum_q) * ProductW'($signed({1'b0, mantissa_q}));
     end
-    damf_round_shift #(
+    prim_round_shift #(
       .InW (ProductW + 8),
       .OutW(32)
     ) u_round (

@@ -69,7 +69,7 @@ module damf_project #(
     assign shift = (side == 0) ? s_shift_i : t_shift_i;
 
     logic [Lanes*8-1:0] weights;
-    damf_sram #(
+    prim_sram #(
       .Width(Lanes * 8),
       .Depth(Chunks)
     ) u_weights (
@@ -92,7 +92,7 @@ module damf_project #(
     end
 
     logic signed [SumW-1:0] sum;
-    damf_adder_tree #(
+    prim_adder_tree #(
       .Lanes(Lanes),
       .InW  (16)
     ) u_tree (
@@ -111,7 +111,7 @@ module damf_project #(
       scaled <= ProductW'(dot_q) * ProductW'($signed({1'b0, mantissa}));
     end
 
-    damf_round_shift #(
+    prim_round_shift #(
       .InW (ProductW),
       .OutW(8)
     ) u_round (

@@ -124,7 +124,7 @@ module damf_query_row #(
   logic [3:0] lead, lead_q;
   logic [14:0] normal_q;
   logic negative_4_q, visible_4_q, nonzero_4_q;
-  damf_leading_one #(
+  prim_leading_one #(
     .Width(15)
   ) u_lead (
     .value_i(magnitude_q),

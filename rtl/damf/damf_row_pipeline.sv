@@ -209,13 +209,13 @@ module damf_row_pipeline #(
 
   logic [LeadW-1:0] lead, lead_9_q, lead_10_q;
   logic [3:0] max_lead, max_lead_9_q, max_lead_10_q;
-  damf_leading_one #(
+  prim_leading_one #(
     .Width(DivisorW)
   ) u_lead (
     .value_i(divisor_q[8]),
     .index_o(lead)
   );
-  damf_leading_one #(
+  prim_leading_one #(
     .Width(15)
   ) u_max_lead (
     .value_i(a_max_q[8][14:0]),

@@ -433,7 +433,7 @@ TEST(Chip, AWrongConstantInTheRtlSpoilsTheRun) {
   options.rtl = {"damf"};
   std::vector<std::uint8_t> right;
   const ChipResult a = run_layer(config, mapping, options, &right);
-  options.damf_rtl_body = testbench::make_wrong_damf_rtl_body;
+  options.rtl_bodies.damf = testbench::make_wrong_damf_rtl_body;
   std::vector<std::uint8_t> wrong;
   const ChipResult b = run_layer(config, mapping, options, &wrong);
   EXPECT_NE(right, wrong);

@@ -86,6 +86,17 @@ class CimBank {
 std::unique_ptr<BeatEngine<CimWrite>> make_cim_write_beat_body(CimBank& bank);
 std::unique_ptr<BeatEngine<CimMultiply>> make_cim_multiply_beat_body(CimBank& bank);
 
+/// Both ports of one bank.
+struct CimBodies {
+  std::unique_ptr<BeatEngine<CimWrite>> write;
+  std::unique_ptr<BeatEngine<CimMultiply>> multiply;
+};
+
+/// The RTL, verilated, with cells of its own: the bank keeps the books only
+/// (start() and finish()). Parameters are baked in when it is built: throws
+/// InputError that lists the built points when the bank's are none of them.
+CimBodies make_cim_rtl_bodies(CimBank& bank);
+
 /// The value that `bits` cells or input planes hold of a code's byte.
 constexpr int low_bits(std::uint8_t code, int bits, bool is_signed) {
   const int value = code & ((1 << bits) - 1);

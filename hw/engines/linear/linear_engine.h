@@ -87,4 +87,8 @@ class LinearEngine {
 std::unique_ptr<BeatEngine<LinearAttend>> make_linear_beat_body(const LinearConfig& config,
                                                                 Activity* values);
 
+/// The RTL, verilated. Parameters are baked in when it is built: throws
+/// InputError that lists the built points when `config` is none of them.
+std::unique_ptr<BeatEngine<LinearAttend>> make_linear_rtl_body(const LinearConfig& config);
+
 }  // namespace quadrille::hw

@@ -65,4 +65,8 @@ class SinkhornEngine {
 std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_beat_body(const SinkhornConfig& config,
                                                                        Activity* values);
 
+/// The RTL, verilated. Parameters are baked in when it is built: throws
+/// InputError that lists the built points when `config` is none of them.
+std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_rtl_body(const SinkhornConfig& config);
+
 }  // namespace quadrille::hw

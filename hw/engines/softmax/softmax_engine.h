@@ -57,4 +57,8 @@ int visible_keys(const SoftmaxRows& operation, int row);
 /// Throws InvariantError with names and numbers when the operation is impossible.
 void validate(const SoftmaxConfig& config, const SoftmaxRows& operation);
 
+/// The RTL, verilated. Parameters are baked in when it is built: throws
+/// InputError that lists the built points when `config` is none of them.
+std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_rtl_body(const SoftmaxConfig& config);
+
 }  // namespace quadrille::hw

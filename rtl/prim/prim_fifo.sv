@@ -1,7 +1,7 @@
 // Output FIFO: entries in an SRAM, the head in its output register. An entry
 // pushed in cycle c is offered from c + 2 on, one entry per cycle. It does not
 // refuse a push: whoever pushes has reserved a place before (credits).
-module damf_fifo #(
+module prim_fifo #(
   parameter int unsigned Width = 8,
   parameter int unsigned Depth = 16
 ) (
@@ -40,7 +40,7 @@ module damf_fifo #(
     end
   end
 
-  damf_sram #(
+  prim_sram #(
     .Width(Width),
     .Depth(Depth)
   ) u_entries (

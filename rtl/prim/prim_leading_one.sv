@@ -1,5 +1,5 @@
 // Index of the highest set bit; 0 for zero. Combinational.
-module damf_leading_one #(
+module prim_leading_one #(
   parameter int unsigned Width  = 16,
   parameter int unsigned IndexW = (Width > 1) ? $clog2(Width) : 1
 ) (

@@ -1,7 +1,7 @@
 // value / 2^shift, rounded half to even, saturated to OutW signed bits: the
 // twin of model/numerics/rounding.h. Two stages, never stalls; it carries no
 // valid bit and does no left shift (append zeros to the value instead).
-module damf_round_shift #(
+module prim_round_shift #(
   parameter int unsigned InW  = 48,
   parameter int unsigned OutW = 32
 ) (

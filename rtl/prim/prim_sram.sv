@@ -2,7 +2,7 @@
 // read. Every array above 4 Kbit is an instance of this module, so that a
 // memory compiler can take its place. It does not forward a write to a read of
 // the same address in the same cycle (old data), and has no reset.
-module damf_sram #(
+module prim_sram #(
   parameter int unsigned Width = 8,
   parameter int unsigned Depth = 16,
   parameter int unsigned AddrW = (Depth > 1) ? $clog2(Depth) : 1

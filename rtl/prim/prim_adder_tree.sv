@@ -1,6 +1,6 @@
 // Sum of Lanes signed numbers, a register after every second level and after
 // the last: ceil(ceil(log2 Lanes) / 2) cycles. Never stalls; carries no valid.
-module damf_adder_tree #(
+module prim_adder_tree #(
   parameter int unsigned Lanes  = 4,
   parameter int unsigned InW    = 16,
   parameter int unsigned Levels = $clog2(Lanes),
