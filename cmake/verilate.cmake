@@ -71,6 +71,8 @@ function(quadrille_verilate target top prefix parameters options)
   list(TRANSFORM parameters PREPEND -G OUTPUT_VARIABLE overrides)
   add_custom_command(
     OUTPUT ${folder}/all.cc ${folder}/${prefix}.h
+    # Another hierarchy has files of other names.
+    COMMAND ${CMAKE_COMMAND} -E rm -rf ${folder}
     COMMAND ${VERILATOR} --cc --assert -Wall -O3 --x-assign fast --x-initial fast --prefix ${prefix}
             --top-module ${top} --Mdir ${folder} ${overrides} ${options} ${ARGN}
     COMMAND ${CMAKE_COMMAND} -D FOLDER=${folder} -P ${quadrille_rtl_helpers}/include_all.cmake
