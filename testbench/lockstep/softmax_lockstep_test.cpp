@@ -72,13 +72,15 @@ void dance_with_rtl(const hw::SoftmaxConfig& config, int commands) {
   dance(config, {beat.get(), rtl.get()}, commands);
 }
 
-TEST(SoftmaxRtl, StaysInStepAtTheSmallPoint) { dance_with_rtl(kSmall, lockstep_runs(2000) / 2); }
+TEST(SoftmaxRtl, StaysInStepAtTheSmallPoint) { dance_with_rtl(kSmall, lockstep_runs(20'000) / 2); }
 
-TEST(SoftmaxRtl, StaysInStepAtAnOddPoint) { dance_with_rtl(kOdd, lockstep_runs(2000) / 4); }
+TEST(SoftmaxRtl, StaysInStepAtAnOddPoint) { dance_with_rtl(kOdd, lockstep_runs(20'000) / 4); }
 
-TEST(SoftmaxRtl, StaysInStepWithOneLane) { dance_with_rtl(kOneLane, lockstep_runs(2000) / 8); }
+TEST(SoftmaxRtl, StaysInStepWithOneLane) { dance_with_rtl(kOneLane, lockstep_runs(20'000) / 8); }
 
-TEST(SoftmaxRtl, StaysInStepAtTheDefaultPoint) { dance_with_rtl(kDefault, lockstep_runs(800) / 8); }
+TEST(SoftmaxRtl, StaysInStepAtTheDefaultPoint) {
+  dance_with_rtl(kDefault, lockstep_runs(8'000) / 8);
+}
 
 // Pass 1 over two short rows while pass 2 is held up, and rows of one beat.
 TEST(SoftmaxRtl, StaysInStepWhenTheOutputStandsStill) {
