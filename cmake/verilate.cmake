@@ -69,6 +69,8 @@ function(quadrille_verilate target top prefix parameters)
   list(TRANSFORM parameters PREPEND -G OUTPUT_VARIABLE overrides)
   add_custom_command(
     OUTPUT ${folder}/all.cc ${folder}/${prefix}.h
+    # Files of a former run, which this one does not write, must not be included.
+    COMMAND ${CMAKE_COMMAND} -E rm -rf ${folder}
     COMMAND ${VERILATOR} --cc --assert -Wall -O3 --x-assign fast --x-initial fast --prefix ${prefix}
             --top-module ${top} --Mdir ${folder} ${overrides} ${ARGN}
     COMMAND ${CMAKE_COMMAND} -D FOLDER=${folder} -P ${quadrille_rtl_helpers}/include_all.cmake
