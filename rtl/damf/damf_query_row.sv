@@ -4,12 +4,14 @@
 // stalls, and holds its sums only until the next key group's first key.
 module damf_query_row #(
   parameter int unsigned Lanes = 4,
-  parameter int unsigned Row   = 0,
   parameter int unsigned SlotW = 1,
   parameter int unsigned AccW  = 35
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,
+  // Constant: which row of the array this is. An input, so that all rows are
+  // one module.
+  input  logic      [SlotW-1:0] row_i,
   // Settings, constant during a command; thresholds to 14 fraction bits.
   input  logic                  clamp_i,
   input  logic           [15:0] threshold_low_i,
@@ -94,7 +96,7 @@ module damf_query_row #(
   always_ff @(posedge clk_i) begin
     s_q <= s;
     score_q <= s * key_t_i;
-    masked_q <= key_beyond_i > SlotW'(Row);
+    masked_q <= key_beyond_i > row_i;
   end
 
   // ------------------------------------------------ 2: weight of (13), magnitude
