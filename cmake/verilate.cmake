@@ -3,9 +3,10 @@
 #
 #   quadrille_table(GENERATOR MODULE)
 #     Table module MODULE, written to ${QUADRILLE_RTL_TABLES}/MODULE.sv.
-#   quadrille_rtl_engine(ENGINE [TABLES MODULE...] [FOLDERS FOLDER...])
+#   quadrille_rtl_engine(ENGINE [TABLES MODULE...] [FOLDERS FOLDER...] [VERILATE OPTION...])
 #     The engine of the present folder: top module ENGINE_engine, all *.sv there,
 #     in rtl/prim (with its table) and in other FOLDERS, the TABLES, the waivers ENGINE.vlt.
+#     VERILATE: more options for Verilator.
 #     Its sources are listed in ${QUADRILLE_RTL_SOURCES}/ENGINE.f, waivers first.
 #   quadrille_rtl_point(ENGINE POINT "PARAMETER=VALUE;..." [TOP MODULE] [SLOW])
 #     Target rtl_ENGINE_POINT with class VEngineEnginePOINT (say VdamfEngine4x2),
@@ -47,7 +48,7 @@ function(quadrille_table generator name)
 endfunction()
 
 function(quadrille_rtl_engine engine)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "TABLES;FOLDERS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "TABLES;FOLDERS;VERILATE")
   set(sources ${CMAKE_CURRENT_SOURCE_DIR}/${engine}.vlt)
   foreach(folder ${CMAKE_SOURCE_DIR}/rtl/prim ${arg_FOLDERS} ${CMAKE_CURRENT_SOURCE_DIR})
     file(GLOB modules CONFIGURE_DEPENDS ${folder}/*.sv)
@@ -57,13 +58,14 @@ function(quadrille_rtl_engine engine)
     list(APPEND sources ${QUADRILLE_RTL_TABLES}/${table}.sv)
   endforeach()
   set_property(GLOBAL PROPERTY quadrille_rtl_sources_${engine} ${sources})
+  set_property(GLOBAL PROPERTY quadrille_rtl_options_${engine} ${arg_VERILATE})
   list(JOIN sources "\n" lines)
   file(CONFIGURE OUTPUT ${QUADRILLE_RTL_SOURCES}/${engine}.f CONTENT "${lines}\n" @ONLY)
 endfunction()
 
 # Target with class PREFIX from TOP and SOURCES. The names of Verilator's files
 # are only known after it ran: they are compiled as one file that includes them all.
-function(quadrille_verilate target top prefix parameters)
+function(quadrille_verilate target top prefix parameters options)
   set(folder ${CMAKE_BINARY_DIR}/rtl/${target})
   file(MAKE_DIRECTORY ${folder})
   list(TRANSFORM parameters PREPEND -G OUTPUT_VARIABLE overrides)
@@ -72,7 +74,7 @@ function(quadrille_verilate target top prefix parameters)
     # Files of a former run, which this one does not write, must not be included.
     COMMAND ${CMAKE_COMMAND} -E rm -rf ${folder}
     COMMAND ${VERILATOR} --cc --assert -Wall -O3 --x-assign fast --x-initial fast --prefix ${prefix}
-            --top-module ${top} --Mdir ${folder} ${overrides} ${ARGN}
+            --top-module ${top} --Mdir ${folder} ${overrides} ${options} ${ARGN}
     COMMAND ${CMAKE_COMMAND} -D FOLDER=${folder} -P ${quadrille_rtl_helpers}/include_all.cmake
     DEPENDS ${ARGN} ${quadrille_rtl_helpers}/include_all.cmake
     COMMENT "Verilating ${target}"
@@ -87,10 +89,11 @@ endfunction()
 function(quadrille_rtl_point engine point parameters)
   cmake_parse_arguments(PARSE_ARGV 3 arg "SLOW" "TOP" "")
   get_property(sources GLOBAL PROPERTY quadrille_rtl_sources_${engine})
+  get_property(options GLOBAL PROPERTY quadrille_rtl_options_${engine})
   if(NOT arg_TOP)
     set(arg_TOP ${engine}_engine)
   endif()
-  quadrille_verilate(rtl_${engine}_${point} ${arg_TOP} V${engine}Engine${point} "${parameters}" ${sources})
+  quadrille_verilate(rtl_${engine}_${point} ${arg_TOP} V${engine}Engine${point} "${parameters}" "${options}" ${sources})
   if(arg_SLOW)
     target_compile_options(rtl_${engine}_${point} PRIVATE -O1)
   endif()
@@ -103,6 +106,7 @@ endfunction()
 
 function(quadrille_rtl_wrong engine parameters file from to)
   get_property(sources GLOBAL PROPERTY quadrille_rtl_sources_${engine})
+  get_property(options GLOBAL PROPERTY quadrille_rtl_options_${engine})
   set(wrong_sources "")
   foreach(source ${sources})
     get_filename_component(name ${source} NAME)
@@ -118,5 +122,6 @@ function(quadrille_rtl_wrong engine parameters file from to)
       list(APPEND wrong_sources ${source})
     endif()
   endforeach()
-  quadrille_verilate(rtl_${engine}_wrong ${engine}_engine V${engine}EngineWrong "${parameters}" ${wrong_sources})
+  quadrille_verilate(rtl_${engine}_wrong ${engine}_engine V${engine}EngineWrong "${parameters}" "${options}"
+                     ${wrong_sources})
 endfunction()
