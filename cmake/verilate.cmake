@@ -7,7 +7,9 @@
 #     The engine of the present folder: top module ENGINE_engine, all *.sv there,
 #     in rtl/prim (with its table) and in other FOLDERS, the TABLES, the waivers ENGINE.vlt.
 #     VERILATE: more options for Verilator.
-#     Its sources are listed in ${QUADRILLE_RTL_SOURCES}/ENGINE.f, waivers first.
+#     Its sources are listed in ${QUADRILLE_RTL_SOURCES}/ENGINE.f, waivers first,
+#     its points in ENGINE.points (class, top module, parameters), smallest first:
+#     scripts/rtl_program.py reads both.
 #   quadrille_rtl_point(ENGINE POINT "PARAMETER=VALUE;..." [TOP MODULE] [SLOW])
 #     Target rtl_ENGINE_POINT with class VEngineEnginePOINT (say VdamfEngine4x2),
 #     linked by quadrille_rtl and linted by lint_rtl. SLOW compiles it at -O1.
@@ -61,6 +63,7 @@ function(quadrille_rtl_engine engine)
   set_property(GLOBAL PROPERTY quadrille_rtl_options_${engine} ${arg_VERILATE})
   list(JOIN sources "\n" lines)
   file(CONFIGURE OUTPUT ${QUADRILLE_RTL_SOURCES}/${engine}.f CONTENT "${lines}\n" @ONLY)
+  file(WRITE ${QUADRILLE_RTL_SOURCES}/${engine}.points "")
 endfunction()
 
 # Target with class PREFIX from TOP and SOURCES. The names of Verilator's files
@@ -94,6 +97,7 @@ function(quadrille_rtl_point engine point parameters)
     set(arg_TOP ${engine}_engine)
   endif()
   quadrille_verilate(rtl_${engine}_${point} ${arg_TOP} V${engine}Engine${point} "${parameters}" "${options}" ${sources})
+  file(APPEND ${QUADRILLE_RTL_SOURCES}/${engine}.points "V${engine}Engine${point} ${arg_TOP} ${parameters}\n")
   if(arg_SLOW)
     target_compile_options(rtl_${engine}_${point} PRIVATE -O1)
   endif()

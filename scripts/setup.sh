@@ -7,6 +7,7 @@ packages=(
   g++ cmake ninja-build ccache pkg-config make git
   libsystemc-dev verilator libgtest-dev libgmock-dev libbenchmark-dev
   libfmt-dev libeigen3-dev nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libdnnl-dev
+  yosys python3  # synthesis and faults of the RTL, and the scripts around them
   ocl-icd-opencl-dev  # dnnl-config.cmake looks for OpenCL; libdnnl-dev only recommends it
 )
 
