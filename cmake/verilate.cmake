@@ -7,9 +7,11 @@
 #     The engine of the present folder: top module ENGINE_engine, all *.sv there,
 #     in rtl/prim and in other FOLDERS, the table modules, the waivers ENGINE.vlt.
 #     Its sources are listed in ${QUADRILLE_RTL_SOURCES}/ENGINE.f, waivers first.
-#   quadrille_rtl_point(ENGINE POINT "PARAMETER=VALUE;..." [TOP MODULE] [SLOW])
+#   quadrille_rtl_point(ENGINE POINT "PARAMETER=VALUE;..." [TOP MODULE] [SLOW] [TRACED])
 #     Target rtl_ENGINE_POINT with class VEngineEnginePOINT (say VdamfEngine4x2),
 #     linked by quadrille_rtl and linted by lint_rtl. SLOW compiles it at -O1.
+#     TRACED makes rtl_ENGINE_POINT_traced besides, class VEngineEnginePOINTTraced:
+#     the same netlist with waveforms.
 #   quadrille_rtl_wrong(ENGINE "PARAMETER=VALUE;..." FILE FROM TO)
 #     The same as VEngineEngineWrong, with one constant changed: in the source
 #     whose name is FILE, the text FROM becomes TO. For tests.
@@ -37,7 +39,14 @@ target_compile_definitions(quadrille_verilator_runtime PUBLIC VM_COVERAGE=0 VM_S
 target_compile_options(quadrille_verilator_runtime PRIVATE -O3 -w)
 target_link_libraries(quadrille_verilator_runtime PUBLIC Threads::Threads)
 
+# FST waveforms, for the models that write them. Nothing of a model's or the
+# runtime's layout depends on tracing, so both kinds share one runtime.
+add_library(quadrille_verilator_fst STATIC ${verilator_root}/include/verilated_fst_c.cpp)
+target_compile_options(quadrille_verilator_fst PRIVATE -O2 -w)
+target_link_libraries(quadrille_verilator_fst PUBLIC quadrille_verilator_runtime ZLIB::ZLIB)
+
 add_library(quadrille_rtl INTERFACE)
+target_link_libraries(quadrille_rtl INTERFACE quadrille_verilator_fst)
 add_custom_target(lint_rtl COMMENT "Linting the RTL")
 
 function(quadrille_table generator name)
@@ -61,18 +70,24 @@ function(quadrille_rtl_engine engine)
   file(CONFIGURE OUTPUT ${QUADRILLE_RTL_SOURCES}/${engine}.f CONTENT "${lines}\n" @ONLY)
 endfunction()
 
-# Target with class PREFIX from TOP and SOURCES. The names of Verilator's files
-# are only known after it ran: they are compiled as one file that includes them all.
+# Target with class PREFIX from TOP and SOURCES, with waveforms if TRACED. The
+# names of Verilator's files are only known after it ran: they are compiled as one
+# file that includes them all.
 function(quadrille_verilate target top prefix parameters)
+  cmake_parse_arguments(PARSE_ARGV 4 arg "TRACED" "" "")
+  set(sources ${arg_UNPARSED_ARGUMENTS})
   set(folder ${CMAKE_BINARY_DIR}/rtl/${target})
   file(MAKE_DIRECTORY ${folder})
   list(TRANSFORM parameters PREPEND -G OUTPUT_VARIABLE overrides)
+  if(arg_TRACED)
+    list(APPEND overrides --trace-fst)
+  endif()
   add_custom_command(
     OUTPUT ${folder}/all.cc ${folder}/${prefix}.h
     COMMAND ${VERILATOR} --cc --assert -Wall -O3 --x-assign fast --x-initial fast --prefix ${prefix}
-            --top-module ${top} --Mdir ${folder} ${overrides} ${ARGN}
+            --top-module ${top} --Mdir ${folder} ${overrides} ${sources}
     COMMAND ${CMAKE_COMMAND} -D FOLDER=${folder} -P ${quadrille_rtl_helpers}/include_all.cmake
-    DEPENDS ${ARGN} ${quadrille_rtl_helpers}/include_all.cmake
+    DEPENDS ${sources} ${quadrille_rtl_helpers}/include_all.cmake
     COMMENT "Verilating ${target}"
     VERBATIM)
   add_library(${target} STATIC ${folder}/all.cc ${folder}/${prefix}.h)
@@ -83,7 +98,7 @@ function(quadrille_verilate target top prefix parameters)
 endfunction()
 
 function(quadrille_rtl_point engine point parameters)
-  cmake_parse_arguments(PARSE_ARGV 3 arg "SLOW" "TOP" "")
+  cmake_parse_arguments(PARSE_ARGV 3 arg "SLOW;TRACED" "TOP" "")
   get_property(sources GLOBAL PROPERTY quadrille_rtl_sources_${engine})
   if(NOT arg_TOP)
     set(arg_TOP ${engine}_engine)
@@ -91,6 +106,11 @@ function(quadrille_rtl_point engine point parameters)
   quadrille_verilate(rtl_${engine}_${point} ${arg_TOP} V${engine}Engine${point} "${parameters}" ${sources})
   if(arg_SLOW)
     target_compile_options(rtl_${engine}_${point} PRIVATE -O1)
+  endif()
+  if(arg_TRACED)
+    quadrille_verilate(rtl_${engine}_${point}_traced ${arg_TOP} V${engine}Engine${point}Traced "${parameters}" TRACED
+                       ${sources})
+    target_compile_options(rtl_${engine}_${point}_traced PRIVATE -O1)
   endif()
   list(TRANSFORM parameters PREPEND -G OUTPUT_VARIABLE overrides)
   add_custom_target(lint_rtl_${engine}_${point}
