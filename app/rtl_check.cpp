@@ -1,11 +1,11 @@
 #include "app/rtl_check.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
 
+#include "app/built_rtl.h"
 #include "app/chip_run.h"
 #include "app/operators/compare.h"
 #include "hw/clock.h"
@@ -88,18 +88,7 @@ void require_waves(const RtlCheckOptions& options, const hw::ChipConfig& chip,
   for (const std::string& engine : implementation.rtl_engines()) {
     const hw::RtlBodies bodies = bodies_with_waves(options, chip, engine, 0, probe);
     try {
-      if (engine == "cim") {
-        hw::CimBank bank(chip.cim);
-        bodies.cim(bank);
-      } else if (engine == "softmax") {
-        bodies.softmax(chip.softmax);
-      } else if (engine == "damf") {
-        bodies.damf(chip.damf);
-      } else if (engine == "sinkhorn") {
-        bodies.sinkhorn(chip.sinkhorn);
-      } else {
-        bodies.linear(chip.linear);
-      }
+      require_rtl(engine, chip, bodies);
     } catch (...) {
       std::filesystem::remove(probe);
       throw;
@@ -128,10 +117,14 @@ RtlCheck check_rtl(const Operator& operation, const hw::ChipConfig& chip,
                    const OperatorResult& fixed, std::int64_t beat_cycles,
                    const RtlCheckOptions& options) {
   const ChipJob job = operation.lower(chip);
-  const Implementation implementation = all_in_rtl(job.mapping.program);
+  const Implementation implementation = built_in_rtl(job.mapping.program, chip, options.bodies);
   if (!options.waves.empty()) require_waves(options, chip, implementation);
   RtlCheck check;
-  check.engines = fmt::format("{}", fmt::join(implementation.rtl_engines(), ", "));
+  check.engines = implementation.rtl_engines();
+  for (const std::string& engine : all_in_rtl(job.mapping.program).rtl_engines()) {
+    if (implementation.rtl.count(engine) == 0) check.not_built.push_back(engine);
+  }
+  if (check.engines.empty()) return check;
   try {
     const ChipRun run =
         run_on_chip(chip, implementation, job, true, hw::paired_with_systemc(options.bodies));

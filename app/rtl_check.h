@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/operators/operator.h"
 #include "hw/engines/rtl_bodies.h"
@@ -20,17 +21,18 @@ struct RtlCheckOptions {
 struct RtlCheck {
   OperatorResult result;
   std::int64_t cycles = 0;
-  std::string engines;  ///< In RTL: "cim, softmax".
+  std::vector<std::string> engines;    ///< That ran in RTL; none: nothing was compared.
+  std::vector<std::string> not_built;  ///< That the operator uses, without RTL for this chip.
   /// One line: engine, command, cycle, pin and values; then tensor, index, values.
   std::optional<std::string> difference;
   bool waves_written = false;
 };
 
-/// Runs the operator on `chip` with every engine it uses in RTL, SystemC bodies
-/// beside it, and compares all pins in every cycle; the outputs with `fixed`, the
-/// cycles with `beat_cycles`. At the first difference the run stops. Then the RTL
-/// runs alone to its end, for the tensors and, if asked for, the waveform.
-/// InputError when an engine's RTL, or its waveform, is not built for this chip.
+/// Runs the operator on `chip` with every engine it uses in RTL, where it is built
+/// with the chip's parameters, SystemC bodies beside it, and compares all pins in every cycle; the
+/// outputs with `fixed`, the cycles with `beat_cycles`. At the first difference the run stops. Then
+/// the RTL runs alone to its end, for the tensors and, if asked for, the waveform. InputError when
+/// waveforms are asked for that are not built for this chip.
 RtlCheck check_rtl(const Operator& operation, const hw::ChipConfig& chip,
                    const OperatorResult& fixed, std::int64_t beat_cycles,
                    const RtlCheckOptions& options = {});

@@ -1,6 +1,7 @@
 #include "app/commands/eval.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 
@@ -67,8 +68,18 @@ bool compare_all(const Operator& op, const hw::ChipConfig& chip, const OperatorR
     if (check.waves_written) fmt::print("waveform in {}\n", options.waves);
     return false;
   }
-  print_run(fmt::format("rtl ({})", check.engines), chip, {check.result, check.cycles, 0});
-  fmt::print("every bit of systemc and rtl equals fixed, every cycle of rtl systemc (beat)\n");
+  if (!check.not_built.empty()) {
+    fmt::print("not built in RTL for chip {}, so in SystemC: {}\n", chip.name,
+               fmt::join(check.not_built, ", "));
+  }
+  if (check.engines.empty()) {
+    fmt::print("every bit of systemc equals fixed\n");
+    return true;
+  }
+  print_run(fmt::format("rtl ({})", fmt::join(check.engines, ", ")), chip,
+            {check.result, check.cycles, 0});
+  fmt::print(
+      "every bit of systemc and rtl equals fixed, every pin and cycle of rtl systemc (beat)\n");
   return true;
 }
 

@@ -17,7 +17,7 @@ std::vector<CaseLevel> levels_of(const std::string& level) {
   if (level == "fixed") return {CaseLevel::kFixed};
   if (level == "systemc") return {CaseLevel::kSystemc};
   if (level == "rtl") return {CaseLevel::kRtl};
-  return {CaseLevel::kFixed, CaseLevel::kSystemc, CaseLevel::kRtl};
+  return {CaseLevel::kFixed, CaseLevel::kSystemc, CaseLevel::kBuiltRtl};
 }
 
 }  // namespace

@@ -24,7 +24,12 @@ struct Case {
   std::unique_ptr<Operator> operation;
 };
 
-enum class CaseLevel { kFixed, kSystemc, kRtl };
+enum class CaseLevel {
+  kFixed,
+  kSystemc,
+  kRtl,       ///< Every engine of the case; InputError where one is not built.
+  kBuiltRtl,  ///< Those that are built; nothing where none is.
+};
 
 /// What went wrong, one line each, and how much was compared.
 struct CaseVerdict {

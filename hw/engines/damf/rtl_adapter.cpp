@@ -2,9 +2,9 @@
 #include <string>
 
 #include "VdamfEngine4x2.h"
+#include "VdamfEngine4x2Traced.h"
 #include "VdamfEngine64x16.h"
 #include "VdamfEngine8x4.h"
-#include "VdamfEngine8x4Traced.h"
 #include "hw/engines/damf/damf_command.h"
 #include "hw/engines/damf/damf_engine.h"
 
@@ -24,8 +24,8 @@ Body make_traced(const DamfConfig&, const RtlTrace& trace) {
 }
 
 constexpr RtlPoint<DamfConfig, Body> kPoints[] = {
-    {{4, 2, 512, 256}, make<VdamfEngine4x2>},
-    {{8, 4, 512, 256}, make<VdamfEngine8x4>, make_traced<VdamfEngine8x4Traced>},
+    {{4, 2, 512, 256}, make<VdamfEngine4x2>, make_traced<VdamfEngine4x2Traced>},
+    {{8, 4, 512, 256}, make<VdamfEngine8x4>},
     {{64, 16, 4096, 4096}, make<VdamfEngine64x16>},
 };
 
