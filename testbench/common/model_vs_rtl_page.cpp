@@ -48,7 +48,7 @@ std::vector<Line> lines_of(const std::string& table) {
 
 }  // namespace
 
-std::string model_vs_rtl_page(const std::string& table) {
+ModelVsRtl model_vs_rtl(const std::string& table) {
   const std::vector<Line> lines = lines_of(table);
   std::string rows;
   double sum = 0.0;
@@ -64,24 +64,26 @@ std::string model_vs_rtl_page(const std::string& table) {
     in_rtl += line.rtl.empty() ? 0 : 1;
     equal += line.rtl == std::to_string(line.beat) ? 1 : 0;
   }
-  return fmt::format(
+  ModelVsRtl result;
+  result.mean_error_percent = sum / static_cast<double>(lines.size());
+  result.in_rtl = in_rtl;
+  result.equal = equal;
+  result.page = fmt::format(
       "# The model against the RTL\n\n"
-      "Cycles of every stored case (`traces/cases`) on its chip in timing `tile`, in timing `beat` "
-      "and\n"
-      "with its engines in RTL, from `docs/model_vs_rtl.csv`, which\n"
-      "`quadrille regress --cycles FILE.csv` writes. Both are held to what the program makes by\n"
-      "`test_system --gtest_filter=Regress.*`, which writes them with `QUADRILLE_BLESS=1`.\n\n"
-      "`beat` equals RTL in {} of the {} cases that ran in RTL, of {} cases. The stored cases are "
-      "single\n"
-      "operators of some hundred cycles on the smallest chip, where `tile`'s neglect of bank "
-      "conflicts and\n"
-      "of what the DRAM did before weighs most: mean absolute error of `tile` against `beat`\n"
-      "{:.3f} %, worst case {:+.3f} %, {}. Whole layers are in "
-      "[tile_vs_beat.md](tile_vs_beat.md).\n\n"
+      "Cycles of every stored case (`traces/cases`) on its chip: in timing `tile`, in timing\n"
+      "`beat`, and with its engines in RTL. From `docs/model_vs_rtl.csv`, which `quadrille "
+      "regress\n"
+      "--cycles FILE.csv` writes; `test_system --gtest_filter=Regress.*` holds both to what the\n"
+      "program makes, and writes them with `QUADRILLE_BLESS=1`.\n\n"
+      "`beat` equals RTL in {} of the {} cases that ran in RTL, of {} cases. `tile`, which "
+      "neglects\n"
+      "bank conflicts, against `beat`: mean absolute error {:.3f} % of the cycles (bound: {} %),\n"
+      "worst case {:+.3f} %, {}. More layers are in [tile_vs_beat.md](tile_vs_beat.md).\n\n"
       "| case | in RTL | tile, cycles | beat, cycles | RTL, cycles | tile against beat, % |\n"
       "|---|---|---|---|---|---|\n{}",
-      equal, in_rtl, lines.size(), sum / static_cast<double>(lines.size()), worst->error_percent(),
-      worst->name, rows);
+      equal, in_rtl, lines.size(), result.mean_error_percent, kTileErrorBoundPercent,
+      worst->error_percent(), worst->name, rows);
+  return result;
 }
 
 }  // namespace quadrille::testbench
