@@ -10,9 +10,11 @@
 #     Its sources are listed in ${QUADRILLE_RTL_SOURCES}/ENGINE.f, waivers first,
 #     its points in ENGINE.points (class, top module, parameters), smallest first:
 #     scripts/rtl_program.py reads both.
-#   quadrille_rtl_point(ENGINE POINT "PARAMETER=VALUE;..." [TOP MODULE] [SLOW])
+#   quadrille_rtl_point(ENGINE POINT "PARAMETER=VALUE;..." [TOP MODULE] [SLOW] [TRACED])
 #     Target rtl_ENGINE_POINT with class VEngineEnginePOINT (say VdamfEngine4x2),
 #     linked by quadrille_rtl and linted by lint_rtl. SLOW compiles it at -O1.
+#     TRACED makes rtl_ENGINE_POINT_traced besides, class VEngineEnginePOINTTraced:
+#     the same netlist with waveforms.
 #   quadrille_rtl_wrong(ENGINE "PARAMETER=VALUE;..." FILE FROM TO)
 #     The same as VEngineEngineWrong, with one constant changed: in the source
 #     whose name is FILE, the text FROM becomes TO. For tests.
@@ -40,7 +42,14 @@ target_compile_definitions(quadrille_verilator_runtime PUBLIC VM_COVERAGE=0 VM_S
 target_compile_options(quadrille_verilator_runtime PRIVATE -O3 -w)
 target_link_libraries(quadrille_verilator_runtime PUBLIC Threads::Threads)
 
+# FST waveforms, for the models that write them. Nothing of a model's or the
+# runtime's layout depends on tracing, so both kinds share one runtime.
+add_library(quadrille_verilator_fst STATIC ${verilator_root}/include/verilated_fst_c.cpp)
+target_compile_options(quadrille_verilator_fst PRIVATE -O2 -w)
+target_link_libraries(quadrille_verilator_fst PUBLIC quadrille_verilator_runtime ZLIB::ZLIB)
+
 add_library(quadrille_rtl INTERFACE)
+target_link_libraries(quadrille_rtl INTERFACE quadrille_verilator_fst)
 add_custom_target(lint_rtl COMMENT "Linting the RTL")
 
 function(quadrille_table generator name)
@@ -66,8 +75,9 @@ function(quadrille_rtl_engine engine)
   file(WRITE ${QUADRILLE_RTL_SOURCES}/${engine}.points "")
 endfunction()
 
-# Target with class PREFIX from TOP and SOURCES. The names of Verilator's files
-# are only known after it ran: they are compiled as one file that includes them all.
+# Target with class PREFIX from TOP and SOURCES, with more OPTIONS for Verilator.
+# The names of Verilator's files are only known after it ran: they are compiled as
+# one file that includes them all.
 function(quadrille_verilate target top prefix parameters options)
   set(folder ${CMAKE_BINARY_DIR}/rtl/${target})
   file(MAKE_DIRECTORY ${folder})
@@ -90,7 +100,7 @@ function(quadrille_verilate target top prefix parameters options)
 endfunction()
 
 function(quadrille_rtl_point engine point parameters)
-  cmake_parse_arguments(PARSE_ARGV 3 arg "SLOW" "TOP" "")
+  cmake_parse_arguments(PARSE_ARGV 3 arg "SLOW;TRACED" "TOP" "")
   get_property(sources GLOBAL PROPERTY quadrille_rtl_sources_${engine})
   get_property(options GLOBAL PROPERTY quadrille_rtl_options_${engine})
   if(NOT arg_TOP)
@@ -100,6 +110,11 @@ function(quadrille_rtl_point engine point parameters)
   file(APPEND ${QUADRILLE_RTL_SOURCES}/${engine}.points "V${engine}Engine${point} ${arg_TOP} ${parameters}\n")
   if(arg_SLOW)
     target_compile_options(rtl_${engine}_${point} PRIVATE -O1)
+  endif()
+  if(arg_TRACED)
+    quadrille_verilate(rtl_${engine}_${point}_traced ${arg_TOP} V${engine}Engine${point}Traced "${parameters}"
+                       "${options};--trace-fst" ${sources})
+    target_compile_options(rtl_${engine}_${point}_traced PRIVATE -O1)
   endif()
   list(TRANSFORM parameters PREPEND -G OUTPUT_VARIABLE overrides)
   add_custom_target(lint_rtl_${engine}_${point}
