@@ -77,13 +77,13 @@ endfunction()
 
 # Target with class PREFIX from TOP and SOURCES, with more OPTIONS for Verilator.
 # The names of Verilator's files are only known after it ran: they are compiled as
-# one file that includes them all.
+# two files that include them all.
 function(quadrille_verilate target top prefix parameters options)
   set(folder ${CMAKE_BINARY_DIR}/rtl/${target})
   file(MAKE_DIRECTORY ${folder})
   list(TRANSFORM parameters PREPEND -G OUTPUT_VARIABLE overrides)
   add_custom_command(
-    OUTPUT ${folder}/all.cc ${folder}/${prefix}.h
+    OUTPUT ${folder}/all.cc ${folder}/slow.cc ${folder}/${prefix}.h
     # Files of a former run, which this one does not write, must not be included.
     COMMAND ${CMAKE_COMMAND} -E rm -rf ${folder}
     COMMAND ${VERILATOR} --cc --assert -Wall -O3 --x-assign fast --x-initial fast --prefix ${prefix}
@@ -92,7 +92,8 @@ function(quadrille_verilate target top prefix parameters options)
     DEPENDS ${ARGN} ${quadrille_rtl_helpers}/include_all.cmake
     COMMENT "Verilating ${target}"
     VERBATIM)
-  add_library(${target} STATIC ${folder}/all.cc ${folder}/${prefix}.h)
+  add_library(${target} STATIC ${folder}/all.cc ${folder}/slow.cc ${folder}/${prefix}.h)
+  set_source_files_properties(${folder}/slow.cc PROPERTIES COMPILE_OPTIONS -O0)
   target_include_directories(${target} SYSTEM PUBLIC ${folder})
   target_compile_options(${target} PRIVATE -O3 -w)
   target_link_libraries(${target} PUBLIC quadrille_verilator_runtime)

@@ -8,6 +8,7 @@
 #include "hw/engines/rtl_bodies.h"
 #include "model/transformer/attention_layer.h"
 #include "testbench/common/damf_wrong_body.h"
+#include "testbench/common/softmax_wrong_body.h"
 
 namespace quadrille::testbench {
 
@@ -22,6 +23,8 @@ inline std::vector<WrongRtl> wrong_rtl() {
   return {
       {"damf", Mechanism::kDamf,
        [](hw::RtlBodies& bodies) { bodies.damf = make_wrong_damf_rtl_body; }},
+      {"softmax", Mechanism::kSoftmax,
+       [](hw::RtlBodies& bodies) { bodies.softmax = make_wrong_softmax_rtl_body; }},
   };
 }
 
