@@ -22,7 +22,7 @@ TEST(Regress, EveryShippedCaseHoldsAtEveryLevel) {
   const TemporaryFolder folder;
   const std::string cycles = folder.file("cycles.csv");
   const ProgramRun run = run_program({"regress", "--cycles", cycles});
-  EXPECT_EQ(run.exit_code, 0) << run.err;
+  ASSERT_EQ(run.exit_code, 0) << run.err;
   EXPECT_EQ(run.err, "");
   std::size_t shipped = 0;
   for (const auto& entry : fs::directory_iterator(kCases)) shipped += entry.is_directory() ? 1 : 0;

@@ -21,14 +21,32 @@ using testing::HasSubstr;
 
 class RtlCheckTest : public EvalFixture {
  protected:
-  RtlCheckTest()
-      : chip_(app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml")),
-        input_(write({{"s", {400}}, {"t", {400}}, {"V", {400, 5}}})),
-        operation_(app::make_operator("damf", app::FileTensors(SafetensorsFile::open(input_)),
-                                      app::Settings::parse({}))),
-        fixed_(operation_->run_fixed()) {
+  RtlCheckTest() : chip_(app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml")) {
     chip_.timing = hw::Timing::kBeat;
+    prepare(64, "mode=maclaurin");
+  }
+
+  void prepare(std::int64_t tokens, const std::string& mode) {
+    input_ = write({{"s", {tokens}}, {"t", {tokens}}, {"V", {tokens, 32}}});
+    operation_ = app::make_operator("damf", app::FileTensors(SafetensorsFile::open(input_)),
+                                    app::Settings::parse({mode}));
+    fixed_ = operation_->run_fixed();
     beat_cycles_ = app::run_on_chip(chip_, {}, operation_->lower(chip_), true).result.cycles;
+  }
+
+  /// The wrong entry stands for one 128th of all sums, and not all of its results
+  /// round to another code: looks for a problem where one does.
+  app::RtlCheck check_wrong(app::RtlCheckOptions options) {
+    options.bodies.damf = make_wrong_damf_rtl_body;
+    app::RtlCheck found;
+    for (const char* mode : {"mode=maclaurin", "mode=shift", "mode=collapsed"}) {
+      for (const std::int64_t tokens : {512, 256, 128}) {
+        prepare(tokens, mode);
+        found = check(options);
+        if (found.difference) return found;
+      }
+    }
+    return found;
   }
 
   app::RtlCheck check(const app::RtlCheckOptions& options) {
@@ -63,8 +81,7 @@ TEST_F(RtlCheckTest, TheRightRtlDiffersNowhere) {
 
 TEST_F(RtlCheckTest, AWrongConstantIsNamedWithTensorIndexValuesAndCycle) {
   app::RtlCheckOptions options;
-  options.bodies.damf = make_wrong_damf_rtl_body;
-  const app::RtlCheck found = check(options);
+  const app::RtlCheck found = check_wrong(options);
   ASSERT_TRUE(found.difference);
   EXPECT_THAT(*found.difference,
               ContainsRegex("in cycle [0-9]+: engine damf, command [0-9]+ .*, cycle [0-9]+ of it, "
@@ -76,10 +93,9 @@ TEST_F(RtlCheckTest, AWrongConstantIsNamedWithTensorIndexValuesAndCycle) {
 
 TEST_F(RtlCheckTest, TheWaveformHoldsTheCyclesAroundTheDifference) {
   app::RtlCheckOptions options;
-  options.bodies.damf = make_wrong_damf_rtl_body;
   options.waves = folder_.file("waves.fst");
   options.waves_cycles = 10;
-  const app::RtlCheck found = check(options);
+  const app::RtlCheck found = check_wrong(options);
   ASSERT_TRUE(found.waves_written);
   const std::string bytes = TemporaryFolder::read(options.waves);
   ASSERT_GT(bytes.size(), 330U);
