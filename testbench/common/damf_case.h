@@ -145,8 +145,10 @@ inline DamfCase make_project_case(std::mt19937_64& random, int tokens, int width
   std::vector<std::int32_t> u(depth);
   std::vector<std::int32_t> v(depth);
   std::vector<std::int32_t> x(length * depth);
+  // Coarse codes under powers of two: sums that round at a tie.
+  const bool ties = random() % 4 == 0;
   for (auto* tensor : {&u, &v, &x}) {
-    for (auto& code : *tensor) code = draw_code(random, kind);
+    for (auto& code : *tensor) code = draw_code(random, kind) & (ties ? ~31 : ~0);
   }
   hw::DamfProject op;
   op.tokens = tokens;
@@ -156,14 +158,12 @@ inline DamfCase make_project_case(std::mt19937_64& random, int tokens, int width
   op.source = op.v + depth;
   op.source_pitch_bytes = width + static_cast<std::int64_t>(random() % 5);
   op.destination = op.source + length * static_cast<std::uint64_t>(op.source_pitch_bytes);
-  // From codes of a few bits to saturation; sometimes powers of two, which round
-  // at ties, and sometimes a shift that leaves no bit or all of them.
+  // From codes of a few bits to saturation; sometimes a shift that leaves no bit or all of them.
   const double typical = 1.0 / (64.0 * std::sqrt(static_cast<double>(width)));
   std::uniform_real_distribution<double> octaves(-4.0, 4.0);
-  const bool powers = random() % 4 == 0;
   for (model::Multiplier* multiplier : {&op.s_multiplier, &op.t_multiplier}) {
     const double drawn = std::log2(typical) + octaves(random);
-    *multiplier = model::make_multiplier(std::exp2(powers ? std::floor(drawn) : drawn));
+    *multiplier = model::make_multiplier(std::exp2(ties ? std::floor(drawn) : drawn));
     if (random() % 8 == 0) multiplier->shift = static_cast<int>(random() % 63);
   }
 
