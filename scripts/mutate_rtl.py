@@ -13,6 +13,7 @@ Needs a built project. testbench/mutate/explained_rtl.csv explains equivalent fa
 import argparse
 import concurrent.futures
 import csv
+import json
 import os
 import re
 import subprocess
@@ -41,15 +42,21 @@ def design_script(point):
 
 
 def plant(point, folder, count, seed):
-    """Writes netlist.v with the pin mutant_i and returns the faults, by number."""
+    """Writes netlist.v with the pin mutant_i and returns the faults: `count` of those that change something."""
     (folder / "plant.ys").write_text("\n".join([
         design_script(point),
-        f"mutate -list {count} -seed {seed} -ctrl mutant_i 16 1 -o {folder}/list.ys",
+        f"write_json {folder}/design.json",
+        f"mutate -list {count + count // 3 + 20} -seed {seed} -ctrl mutant_i 16 1 -o {folder}/list.ys",
         f"script {folder}/list.ys",
         f"write_verilog -noattr {folder}/netlist.v",
     ]) + "\n")
     run(["yosys", "-q", "-s", folder / "plant.ys"], folder / "yosys.log", cwd=folder)
-    return [Fault(line) for line in (folder / "list.ys").read_text().splitlines()]
+    modules = json.loads((folder / "design.json").read_text())["modules"]
+    cells = {name.removeprefix("\\"): cell for name, cell in modules[point.top]["cells"].items()}
+    faults = [Fault(line) for line in (folder / "list.ys").read_text().splitlines()]
+    kept = [fault for fault in faults if not fault.changes_nothing(cells)]
+    print(f"{point.engine}: {len(faults) - len(kept)} of {len(faults)} drawn faults tie a constant to itself")
+    return kept[:count]
 
 
 class Fault:
@@ -67,8 +74,12 @@ class Fault:
             elif word.startswith("-") and place + 1 < len(words):
                 value[word] = words[place + 1]
         self.mode = value["-mode"]
-        cell = re.sub(r"\$\S*/", "", value["-cell"].replace("$flatten", ""))
-        self.cell = re.sub(r"\$\d+$", "", cell).replace("\\", "")
+        self.cell = value["-cell"]
+        self.bits = (value["-port"].lstrip("\\"), int(value["-portbit"]), int(value.get("-ctrlbit", value["-portbit"])))
+        # `$flatten\\u_a.$add$/path/file.sv:12$345` is u_a.add; every cell has such a number.
+        self.shown = re.sub(r"\$\d+$", "", value["-cell"]).replace("$flatten", "").replace("\\", "")
+        self.shown = re.sub(r"\$(\w+)\$/.*", r"\1", self.shown)
+        self.shown = re.sub(r"\$auto\$(\w+)\.cc:\d+:\w+", r"\1", self.shown)
         self.port = f"{value['-port']}[{value['-portbit']}]"
         if "-ctrlbit" in value:
             self.port += f" by [{value['-ctrlbit']}]"
@@ -80,7 +91,16 @@ class Fault:
 
     def text(self):
         """What explanations are matched with: no line, which moves, and no number of a cell."""
-        return f"{self.mode} {self.wire or '-'} {self.cell.split(':')[0]}.{self.port}"
+        return f"{self.mode} {self.wire or '-'} {self.shown}.{self.port} in {self.source.split(':')[0]}"
+
+    def changes_nothing(self, cells):
+        """True when it ties a constant bit to its own value, or waits for a constant that never comes."""
+        port, bit, control = self.bits
+        bits = cells[self.cell]["connections"][port]
+        if self.mode in ("const0", "const1"):
+            return bits[bit] in (self.mode[-1], "x")
+        return bits[bit] == "x" or (self.mode in ("cnot0", "cnot1") and bits[control] in ("0", "1", "x") and
+                                    bits[control] != self.mode[-1])
 
 
 def write_wrapper(point, folder):

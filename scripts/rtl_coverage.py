@@ -63,7 +63,7 @@ def build(point, folder):
     point.verilate(folder, point.top, [*OPTIONS, *parameters, folder / "memories.vlt", *point.waivers,
                                        *point.sources, folder / "coverage_writer.sv"])
     definitions = ["-DVM_COVERAGE=1", "-include", "cstdlib", "-include", "verilated_cov.h"]
-    model = compile_model(folder, "-O1", definitions)
+    model = compile_model(folder, "-O0", definitions)
     include = verilator_root() + "/include"
     run(["c++", "-std=c++17", "-O1", "-w", "-DVM_COVERAGE=1", f"-I{include}", "-c", f"{include}/verilated_cov.cpp",
          "-o", folder / "verilated_cov.o"], folder / "runtime.log")

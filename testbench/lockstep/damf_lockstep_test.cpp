@@ -117,15 +117,15 @@ TEST(DamfRtl, StaysInStepAtAWiderPoint) { dance_with_rtl(kWide, lockstep_runs(50
 
 TEST(DamfRtl, StaysInStepAtTheDefaultPoint) { dance_with_rtl({}, lockstep_runs(1'000) / 50); }
 
-// The widths of the accumulators at the most tokens and the largest codes.
-TEST(DamfLargest, SumsFitEverywhere) {
+// The widths of the counters and accumulators at the most tokens and the largest codes.
+void run_largest(const hw::DamfConfig& config, const std::vector<Codes>& kinds) {
   const std::uint64_t seed = test_seed(3);
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
-  const auto beat = hw::make_damf_beat_body(kWide);
-  const auto rtl = hw::make_damf_rtl_body(kWide);
+  const auto beat = hw::make_damf_beat_body(config);
+  const auto rtl = hw::make_damf_rtl_body(config);
   std::int64_t cycle = 0;
-  for (const Codes kind : {Codes::kLowest, Codes::kExtreme, Codes::kUniform}) {
+  for (const Codes kind : kinds) {
     for (const model::DamfMode mode :
          {model::DamfMode::kMaclaurin, model::DamfMode::kShift, model::DamfMode::kCollapsed}) {
       for (const model::DamfShiftOrder order :
@@ -137,21 +137,29 @@ TEST(DamfLargest, SumsFitEverywhere) {
           settings.guard_bits = guard_bits;
           settings.causal = guard_bits == 0 && kind != Codes::kUniform;
           const DamfCase test =
-              make_attend_case(random, kWide.max_tokens, 3, settings, 0.4999, kind);
+              make_attend_case(random, config.max_tokens, 3, settings, 0.4999, kind);
           Image memory = test.before;
           const LockstepResult result =
-              run({beat.get(), rtl.get()}, kWide, test, memory, {}, cycle);
+              run({beat.get(), rtl.get()}, config, test, memory, {}, cycle);
           ASSERT_EQ(result.difference, "") << test.description;
           ASSERT_TRUE(memory == test.after) << test.description;
-          ASSERT_EQ(result.cycles, hw::DamfEngine(kWide).alone_cycles(test.operation));
+          ASSERT_EQ(result.cycles, hw::DamfEngine(config).alone_cycles(test.operation));
           Image tile = test.before;
           hw::Activity activity;
-          hw::DamfEngine(kWide).execute(test.operation, tile.bytes(), activity);
+          hw::DamfEngine(config).execute(test.operation, tile.bytes(), activity);
           ASSERT_TRUE(tile == test.after) << test.description;
         }
       }
     }
   }
+}
+
+TEST(DamfLargest, SumsFitEverywhere) {
+  run_largest(kWide, {Codes::kLowest, Codes::kExtreme, Codes::kUniform});
+}
+
+TEST(DamfLargest, CountersFitTheMostTokensOfTheSmallestPoint) {
+  run_largest(kSmall, {Codes::kLowest, Codes::kUniform});
 }
 
 // A model built with one wrong constant in its table: the comparison must say
