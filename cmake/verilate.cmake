@@ -119,8 +119,6 @@ function(quadrille_rtl_point engine point parameters)
                        "${options};--trace-fst" ${sources})
     target_compile_options(rtl_${engine}_${point}_traced PRIVATE -O1)
   endif()
-  # For scripts/synth: the top module and the parameters of the point.
-  file(CONFIGURE OUTPUT ${QUADRILLE_RTL_SOURCES}/${engine}.${point}.point CONTENT "${arg_TOP}\n${parameters}\n" @ONLY)
   list(TRANSFORM parameters PREPEND -G OUTPUT_VARIABLE overrides)
   add_custom_target(lint_rtl_${engine}_${point}
     COMMAND ${VERILATOR} --lint-only --assert -Wall --top-module ${arg_TOP} ${overrides} ${sources}

@@ -4,8 +4,8 @@
 set -euo pipefail
 
 packages=(
-  g++ cmake ninja-build ccache pkg-config make git python3
-  libsystemc-dev verilator yosys zlib1g-dev libgtest-dev libgmock-dev libbenchmark-dev
+  g++ cmake ninja-build ccache pkg-config make git
+  libsystemc-dev verilator zlib1g-dev libgtest-dev libgmock-dev libbenchmark-dev
   libfmt-dev libeigen3-dev nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libdnnl-dev
   yosys python3  # synthesis and faults of the RTL, and the scripts around them
   ocl-icd-opencl-dev  # dnnl-config.cmake looks for OpenCL; libdnnl-dev only recommends it

@@ -62,8 +62,13 @@ def read_point(folder, engine, point):
     """(top, sources, parameters) as CMake wrote them."""
     with open(os.path.join(folder, engine + ".f")) as file:
         sources = [line.strip() for line in file if line.strip().endswith(".sv")]
-    with open(os.path.join(folder, "%s.%s.point" % (engine, point))) as file:
-        top, parameters = file.read().split("\n")[:2]
+    wanted = "V%sEngine%s" % (engine, point)
+    with open(os.path.join(folder, engine + ".points")) as file:
+        lines = [line.split() for line in file]
+    found = [line for line in lines if line[0] == wanted]
+    if not found:
+        sys.exit("synth: engines.txt asks for %s %s; rtl/%s/CMakeLists.txt has no such point" % (engine, point, engine))
+    top, parameters = found[0][1], (found[0] + [""])[2]
     return top, sources, [tuple(pair.split("=")) for pair in parameters.split(";") if pair]
 
 
