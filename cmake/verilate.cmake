@@ -51,6 +51,7 @@ target_link_libraries(quadrille_verilator_fst PUBLIC quadrille_verilator_runtime
 add_library(quadrille_rtl INTERFACE)
 target_link_libraries(quadrille_rtl INTERFACE quadrille_verilator_fst)
 add_custom_target(lint_rtl COMMENT "Linting the RTL")
+add_custom_target(rtl_sources COMMENT "Generated RTL sources")
 
 function(quadrille_table generator name)
   add_custom_command(OUTPUT ${QUADRILLE_RTL_TABLES}/${name}.sv
@@ -73,6 +74,8 @@ function(quadrille_rtl_engine engine)
   list(JOIN sources "\n" lines)
   file(CONFIGURE OUTPUT ${QUADRILLE_RTL_SOURCES}/${engine}.f CONTENT "${lines}\n" @ONLY)
   file(WRITE ${QUADRILLE_RTL_SOURCES}/${engine}.points "")
+  add_custom_target(rtl_sources_${engine} DEPENDS ${sources})
+  add_dependencies(rtl_sources rtl_sources_${engine})
 endfunction()
 
 # Target with class PREFIX from TOP and SOURCES, with more OPTIONS for Verilator.
