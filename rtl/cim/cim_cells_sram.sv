@@ -22,14 +22,20 @@ module cim_cells_sram #(
   (* nomem2reg *) logic [Rows-1:0] mem[Bits];
 
   for (genvar plane = 0; plane < Bits; plane++) begin : gen_plane
-    logic [CountW-1:0] count_q;
     always_ff @(posedge clk_write_i) begin
       if (write_i) mem[plane][row_i] <= data_i[plane];
     end
-    always_ff @(posedge clk_i) begin
-      if (count_i) count_q <= CountW'($countones(mem[plane] & (used_i[plane] ? bits_i : '0)));
-    end
-    assign counts_o[plane*CountW+:CountW] = count_q;
   end
+
+  logic [Bits*CountW-1:0] counts_q;
+  always_ff @(posedge clk_i) begin
+    if (count_i) begin
+      for (int unsigned plane = 0; plane < Bits; plane++) begin
+        counts_q[plane*CountW+:CountW] <=
+            CountW'($countones(mem[plane] & (used_i[plane] ? bits_i : '0)));
+      end
+    end
+  end
+  assign counts_o = counts_q;
 
 endmodule

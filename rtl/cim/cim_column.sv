@@ -25,7 +25,6 @@ module cim_column #(
   input  logic [ShiftW-1:0] shift_i,
   output logic [  AccW-1:0] acc_o
 );
-  /* verilator no_inline_module */
 
   localparam int unsigned CountW = $clog2(Rows + 1);
   localparam int unsigned SumW = Bits + $clog2(Rows) + 1;

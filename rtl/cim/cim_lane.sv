@@ -10,7 +10,6 @@ module cim_lane #(
   input  logic [Macros*AccW-1:0] terms_i,
   output logic [           31:0] sum_o
 );
-  /* verilator no_inline_module */
 
   // k is bounded so that 32 bits hold the sum.
   localparam int unsigned TreeW = AccW + $clog2(Macros);

@@ -48,7 +48,6 @@ module cim_macro #(
   input  logic [             BufferW-1:0] read_from_i,
   output logic [          Words*AccW-1:0] sums_o     // Zero but in the cycle after a read.
 );
-  /* verilator no_inline_module */
 
   // ------------------------------------------------ input registers
 
@@ -85,18 +84,29 @@ module cim_macro #(
 
   // ------------------------------------------------ columns
 
+  localparam int unsigned SliceColumns = (Columns % 16 == 0) ? 16 : Columns;
+  localparam int unsigned Slices = Columns / SliceColumns;
+
+  logic [Columns-1:0] write;
+  logic [Columns*Bits-1:0] weights;
+  for (genvar column = 0; column < Columns; column++) begin : gen_write
+    assign write[column] = write_i[column/Granule] && lanes_i[column%Granule];
+    assign weights[column*Bits+:Bits] = weights_i[column%Granule*Bits+:Bits];
+  end
+
   logic [Columns*AccW-1:0] sums;
-  for (genvar column = 0; column < Columns; column++) begin : gen_column
-    cim_column #(
+  for (genvar slice = 0; slice < Slices; slice++) begin : gen_slice
+    cim_slice #(
       .Rows     (Rows),
+      .Columns  (SliceColumns),
       .Bits     (Bits),
       .InputBits(InputBits)
-    ) u_column (
+    ) u_slice (
       .clk_i,
       .clk_write_i,
-      .write_i(write_i[column/Granule] && lanes_i[column%Granule]),
+      .write_i(write[slice*SliceColumns+:SliceColumns]),
       .row_i,
-      .data_i (weights_i[column%Granule*Bits+:Bits]),
+      .data_i (weights[slice*SliceColumns*Bits+:SliceColumns*Bits]),
       .count_i,
       .used_i,
       .bits_i (bits_q),
@@ -105,7 +115,7 @@ module cim_macro #(
       .add_i,
       .first_i,
       .shift_i,
-      .acc_o  (sums[column*AccW+:AccW])
+      .accs_o (sums[slice*SliceColumns*AccW+:SliceColumns*AccW])
     );
   end
 

@@ -137,9 +137,14 @@ module cim_multiply_port #(
   assign load_base_o = load_base_q;
   assign load_macros_o = tiles_q;
   assign load_beat_o = load_beat_q;
-  for (genvar i = 0; i < InputBytes; i++) begin : gen_code
-    for (genvar b = 0; b < InputBits; b++) begin : gen_bit
-      assign load_codes_o[b*InputBytes+i] = input_data_i[i*8+b] && KW'(i) < load_left_q;
+  always_comb begin
+    load_codes_o = '0;
+    if (take) begin
+      for (int unsigned b = 0; b < InputBits; b++) begin
+        for (int unsigned i = 0; i < InputBytes; i++) begin
+          load_codes_o[b*InputBytes+i] = input_data_i[i*8+b] && KW'(i) < load_left_q;
+        end
+      end
     end
   end
 

@@ -25,9 +25,9 @@ module cim_transpose_sram #(
     if (write_i && write_block_i) mem1[write_row_i] <= write_data_i;
   end
 
-  for (genvar row = 0; row < Size; row++) begin : gen_row
-    always_ff @(posedge clk_i) begin
-      if (read_i) begin
+  always_ff @(posedge clk_i) begin
+    if (read_i) begin
+      for (int unsigned row = 0; row < Size; row++) begin
         read_data_o[row*Bits+:Bits] <= read_block_i ? mem1[row][read_column_i*Bits+:Bits] :
                                                       mem0[row][read_column_i*Bits+:Bits];
       end

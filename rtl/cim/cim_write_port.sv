@@ -52,7 +52,7 @@ module cim_write_port #(
 
   // Columns of the tile that begins with `left` columns left.
   function automatic logic [TileW-1:0] tile_width(input logic [NW-1:0] left);
-    return (left < NW'(Columns)) ? left[TileW-1:0] : TileW'(Columns);
+    tile_width = (left < NW'(Columns)) ? left[TileW-1:0] : TileW'(Columns);
   endfunction
 
   logic take_command, take, put;
