@@ -33,8 +33,8 @@ using TracedRtlFactory =
     std::function<std::unique_ptr<BeatEngine<Operation>>(const Config&, const RtlTrace&)>;
 
 struct TracedRtlBodies {
-  std::function<CimBodies(CimBank&, const RtlTrace&)> cim;
-  TracedRtlFactory<SoftmaxRows, SoftmaxConfig> softmax;
+  std::function<CimBodies(CimBank&, const RtlTrace&)> cim = make_cim_traced_rtl_bodies;
+  TracedRtlFactory<SoftmaxRows, SoftmaxConfig> softmax = make_softmax_traced_rtl_body;
   TracedRtlFactory<DamfOperation, DamfConfig> damf = make_damf_traced_rtl_body;
   TracedRtlFactory<SinkhornOperation, SinkhornConfig> sinkhorn;
   TracedRtlFactory<LinearAttend, LinearConfig> linear;

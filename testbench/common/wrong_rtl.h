@@ -7,6 +7,7 @@
 
 #include "hw/engines/rtl_bodies.h"
 #include "model/transformer/attention_layer.h"
+#include "testbench/common/cim_wrong_body.h"
 #include "testbench/common/damf_wrong_body.h"
 #include "testbench/common/softmax_wrong_body.h"
 
@@ -21,6 +22,8 @@ struct WrongRtl {
 inline std::vector<WrongRtl> wrong_rtl() {
   using model::Mechanism;
   return {
+      {"cim", Mechanism::kSoftmax,
+       [](hw::RtlBodies& bodies) { bodies.cim = make_wrong_cim_rtl_bodies; }},
       {"damf", Mechanism::kDamf,
        [](hw::RtlBodies& bodies) { bodies.damf = make_wrong_damf_rtl_body; }},
       {"softmax", Mechanism::kSoftmax,

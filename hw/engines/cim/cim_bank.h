@@ -12,6 +12,7 @@
 #include "hw/engines/beat_engine.h"
 #include "hw/engines/cim/cim_operations.h"
 #include "hw/engines/cim/exact_product.h"
+#include "hw/engines/rtl_wave.h"
 #include "hw/memory/bytes.h"
 
 namespace quadrille::hw {
@@ -100,6 +101,8 @@ struct CimBodies {
 /// (start() and finish()). Parameters are baked in when it is built: throws
 /// InputError that lists the built points when the bank's are none of them.
 CimBodies make_cim_rtl_bodies(CimBank& bank);
+/// The same with a waveform, where one is built.
+CimBodies make_cim_traced_rtl_bodies(CimBank& bank, const RtlTrace& trace);
 
 /// The value that `bits` cells or input planes hold of a code's byte.
 constexpr int low_bits(std::uint8_t code, int bits, bool is_signed) {

@@ -67,10 +67,24 @@ class CimPortBooks {
   std::optional<Operation> operation_;
 };
 
-/// One verilated bank, reset; its ports share it.
+/// One verilated bank, reset; its ports share it. In a waveform a port's edge
+/// lies in the cycle of its own tick; of two ticks in one cycle the second's
+/// inputs show, and the registers of both.
 template <typename Model>
 struct CimRtlModel {
-  CimRtlModel() {
+  CimRtlModel() { reset(); }
+  /// `Model` must be a TRACED one (cmake/verilate.cmake).
+  explicit CimRtlModel(const RtlTrace& trace) : wave(std::make_unique<RtlWave>(trace)) {
+    context.traceEverOn(true);
+    model.trace(wave->fst(), RtlWave::kLevels);
+    wave->open();
+    reset();
+  }
+  ~CimRtlModel() { model.final(); }
+  CimRtlModel(const CimRtlModel&) = delete;
+  CimRtlModel& operator=(const CimRtlModel&) = delete;
+
+  void reset() {
     model.rst_ni = 1;
     model.eval();
     model.rst_ni = 0;
@@ -78,20 +92,26 @@ struct CimRtlModel {
     edge(model.clk_multiply_i);
     model.rst_ni = 1;
     model.eval();
+    reset_done = true;
   }
-  ~CimRtlModel() { model.final(); }
-  CimRtlModel(const CimRtlModel&) = delete;
-  CimRtlModel& operator=(const CimRtlModel&) = delete;
 
   void edge(CData& clock) {
+    const bool shows = wave && reset_done;
+    if (shows) {
+      model.eval();
+      wave->before_edge();
+    }
     clock = 1;
     model.eval();
+    if (shows) wave->after_edge();
     clock = 0;
     model.eval();
   }
 
   VerilatedContext context;
   Model model{&context};
+  bool reset_done = false;
+  std::unique_ptr<RtlWave> wave;  ///< Null: no waveform.
 };
 
 template <typename Operation, typename Command, typename Data>
@@ -162,9 +182,9 @@ class CimMultiplyRtlBody final : public BeatEngine<CimMultiply> {
   Beat output_;
 };
 
-template <typename Model>
-CimBodies make_cim_rtl_bodies_of(CimBank& bank) {
-  const auto shared = std::make_shared<CimRtlModel<Model>>();
+template <typename Model, typename... Trace>
+CimBodies make_cim_rtl_bodies_of(CimBank& bank, const Trace&... trace) {
+  const auto shared = std::make_shared<CimRtlModel<Model>>(trace...);
   return {std::make_unique<CimWriteRtlBody<Model>>(bank, shared),
           std::make_unique<CimMultiplyRtlBody<Model>>(bank, shared)};
 }

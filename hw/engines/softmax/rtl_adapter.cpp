@@ -5,6 +5,7 @@
 #include "VsoftmaxEngine1x100.h"
 #include "VsoftmaxEngine32x4096.h"
 #include "VsoftmaxEngine4x512.h"
+#include "VsoftmaxEngine4x512Traced.h"
 #include "VsoftmaxEngine6x100.h"
 #include "hw/engines/softmax/softmax_command.h"
 #include "hw/engines/softmax/softmax_engine.h"
@@ -19,9 +20,14 @@ Body make(const SoftmaxConfig&) {
   return std::make_unique<RtlBody<Model, SoftmaxRows>>(pack_softmax_operation);
 }
 
+template <typename Model>
+Body make_traced(const SoftmaxConfig&, const RtlTrace& trace) {
+  return std::make_unique<RtlBody<Model, SoftmaxRows>>(pack_softmax_operation, trace);
+}
+
 constexpr RtlPoint<SoftmaxConfig, Body> kPoints[] = {
     {{1, 100}, make<VsoftmaxEngine1x100>},
-    {{4, 512}, make<VsoftmaxEngine4x512>},
+    {{4, 512}, make<VsoftmaxEngine4x512>, make_traced<VsoftmaxEngine4x512Traced>},
     {{6, 100}, make<VsoftmaxEngine6x100>},
     {{32, 4096}, make<VsoftmaxEngine32x4096>},
 };
@@ -34,6 +40,11 @@ std::string describe(const SoftmaxConfig& config) {
 
 std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_rtl_body(const SoftmaxConfig& config) {
   return make_at_point("softmax", kPoints, config, describe);
+}
+
+std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_traced_rtl_body(const SoftmaxConfig& config,
+                                                                      const RtlTrace& trace) {
+  return make_traced_at_point("softmax", kPoints, config, trace, describe);
 }
 
 }  // namespace quadrille::hw

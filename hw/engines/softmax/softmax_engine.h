@@ -8,6 +8,7 @@
 
 #include "hw/engines/activity.h"
 #include "hw/engines/beat_engine.h"
+#include "hw/engines/rtl_wave.h"
 #include "hw/engines/softmax/softmax_operations.h"
 #include "hw/memory/bytes.h"
 
@@ -60,5 +61,8 @@ void validate(const SoftmaxConfig& config, const SoftmaxRows& operation);
 /// The RTL, verilated. Parameters are baked in when it is built: throws
 /// InputError that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_rtl_body(const SoftmaxConfig& config);
+/// The same with a waveform, where one is built.
+std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_traced_rtl_body(const SoftmaxConfig& config,
+                                                                      const RtlTrace& trace);
 
 }  // namespace quadrille::hw
