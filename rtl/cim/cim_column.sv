@@ -47,12 +47,13 @@ module cim_column #(
 
   logic [SumW-1:0] sum, sum_q;
   logic [AccW-1:0] acc_q;
+  // What subtracts is inverted and has a one added: so all are terms of one sum.
   always_comb begin
     sum = '0;
     if (sum_i) begin
       for (int unsigned plane = 0; plane < Bits; plane++) begin
-        if (negative_i[plane]) sum = sum - (SumW'(counts[plane*CountW+:CountW]) << plane);
-        else sum = sum + (SumW'(counts[plane*CountW+:CountW]) << plane);
+        sum = sum + ((SumW'(counts[plane*CountW+:CountW]) << plane) ^ {SumW{negative_i[plane]}}) +
+              SumW'(negative_i[plane]);
       end
     end
   end
