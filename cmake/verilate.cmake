@@ -5,7 +5,7 @@
 #     Table module MODULE, written to ${QUADRILLE_RTL_TABLES}/MODULE.sv.
 #   quadrille_rtl_engine(ENGINE [TABLES MODULE...] [FOLDERS FOLDER...])
 #     The engine of the present folder: top module ENGINE_engine, all *.sv there,
-#     in rtl/prim and in other FOLDERS, the table modules, the waivers ENGINE.vlt.
+#     in rtl/prim (with its table) and in other FOLDERS, the TABLES, the waivers ENGINE.vlt.
 #     Its sources are listed in ${QUADRILLE_RTL_SOURCES}/ENGINE.f, waivers first.
 #   quadrille_rtl_point(ENGINE POINT "PARAMETER=VALUE;..." [TOP MODULE] [SLOW])
 #     Target rtl_ENGINE_POINT with class VEngineEnginePOINT (say VdamfEngine4x2),
@@ -53,7 +53,7 @@ function(quadrille_rtl_engine engine)
     file(GLOB modules CONFIGURE_DEPENDS ${folder}/*.sv)
     list(APPEND sources ${modules})
   endforeach()
-  foreach(table ${arg_TABLES})
+  foreach(table prim_reciprocal_seed ${arg_TABLES})
     list(APPEND sources ${QUADRILLE_RTL_TABLES}/${table}.sv)
   endforeach()
   set_property(GLOBAL PROPERTY quadrille_rtl_sources_${engine} ${sources})
