@@ -1,7 +1,7 @@
 // The linear-attention engine beat by beat. What a beat computes is computed when
 // it is accepted; behind that is one pipeline that never stalls. Only acceptance
-// waits: for the merged state, for the output beats of the query before, and for
-// credits.
+// waits: for the output beats of the query before, and for credits. No query
+// waits for the state: a chunk is in it before the next one's first query comes.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -37,7 +37,7 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
       case Phase::kDrain:
         return false;
       case Phase::kQueries:
-        return state_visible() && (!last_of_row() || slots_free());
+        return !last_of_row() || slots_free();
       default:
         return true;
     }
@@ -52,7 +52,7 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
     launch_slot();
     if (takes_input) accept(*inputs.input);
     if (gives_output) pipeline_.take();
-    const bool merged = cycle_ + 1 >= visible_at_;
+    const bool merged = cycle_ + 1 >= merged_at_;
     if (phase_ == Phase::kDrain && slots_.empty() && pipeline_.empty() && merged)
       phase_ = Phase::kIdle;
     if (starts) start(*inputs.command);
@@ -65,7 +65,6 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
 
   // ------------------------------------------------------------ order of beats
 
-  bool state_visible() const { return cycle_ >= visible_at_; }
   /// A query needs the slot issuer and all of its credits.
   bool slots_free() const {
     return slots_.empty() &&
@@ -186,7 +185,8 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
       for (std::size_t i = 0; i < state_.size(); ++i) state_[i] += aside_[i];
       std::fill(aside_.begin(), aside_.end(), 0);
       // Behind the last query, and behind the last outer product.
-      visible_at_ = std::max(cycle_, array_free_at_ - 1) + kLinearTiming.merge_latency;
+      merged_at_ = std::max(cycle_, array_free_at_ - 1) + kLinearTiming.merge_latency +
+                   linear_row_beats(config_, op_);
     }
     ++chunk_index_;
     begin_chunk();
@@ -402,7 +402,7 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
   int query_ = 0;                   ///< In the chunk.
   int row_ = 0;                     ///< In the phase.
   int column_ = 0;                  ///< First element of the next beat.
-  std::int64_t visible_at_ = 0;     ///< From then on the state may be read.
+  std::int64_t merged_at_ = 0;      ///< From then on all chunks are in the state.
   std::int64_t array_free_at_ = 0;  ///< The outer products take row_beats cycles a token.
 
   // Over the commands of a sequence.
