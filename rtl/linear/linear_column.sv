@@ -32,13 +32,13 @@ module linear_column #(
   input  logic        [        BeatW-1:0] outer_beat_8_i,
   input  logic                            outer_fresh_8_i,
   input  logic        [      Lanes*8-1:0] keys_8_i,
-  input  logic signed [       ValueW-1:0] outer_value_8_i,
+  input  logic signed [       ValueW-1:0] outer_value_8_i /* verilator public_flat_rd */,
   // Readout, by stage.
   input  logic        [             12:8] readout_i,
   input  logic                            first_12_i,
   input  logic        [      Lanes*8-1:0] codes_8_i,
   // Rows of V in the order in which they came, and queries among them.
-  input  logic signed [       ValueW-1:0] value_12_i,
+  input  logic signed [       ValueW-1:0] value_12_i /* verilator public_flat_rd */,
   input  logic                            store_12_i,
   input  logic        [       TokenW-1:0] store_row_12_i,
   input  logic                            add_before_12_i,

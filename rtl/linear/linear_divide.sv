@@ -7,7 +7,7 @@ module linear_divide #(
   parameter int unsigned ShiftedW = 43
 ) (
   input  logic                   clk_i,
-  input  logic signed [SumW-1:0] sum_i,
+  input  logic signed [SumW-1:0] sum_i /* verilator public_flat_rd */,
   input  logic        [     5:0] pre_shift_i,
   input  logic        [    16:0] mantissa_2_i,  // Two cycles later.
   input  logic        [     5:0] shift_3_i,     // Three cycles later.

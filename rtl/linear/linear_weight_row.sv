@@ -13,7 +13,7 @@ module linear_weight_row #(
   input  logic               damf_i,
   input  logic               read_7_i,
   input  logic [  BeatW-1:0] beat_7_i,
-  input  logic               write_8_i,
+  input  logic               write_8_i /* verilator public_flat_rd */,
   input  logic [  BeatW-1:0] beat_8_i,
   input  logic [Lanes*8-1:0] codes_8_i,
   input  logic [       12:8] valid_i,    // The query's beat, by stage.
@@ -26,7 +26,8 @@ module linear_weight_row #(
   localparam int unsigned Groups2 = (Groups1 + 3) / 4;
   localparam int unsigned Sum1W = 19;
   localparam int unsigned Sum2W = (Groups1 > 1) ? Sum1W + 2 : Sum1W;
-  localparam int unsigned Sum3W = (Groups2 > 1) ? Sum2W + 2 : Sum2W;
+  localparam int unsigned TreeW = (Groups2 > 1) ? Sum2W + 2 : Sum2W;
+  localparam int unsigned Sum3W = (TreeW < SumW) ? TreeW : SumW;
 
   logic [Lanes*8-1:0] row;
   prim_sram #(
