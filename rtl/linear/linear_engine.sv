@@ -171,22 +171,29 @@ module linear_engine #(
   end
 
   logic coded_1;
-  logic [1:0] table_index;
+  logic [TableAddrW-1:0] table_base;
   logic [Lanes*8-1:0] phi_2;
   assign coded_1 = query_1 || key_1 || position_1;
-  assign table_index = {position_1, key_1};
+  always_comb begin
+    if (position_1) table_base = TableAddrW'(2 * TableWords);
+    else if (key_1) table_base = TableAddrW'(TableWords);
+    else table_base = '0;
+  end
 
-  linear_lookup #(
-    .Lanes(Lanes)
-  ) u_lookup (
-    .clk_i,
-    .write_i     (table_1),
-    .write_addr_i(table_addr_q),
-    .read_i      (coded_1 && !damf),
-    .table_i     (table_index),
-    .beat_i      (beat_data_q),
-    .bytes_o     (phi_2)
-  );
+  for (genvar lane = 0; lane < Lanes; lane++) begin : gen_phi
+    linear_phi #(
+      .Lanes(Lanes)
+    ) u_phi (
+      .clk_i,
+      .write_i     (table_1),
+      .write_addr_i(table_addr_q),
+      .write_data_i(beat_data_q),
+      .read_i      (coded_1 && !damf),
+      .base_i      (table_base),
+      .code_i      (beat_data_q[8*lane+:8]),
+      .phi_o       (phi_2[8*lane+:8])
+    );
+  end
 
   // Lanes beyond the row are 0: in codes and in rows of V.
   logic [Lanes-1:0] mask_1, mask_2_q;
