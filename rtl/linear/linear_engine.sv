@@ -273,6 +273,7 @@ module linear_engine #(
     .clear_i      (clear),
     .last_beat_i  (last_beat),
     .value_i      (value_1),
+    .value_first_i(row_1 == '0),
     .chunk_end_i  (chunk_end_1),
     .outer_o      (outer_1),
     .outer_first_o(outer_first_1),
@@ -631,13 +632,36 @@ module linear_engine #(
 `ifndef SYNTHESIS
   logic [BeatW-1:0] written_beat_8;
   assign written_beat_8 = merge_beat_q[8];
-  EngineCommandHolds: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      command_valid_i && !command_ready_o |=> command_valid_i && $stable(command_i));
-  EngineInputHolds: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      input_valid_i && !input_ready_o |=> input_valid_i && $stable(input_data_i));
-  EngineOutputHolds: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      output_valid_o && !output_ready_i |=> output_valid_o && $stable(output_data_o) &&
-      $stable(output_bytes_o));
+  logic command_waits_q, input_waits_q, output_waits_q;
+  logic command_broken, input_broken, output_broken;
+  logic [CommandW-1:0] command_before_q;
+  logic [Lanes*8-1:0] input_before_q;
+  logic [Lanes*32-1:0] output_before_q;
+  logic [BytesW-1:0] bytes_before_q;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) {command_waits_q, input_waits_q, output_waits_q} <= '0;
+    else begin
+      command_waits_q <= command_valid_i && !command_ready_o;
+      input_waits_q <= input_valid_i && !input_ready_o;
+      output_waits_q <= output_valid_o && !output_ready_i;
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    if (command_valid_i && !command_ready_o) command_before_q <= command_i;
+    if (input_valid_i && !input_ready_o) input_before_q <= input_data_i;
+    if (output_valid_o && !output_ready_i) begin
+      output_before_q <= output_data_o;
+      bytes_before_q <= output_bytes_o;
+    end
+  end
+  assign command_broken = command_waits_q && !(command_valid_i && command_i == command_before_q);
+  assign input_broken = input_waits_q && !(input_valid_i && input_data_i == input_before_q);
+  assign output_broken = output_waits_q &&
+                         !(output_valid_o && output_data_o == output_before_q &&
+                           output_bytes_o == bytes_before_q);
+  EngineCommandHolds: assert property (@(posedge clk_i) disable iff (!rst_ni) !command_broken);
+  EngineInputHolds: assert property (@(posedge clk_i) disable iff (!rst_ni) !input_broken);
+  EngineOutputHolds: assert property (@(posedge clk_i) disable iff (!rst_ni) !output_broken);
   EngineReadsOneWord: assert property (@(posedge clk_i) disable iff (!rst_ni)
       !(query_q[7] && merge_q[7]));
   EngineReadsMergedWords: assert property (@(posedge clk_i) disable iff (!rst_ni)

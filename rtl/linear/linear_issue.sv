@@ -1,7 +1,7 @@
 // Takes commands and beats, in the order of docs/engines/linear.md, and says one
-// cycle later (stage 1) what each beat is. A query's last beat waits for the
-// output beats of the query before and for credits for its own; nothing else
-// waits. It checks no command and touches no data.
+// cycle later (stage 1) what each beat is. A query waits for the chunk before to
+// be in the state, its last beat for the output beats of the query before and for
+// credits for its own; nothing else waits. It checks no command and touches no data.
 module linear_issue #(
   parameter int unsigned Lanes       = 4,
   parameter int unsigned Beats       = 1,
@@ -96,7 +96,7 @@ module linear_issue #(
   logic [BeatW-1:0] beat_q;
   logic [RowW-1:0] row_q;
   logic [VisibleW-1:0] query_q;
-  logic merged_q, first_query_q, enters_q;
+  logic merged_q, merging_q, first_query_q, enters_q;
   logic [CountW-1:0] streamed_q;
   logic [2:0] slots_left_q, slots;
   logic [CreditW-1:0] credits_q, credits_d;
@@ -123,7 +123,8 @@ module linear_issue #(
     unique case (state_q)
       Idle, Drain: input_ready_o = 1'b0;
       Queries: begin
-        input_ready_o = !row_done || (slots_left_q == '0 && credits_q >= CreditW'(slots));
+        input_ready_o = !chunk_end_o && !merging_q &&
+                        (!row_done || (slots_left_q == '0 && credits_q >= CreditW'(slots)));
       end
       default: input_ready_o = 1'b1;
     endcase
@@ -200,6 +201,7 @@ module linear_issue #(
       row_q <= '0;
       query_q <= '0;
       merged_q <= 1'b0;
+      merging_q <= 1'b0;
       first_query_q <= 1'b0;
       enters_q <= 1'b0;
       streamed_q <= '0;
@@ -207,6 +209,7 @@ module linear_issue #(
       credits_q <= CreditW'(Credits);
     end else begin
       state_q <= state_d;
+      merging_q <= merging_i;
       credits_q <= credits_d;
       if (query_done) slots_left_q <= slots - 1'b1;
       else if (slots_left_q != '0) slots_left_q <= slots_left_q - 1'b1;

@@ -11,7 +11,8 @@ module linear_merge #(
   input  logic             rst_ni,
   input  logic             clear_i,
   input  logic [BeatW-1:0] last_beat_i,
-  input  logic             value_i,       // A row of V to be multiplied.
+  input  logic             value_i,       // A row of V to be multiplied ...
+  input  logic             value_first_i, // ... the first of its chunk.
   input  logic             chunk_end_i,
   output logic             outer_o,       // A product of the row's beat ...
   output logic             outer_first_o, // ... the first of a row of V.
@@ -25,52 +26,66 @@ module linear_merge #(
 
   localparam int unsigned WaitingW = $clog2(ChunkTokens + 1);
 
-  logic [WaitingW-1:0] waiting_q;  // Rows of V, beside value_i.
+  // Rows of V beside value_i: of the chunk in the arrays, and of the one behind it,
+  // whose rows may come before the arrays have caught up if it is a short one.
+  logic [WaitingW-1:0] waiting_q, waiting, later_q, later;
   logic [BeatW-1:0] outer_beat_q, merge_beat_q;
-  logic share_fresh_q, state_fresh_q, ended_q, merge_q;
-  logic outer_last, merge_start, merge_last;
+  logic [1:0] ended_q;  // Chunks that wait for their merge.
+  logic share_fresh_q, state_fresh_q, moved_q, merge_q;
+  logic is_later, change, outer_last, merge_start, merge_last;
 
   assign outer_o = value_i || waiting_q != '0;
   assign outer_first_o = outer_o && outer_beat_q == '0;
   assign outer_beat_o = outer_beat_q;
-  assign outer_fresh_o = share_fresh_q;
+  assign outer_fresh_o = share_fresh_q || merge_start;
   assign outer_last = outer_o && outer_beat_q == last_beat_i;
 
-  assign merge_start = ended_q && !outer_o;
+  assign is_later = (value_first_i && waiting_q != '0) || later_q != '0;
+  assign waiting = waiting_q + WaitingW'(value_i && !is_later) - WaitingW'(outer_last);
+  assign later = later_q + WaitingW'(value_i && is_later);
+  assign change = waiting == '0 && later != '0;
+
+  assign merge_start = ended_q != '0 && (waiting_q == '0 || moved_q);
   assign merge_o = merge_start || merge_q;
   assign merge_beat_o = merge_beat_q;
   assign merge_fresh_o = state_fresh_q;
   assign merge_last = merge_o && merge_beat_q == last_beat_i;
-  assign merging_o = chunk_end_i || (ended_q && !merge_last) || (merge_q && !merge_last);
+  assign merging_o = chunk_end_i || ended_q > 2'(merge_start && merge_last) ||
+                     (merge_q && !merge_last);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       waiting_q <= '0;
+      later_q <= '0;
+      moved_q <= 1'b0;
       outer_beat_q <= '0;
       merge_beat_q <= '0;
       share_fresh_q <= 1'b1;
       state_fresh_q <= 1'b1;
-      ended_q <= 1'b0;
+      ended_q <= '0;
       merge_q <= 1'b0;
     end else begin
-      waiting_q <= waiting_q + WaitingW'(value_i) - WaitingW'(outer_last);
+      waiting_q <= change ? later : waiting;
+      later_q <= change ? '0 : later;
+      moved_q <= change;
       if (outer_o) outer_beat_q <= outer_last ? '0 : outer_beat_q + 1'b1;
       if (merge_o) merge_beat_q <= merge_last ? '0 : merge_beat_q + 1'b1;
       merge_q <= merge_o && !merge_last;
-      if (chunk_end_i) ended_q <= 1'b1;
-      else if (merge_start) ended_q <= 1'b0;
-      if (merge_start) share_fresh_q <= 1'b1;
-      else if (outer_last) share_fresh_q <= 1'b0;
+      ended_q <= ended_q + 2'(chunk_end_i) - 2'(merge_start);
+      if (outer_last) share_fresh_q <= 1'b0;
+      else if (merge_start) share_fresh_q <= 1'b1;
       if (clear_i) state_fresh_q <= 1'b1;
       else if (merge_last) state_fresh_q <= 1'b0;
     end
   end
 
 `ifndef SYNTHESIS
-  MergeOneChunkAtATime: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      chunk_end_i |-> !ended_q && !merge_q);
-  MergeShareIsWhole: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      merge_start |-> !share_fresh_q);
+  MergeTwoChunksAtMost: assert property (@(posedge clk_i) disable iff (!rst_ni)
+      chunk_end_i |-> ended_q != 2'd2);
+  MergeOneWalkAtATime: assert property (@(posedge clk_i) disable iff (!rst_ni)
+      merge_start |-> !merge_q);
+  MergeMovedChunkHasEnded: assert property (@(posedge clk_i) disable iff (!rst_ni)
+      moved_q |-> merge_start);
 `endif
 
 endmodule

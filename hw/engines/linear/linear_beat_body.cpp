@@ -1,7 +1,7 @@
 // The linear-attention engine beat by beat. What a beat computes is computed when
 // it is accepted; behind that is one pipeline that never stalls. Only acceptance
-// waits: for the output beats of the query before, and for credits. No query
-// waits for the state: a chunk is in it before the next one's first query comes.
+// waits: for the merged state, for the output beats of the query before, and for
+// credits.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -37,7 +37,7 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
       case Phase::kDrain:
         return false;
       case Phase::kQueries:
-        return !last_of_row() || slots_free();
+        return state_merged() && (!last_of_row() || slots_free());
       default:
         return true;
     }
@@ -65,6 +65,7 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
 
   // ------------------------------------------------------------ order of beats
 
+  bool state_merged() const { return cycle_ >= merged_at_; }
   /// A query needs the slot issuer and all of its credits.
   bool slots_free() const {
     return slots_.empty() &&

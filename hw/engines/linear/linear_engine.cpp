@@ -26,6 +26,7 @@ class LinearCourse {
       last_ += chunk.keys;
     }
     if (chunk.queries > 0) {
+      last_ = std::max(last_ + 1, merged_) - 1;
       query(0);
       queries(chunk.queries - 1, 0);
     }

@@ -16,10 +16,10 @@ namespace quadrille::hw {
 /// When things happen, in cycles; the documentation prints these numbers.
 struct LinearTiming {
   /// From the last query of a chunk (its last beat accepted; without queries, its
-  /// last outer product begun) until the chunk is in the state: this, and a cycle
-  /// for each word of the state that the chunk touches, a row beat's rows in one
-  /// word. Only the end of a command waits for it: between two queries of
-  /// different chunks lie row_beats + 1 beats of the second's K and V.
+  /// last outer product begun) to the first Q beat that may read the state with
+  /// that chunk in it: this, and a cycle for each word of the state that the chunk
+  /// touches, the rows of a beat in one word. Where the next chunk has keys, its
+  /// row_beats + 1 beats and more of K and V cover it.
   int merge_latency = 2;
   /// From the acceptance of a query's last beat to its output beat offered. Front
   /// 8 (DAMF: statistics, products with the extremes, maxima, denominator in 2,
