@@ -99,6 +99,7 @@ module linear_issue #(
   logic merged_q, merging_q, first_query_q, enters_q;
   logic [CountW-1:0] streamed_q;
   logic [2:0] slots_left_q, slots;
+  logic [3:0] settle_q;  // Rows of V of the last chunk are in the pipeline.
   logic [CreditW-1:0] credits_q, credits_d;
 
   logic [VisibleW-1:0] chunk_keys, chunk_queries, visible;
@@ -177,7 +178,8 @@ module linear_issue #(
         Values, Window: state_d = Queries;
         default: state_d = next_query;
       endcase
-    end else if (state_q == Drain && credits_d == CreditW'(Credits) && !merging_i) begin
+    end else if (state_q == Drain && credits_d == CreditW'(Credits) && !merging_i &&
+                 settle_q == '0) begin
       state_d = Idle;
     end
   end
@@ -206,10 +208,13 @@ module linear_issue #(
       enters_q <= 1'b0;
       streamed_q <= '0;
       slots_left_q <= '0;
+      settle_q <= '0;
       credits_q <= CreditW'(Credits);
     end else begin
       state_q <= state_d;
       merging_q <= merging_i;
+      if (merging_i) settle_q <= 4'd10;
+      else if (settle_q != '0) settle_q <= settle_q - 1'b1;
       credits_q <= credits_d;
       if (query_done) slots_left_q <= slots - 1'b1;
       else if (slots_left_q != '0) slots_left_q <= slots_left_q - 1'b1;

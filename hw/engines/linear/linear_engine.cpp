@@ -61,7 +61,8 @@ class LinearCourse {
   }
 
   std::int64_t cycles() const {
-    return std::max(query_ + slots_ + kLinearTiming.query_latency, merged_);
+    return std::max(query_ + slots_ + kLinearTiming.query_latency,
+                    merged_ + kLinearTiming.end_latency - kLinearTiming.merge_latency);
   }
 
  private:
@@ -70,8 +71,9 @@ class LinearCourse {
   std::int64_t last_;  ///< Cycle of the last beat.
   /// Cycle of the last query's last beat: none so far.
   std::int64_t query_ = -kLinearTiming.query_latency - 8;
-  std::int64_t merged_ = 0;      ///< First cycle in which all chunks are in the state.
-  std::int64_t array_free_ = 0;  ///< First cycle without an outer product.
+  std::int64_t merged_ =
+      -kLinearTiming.end_latency;  ///< First cycle in which all chunks are in the state.
+  std::int64_t array_free_ = 0;    ///< First cycle without an outer product.
 };
 
 /// Chunks from `index` on that have as many keys and as many queries.

@@ -21,6 +21,9 @@ struct LinearTiming {
   /// touches, the rows of a beat in one word. Where the next chunk has keys, its
   /// row_beats + 1 beats and more of K and V cover it.
   int merge_latency = 2;
+  /// From the same to the end of a command without queries, again with a cycle for
+  /// each word: the last row of V leaves the stages that queries meet it in.
+  int end_latency = 12;
   /// From the acceptance of a query's last beat to its output beat offered. Front
   /// 8 (DAMF: statistics, products with the extremes, maxima, denominator in 2,
   /// choice; phi waits for it), multiply 1, adder tree 3, accumulate over beats 1,
