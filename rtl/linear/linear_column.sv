@@ -88,7 +88,7 @@ module linear_column #(
   always_comb begin
     state_d = '0;
     if (merge_8_i) begin
-      for (int lane = 0; lane < int'(Lanes); lane++) begin
+      for (int unsigned lane = 0; lane < Lanes; lane++) begin
         state_d[StateW*lane+:StateW] =
             (merge_fresh_8_i ? '0 : state[StateW*lane+:StateW]) +
             StateW'($signed(share_q[merge_beat_8_i][ShareW*lane+:ShareW]));
@@ -100,7 +100,7 @@ module linear_column #(
   always_comb begin
     share_d = '0;
     if (outer_8_i) begin
-      for (int lane = 0; lane < int'(Lanes); lane++) begin
+      for (int unsigned lane = 0; lane < Lanes; lane++) begin
         share_d[ShareW*lane+:ShareW] =
             (outer_fresh_8_i ? '0 : share[ShareW*lane+:ShareW]) +
             ShareW'($signed({damf_i && lane == 1 && keys_8_i[8*lane+7], keys_8_i[8*lane+:8]})) *
@@ -130,7 +130,7 @@ module linear_column #(
 
   always_ff @(posedge clk_i) begin
     if (readout_i[8]) begin
-      for (int lane = 0; lane < int'(Lanes); lane++) begin
+      for (int unsigned lane = 0; lane < Lanes; lane++) begin
         product_q[lane] <=
             ProductW'($signed({damf_i && lane == 1 && codes_8_i[8*lane+7], codes_8_i[8*lane+:8]})) *
             ProductW'($signed(state[StateW*lane+:StateW]));
@@ -139,27 +139,27 @@ module linear_column #(
   end
 
   always_comb begin
-    for (int g = 0; g < int'(Groups1); g++) begin
+    for (int unsigned g = 0; g < Groups1; g++) begin
       sum_1[g] = '0;
-      for (int i = 0; i < 4; i++)
-        if (4 * g + i < int'(Lanes)) sum_1[g] = sum_1[g] + Sum1W'(product_q[4*g+i]);
+      for (int unsigned i = 0; i < 4; i++)
+        if (4 * g + i < Lanes) sum_1[g] = sum_1[g] + Sum1W'(product_q[4*g+i]);
     end
   end
   always_comb begin
-    for (int g = 0; g < int'(Groups2); g++) begin
+    for (int unsigned g = 0; g < Groups2; g++) begin
       sum_2[g] = '0;
-      for (int i = 0; i < 4; i++)
-        if (4 * g + i < int'(Groups1)) sum_2[g] = sum_2[g] + Sum2W'(sum_1_q[4*g+i]);
+      for (int unsigned i = 0; i < 4; i++)
+        if (4 * g + i < Groups1) sum_2[g] = sum_2[g] + Sum2W'(sum_1_q[4*g+i]);
     end
   end
   always_comb begin
     sum_3 = '0;
-    for (int i = 0; i < int'(Groups2); i++) sum_3 = sum_3 + Sum3W'(sum_2_q[i]);
+    for (int unsigned i = 0; i < Groups2; i++) sum_3 = sum_3 + Sum3W'(sum_2_q[i]);
   end
 
   always_ff @(posedge clk_i) begin
-    if (readout_i[9]) for (int g = 0; g < int'(Groups1); g++) sum_1_q[g] <= sum_1[g];
-    if (readout_i[10]) for (int g = 0; g < int'(Groups2); g++) sum_2_q[g] <= sum_2[g];
+    if (readout_i[9]) for (int unsigned g = 0; g < Groups1; g++) sum_1_q[g] <= sum_1[g];
+    if (readout_i[10]) for (int unsigned g = 0; g < Groups2; g++) sum_2_q[g] <= sum_2[g];
     if (readout_i[11]) sum_3_q <= sum_3;
     if (readout_i[12]) readout_q <= (first_12_i ? '0 : readout_q) + ReadoutW'(sum_3_q);
   end
@@ -177,11 +177,11 @@ module linear_column #(
   always_ff @(posedge clk_i) begin
     if (store_12_i) rows_q[store_row_12_i] <= value_12_i;
     if (shift_12_i || load_tap_12_i != '0) begin
-      for (int r = 1; r <= int'(Taps); r++) begin
+      for (int unsigned r = 1; r <= Taps; r++) begin
         if (load_tap_12_i[r]) taps_q[r] <= value_12_i;
         else if (shift_12_i) begin
-          taps_q[r] <= (entry_12_i[r] || r == int'(Taps)) ? entering :
-                       taps_q[(r == int'(Taps)) ? r : r + 1];
+          taps_q[r] <= (entry_12_i[r] || r == Taps) ? entering :
+                       taps_q[(r == Taps) ? r : r + 1];
         end
       end
     end
@@ -214,16 +214,16 @@ module linear_column #(
 
   always_ff @(posedge clk_i) begin
     if (clear_i) begin
-      for (int i = 0; i < int'(Terms); i++) term_q[i] <= '0;
+      for (int unsigned i = 0; i < Terms; i++) term_q[i] <= '0;
     end else if (weigh_13_i) begin
       if (causal_i) begin
-        for (int i = 0; i < int'(ChunkTokens); i++) begin
+        for (int unsigned i = 0; i < ChunkTokens; i++) begin
           term_q[i] <= TermW'($signed(scores_13_i[ScoreW*i+:ScoreW])) * TermW'(rows_q[i]);
         end
       end
       if (relative_i) begin
-        for (int r = 1; r <= int'(Taps); r++) begin
-          term_q[int'(ChunkTokens)+r-1] <=
+        for (int unsigned r = 1; r <= Taps; r++) begin
+          term_q[ChunkTokens+r-1] <=
               TermW'($signed({1'b0, weights_13_i[WeightW*(r-1)+:WeightW]})) * TermW'(taps_q[r]);
         end
       end
@@ -242,32 +242,32 @@ module linear_column #(
   end
 
   always_comb begin
-    for (int g = 0; g < int'(TermGroups1); g++) begin
+    for (int unsigned g = 0; g < TermGroups1; g++) begin
       group_1[g] = '0;
-      for (int i = 0; i < 4; i++)
-        if (4 * g + i < int'(Terms)) group_1[g] = group_1[g] + (TermW + 2)'(term_q[4*g+i]);
+      for (int unsigned i = 0; i < 4; i++)
+        if (4 * g + i < Terms) group_1[g] = group_1[g] + (TermW + 2)'(term_q[4*g+i]);
     end
   end
   always_comb begin
-    for (int g = 0; g < int'(TermGroups2); g++) begin
+    for (int unsigned g = 0; g < TermGroups2; g++) begin
       group_2[g] = '0;
-      for (int i = 0; i < 4; i++)
-        if (4 * g + i < int'(TermGroups1)) group_2[g] = group_2[g] + (TermW + 4)'(group_1_q[4*g+i]);
+      for (int unsigned i = 0; i < 4; i++)
+        if (4 * g + i < TermGroups1) group_2[g] = group_2[g] + (TermW + 4)'(group_1_q[4*g+i]);
     end
   end
   always_comb begin
     groups = '0;
-    for (int g = 0; g < int'(TermGroups2); g++) groups = groups + OutW'(group_2_q[g]);
+    for (int unsigned g = 0; g < TermGroups2; g++) groups = groups + OutW'(group_2_q[g]);
   end
 
   always_ff @(posedge clk_i) begin
     if (weigh_i[14]) begin
-      for (int g = 0; g < int'(TermGroups1); g++) group_1_q[g] <= group_1[g];
+      for (int unsigned g = 0; g < TermGroups1; g++) group_1_q[g] <= group_1[g];
       long_15_q <= OutW'(readout_14_q) + OutW'(before_low_q) + (OutW'(before_high_q) << LowW) +
                    OutW'(behind_low_q) + (OutW'(behind_high_q) << LowW);
     end
     if (weigh_i[15]) begin
-      for (int g = 0; g < int'(TermGroups2); g++) group_2_q[g] <= group_2[g];
+      for (int unsigned g = 0; g < TermGroups2; g++) group_2_q[g] <= group_2[g];
       long_16_q <= long_15_q;
     end
     if (weigh_i[16]) sum_17_o <= long_16_q + groups;

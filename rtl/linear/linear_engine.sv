@@ -155,10 +155,10 @@ module linear_engine #(
     beat_q[2] <= beat_1;
     token_q[2] <= token_1;
     visible_q[2] <= visible_1;
-    for (int k = 3; k <= 12; k++) row_q[k] <= row_q[k-1];
-    for (int k = 3; k <= 8; k++) beat_q[k] <= beat_q[k-1];
-    for (int k = 3; k <= 12; k++) token_q[k] <= token_q[k-1];
-    for (int k = 3; k <= 13; k++) visible_q[k] <= visible_q[k-1];
+    for (int unsigned k = 3; k <= 12; k++) row_q[k] <= row_q[k-1];
+    for (int unsigned k = 3; k <= 8; k++) beat_q[k] <= beat_q[k-1];
+    for (int unsigned k = 3; k <= 12; k++) token_q[k] <= token_q[k-1];
+    for (int unsigned k = 3; k <= 13; k++) visible_q[k] <= visible_q[k-1];
   end
 
   // ------------------------------------------------ 1 .. 3: phi
@@ -200,7 +200,7 @@ module linear_engine #(
   logic [7:0] t_2_q;
   logic [Lanes*8-1:0] values_1, codes_3_q;
   always_comb begin
-    for (int lane = 0; lane < int'(Lanes); lane++) begin
+    for (int unsigned lane = 0; lane < Lanes; lane++) begin
       mask_1[lane] = LaneCountW'(lane) < lanes_1;
       values_1[8*lane+:8] = beat_data_q[8*lane+:8] & {8{mask_1[lane]}};
     end
@@ -211,7 +211,7 @@ module linear_engine #(
     mask_2_q <= mask_1;
     t_2_q <= beat_data_q[15:8];
     if (query_q[2] || key_q[2] || position_q[2]) begin
-      for (int lane = 0; lane < int'(Lanes); lane++)
+      for (int unsigned lane = 0; lane < Lanes; lane++)
         codes_3_q[8*lane+:8] <= damf ? '0 : phi_2[8*lane+:8] & {8{mask_2_q[lane]}};
       if (damf) codes_3_q[23:0] <= {8'd128, t_2_q, 8'd1};
     end
@@ -300,8 +300,8 @@ module linear_engine #(
     merge_fresh_q <= {merge_fresh_q[7:2], merge_fresh_1};
     outer_beat_q[2] <= outer_beat_1;
     merge_beat_q[2] <= merge_beat_1;
-    for (int k = 3; k <= 8; k++) outer_beat_q[k] <= outer_beat_q[k-1];
-    for (int k = 3; k <= 8; k++) merge_beat_q[k] <= merge_beat_q[k-1];
+    for (int unsigned k = 3; k <= 8; k++) outer_beat_q[k] <= outer_beat_q[k-1];
+    for (int unsigned k = 3; k <= 8; k++) merge_beat_q[k] <= merge_beat_q[k-1];
   end
 
   linear_queue #(
@@ -632,36 +632,36 @@ module linear_engine #(
 `ifndef SYNTHESIS
   logic [BeatW-1:0] written_beat_8;
   assign written_beat_8 = merge_beat_q[8];
+  // Compared in registers and asserted a cycle later: Verilator 5.006 does not
+  // compile a sampled copy of wide data.
   logic command_waits_q, input_waits_q, output_waits_q;
-  logic command_broken, input_broken, output_broken;
+  logic command_broken_q, input_broken_q, output_broken_q;
   logic [CommandW-1:0] command_before_q;
   logic [Lanes*8-1:0] input_before_q;
-  logic [Lanes*32-1:0] output_before_q;
-  logic [BytesW-1:0] bytes_before_q;
+  logic [BytesW+Lanes*32-1:0] output_before_q;
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) {command_waits_q, input_waits_q, output_waits_q} <= '0;
-    else begin
+    if (!rst_ni) begin
+      {command_waits_q, input_waits_q, output_waits_q} <= '0;
+      {command_broken_q, input_broken_q, output_broken_q} <= '0;
+    end else begin
       command_waits_q <= command_valid_i && !command_ready_o;
       input_waits_q <= input_valid_i && !input_ready_o;
       output_waits_q <= output_valid_o && !output_ready_i;
+      if (command_waits_q)
+        command_broken_q <= !command_valid_i || command_i != command_before_q;
+      if (input_waits_q) input_broken_q <= !input_valid_i || input_data_i != input_before_q;
+      if (output_waits_q)
+        output_broken_q <= !output_valid_o || {output_bytes_o, output_data_o} != output_before_q;
     end
   end
   always_ff @(posedge clk_i) begin
     if (command_valid_i && !command_ready_o) command_before_q <= command_i;
     if (input_valid_i && !input_ready_o) input_before_q <= input_data_i;
-    if (output_valid_o && !output_ready_i) begin
-      output_before_q <= output_data_o;
-      bytes_before_q <= output_bytes_o;
-    end
+    if (output_valid_o && !output_ready_i) output_before_q <= {output_bytes_o, output_data_o};
   end
-  assign command_broken = command_waits_q && !(command_valid_i && command_i == command_before_q);
-  assign input_broken = input_waits_q && !(input_valid_i && input_data_i == input_before_q);
-  assign output_broken = output_waits_q &&
-                         !(output_valid_o && output_data_o == output_before_q &&
-                           output_bytes_o == bytes_before_q);
-  EngineCommandHolds: assert property (@(posedge clk_i) disable iff (!rst_ni) !command_broken);
-  EngineInputHolds: assert property (@(posedge clk_i) disable iff (!rst_ni) !input_broken);
-  EngineOutputHolds: assert property (@(posedge clk_i) disable iff (!rst_ni) !output_broken);
+  EngineCommandHolds: assert property (@(posedge clk_i) disable iff (!rst_ni) !command_broken_q);
+  EngineInputHolds: assert property (@(posedge clk_i) disable iff (!rst_ni) !input_broken_q);
+  EngineOutputHolds: assert property (@(posedge clk_i) disable iff (!rst_ni) !output_broken_q);
   EngineReadsOneWord: assert property (@(posedge clk_i) disable iff (!rst_ni)
       !(query_q[7] && merge_q[7]));
   EngineReadsMergedWords: assert property (@(posedge clk_i) disable iff (!rst_ni)

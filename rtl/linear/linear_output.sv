@@ -57,10 +57,10 @@ module linear_output #(
     group = '0;
     if (valid_i) group = codes_i;
     else if (numerators) begin
-      for (int g = 0; g < int'(Groups); g++) begin
-        for (int c = 0; c < int'(Columns); c++) begin
-          if (int'(group_q) == g && g * int'(Columns) + c < int'(Lanes)) begin
-            group[64*c+:64] = 64'($signed(numerators_i[SumW*(g*int'(Columns)+c)+:SumW]));
+      for (int unsigned g = 0; g < Groups; g++) begin
+        for (int unsigned c = 0; c < Columns; c++) begin
+          if (group_q == 2'(g) && g * Columns + c < Lanes) begin
+            group[64*c+:64] = 64'($signed(numerators_i[SumW*(g*Columns+c)+:SumW]));
           end
         end
       end

@@ -51,7 +51,7 @@ module linear_weight_row #(
 
   always_ff @(posedge clk_i) begin
     if (valid_i[8]) begin
-      for (int lane = 0; lane < int'(Lanes); lane++) begin
+      for (int unsigned lane = 0; lane < Lanes; lane++) begin
         product_q[lane] <=
             17'($signed({Signed && damf_i && lane == 1 && codes_8_i[8*lane+7],
                          codes_8_i[8*lane+:8]})) *
@@ -64,27 +64,27 @@ module linear_weight_row #(
   logic signed [Sum2W-1:0] sum_2[Groups2];
   logic signed [Sum3W-1:0] sum_3;
   always_comb begin
-    for (int g = 0; g < int'(Groups1); g++) begin
+    for (int unsigned g = 0; g < Groups1; g++) begin
       sum_1[g] = '0;
-      for (int i = 0; i < 4; i++)
-        if (4 * g + i < int'(Lanes)) sum_1[g] = sum_1[g] + Sum1W'(product_q[4*g+i]);
+      for (int unsigned i = 0; i < 4; i++)
+        if (4 * g + i < Lanes) sum_1[g] = sum_1[g] + Sum1W'(product_q[4*g+i]);
     end
   end
   always_comb begin
-    for (int g = 0; g < int'(Groups2); g++) begin
+    for (int unsigned g = 0; g < Groups2; g++) begin
       sum_2[g] = '0;
-      for (int i = 0; i < 4; i++)
-        if (4 * g + i < int'(Groups1)) sum_2[g] = sum_2[g] + Sum2W'(sum_1_q[4*g+i]);
+      for (int unsigned i = 0; i < 4; i++)
+        if (4 * g + i < Groups1) sum_2[g] = sum_2[g] + Sum2W'(sum_1_q[4*g+i]);
     end
   end
   always_comb begin
     sum_3 = '0;
-    for (int i = 0; i < int'(Groups2); i++) sum_3 = sum_3 + Sum3W'(sum_2_q[i]);
+    for (int unsigned i = 0; i < Groups2; i++) sum_3 = sum_3 + Sum3W'(sum_2_q[i]);
   end
 
   always_ff @(posedge clk_i) begin
-    if (valid_i[9]) for (int g = 0; g < int'(Groups1); g++) sum_1_q[g] <= sum_1[g];
-    if (valid_i[10]) for (int g = 0; g < int'(Groups2); g++) sum_2_q[g] <= sum_2[g];
+    if (valid_i[9]) for (int unsigned g = 0; g < Groups1; g++) sum_1_q[g] <= sum_1[g];
+    if (valid_i[10]) for (int unsigned g = 0; g < Groups2; g++) sum_2_q[g] <= sum_2[g];
     if (valid_i[11]) sum_3_q <= sum_3;
     if (valid_i[12]) sum_q <= (first_12_i ? '0 : sum_q) + SumW'(sum_3_q);
   end

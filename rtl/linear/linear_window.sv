@@ -29,7 +29,7 @@ module linear_window #(
   assign load_tap = TapW'(offsets_i) - 7'd1 + TapW'(row_i);
 
   always_comb begin
-    for (int r = 1; r <= int'(Taps); r++) begin
+    for (int unsigned r = 1; r <= Taps; r++) begin
       load_o[r] = direct_i && load_tap == TapW'(r);
       entry_o[r] = entry_tap == TapW'(r);
     end
