@@ -7,8 +7,10 @@
 
 #include <array>
 #include <cstring>
+#include <functional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "hw/engines/beat_engine.h"
@@ -80,9 +82,9 @@ struct RepeatsInput<Model, std::void_t<decltype(std::declval<Model&>().repeat_in
 template <typename Model, typename Operation>
 class RtlBody : public BeatEngine<Operation> {
  public:
-  using PackCommand = CommandBits (*)(const Operation&);
+  using PackCommand = std::function<CommandBits(const Operation&)>;
 
-  explicit RtlBody(PackCommand pack_command) : pack_command_(pack_command) {
+  explicit RtlBody(PackCommand pack_command) : pack_command_(std::move(pack_command)) {
     model_.rst_ni = 1;
     model_.eval();
     model_.rst_ni = 0;

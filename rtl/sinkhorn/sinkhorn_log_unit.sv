@@ -60,7 +60,7 @@ module sinkhorn_log_unit #(
   logic [15:0] value, value_3_q;
   logic [8:0] step, step_3_q;
   logic [7:0] offset_3_q;
-  sinkhorn_log_table u_table (
+  sinkhorn_logarithm_table u_table (
     .index_i(below_2_q[15:8]),
     .value_o(value),
     .step_o (step)

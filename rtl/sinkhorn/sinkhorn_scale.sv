@@ -9,7 +9,7 @@ module sinkhorn_scale #(
   parameter int unsigned MaxLines     = 512,
   parameter int unsigned LogUnits     = 2,
   parameter bit          Skewed       = 1'b1,
-  parameter int unsigned CommandW     = 234,
+  parameter int unsigned CommandW     = 228,
   parameter int unsigned BytesW       = $clog2(4 * Lanes + 1)
 ) (
   input  logic                clk_i,
@@ -49,7 +49,7 @@ module sinkhorn_scale #(
   localparam int unsigned DrainW = $clog2((Lanes + LogUnits - 1) / LogUnits + 1);
   // 4,096 terms of at most 2^30.
   localparam int unsigned SumW = 31 + $clog2(MaxLines);
-  localparam int unsigned FifoDepth = 16;
+  localparam int unsigned FifoDepth = 17;
   localparam int unsigned CreditW = $clog2(FifoDepth + 1);
   localparam int unsigned LoadLatency = 3;
   localparam int unsigned SweepLatency = 19;
@@ -70,30 +70,30 @@ module sinkhorn_scale #(
   logic [30:0] tolerance;
   logic signed [20:0] column_target;
 
-  assign rows = command_q[1+:LineW];
-  assign columns = command_q[14+:LineW];
-  assign block = command_q[47+:BlockW];
-  assign element_beat = command_q[60+:CntW];
-  assign kernel_beat = command_q[67+:CntW];
-  assign row_beat = command_q[74+:CntW];
-  assign column_beat = command_q[81+:CntW];
-  assign count_beat = command_q[88+:CntW];
-  assign element_run = command_q[96:95];
-  assign kernel_run = command_q[98:97];
-  assign four_bytes = command_q[99];
-  assign kernel_wanted = command_q[100];
-  assign causal = command_q[101];
-  assign warm = command_q[102];
-  assign factor_mantissa = command_q[118:103];
-  assign factor_shift = command_q[124:119];
-  assign left_shift = command_q[128:125];
+  assign rows = command_q[29+:LineW];
+  assign columns = command_q[42+:LineW];
+  assign block = command_q[76+:BlockW];
+  assign element_beat = command_q[89+:CntW];
+  assign kernel_beat = command_q[96+:CntW];
+  assign row_beat = command_q[103+:CntW];
+  assign column_beat = command_q[110+:CntW];
+  assign count_beat = command_q[117+:CntW];
+  assign element_run = command_q[125:124];
+  assign kernel_run = command_q[127:126];
+  assign four_bytes = command_q[1];
+  assign kernel_wanted = command_q[3];
+  assign causal = command_q[2];
+  assign warm = command_q[128];
+  assign factor_mantissa = command_q[22:7];
+  assign factor_shift = command_q[28:23];
+  assign left_shift = 4'd8 - 4'(command_q[6:4]);
   assign damped = command_q[131];
   assign half_steps = command_q[151:132];
   assign stop = command_q[152];
   assign tolerance = command_q[183:153];
   assign verify = command_q[184];
   assign column_target = command_q[205:185];
-  assign resident = command_q[228];
+  assign resident = command_q[55];
 
   // ------------------------------------------------ state
 
@@ -120,9 +120,9 @@ module sinkhorn_scale #(
   logic [CountW-1:0] batch_next;
   logic [BlockW-1:0] block_next, matrices_next, matrices_q;
   logic warm_next;
-  assign block_next = command_ready_o ? command_i[47+:BlockW] : block;
-  assign warm_next = command_ready_o ? command_i[102] : warm;
-  assign batch_next = command_ready_o ? command_i[46:27] : batch_left_q - CountW'(matrices_q);
+  assign block_next = command_ready_o ? command_i[76+:BlockW] : block;
+  assign warm_next = command_ready_o ? command_i[128] : warm;
+  assign batch_next = command_ready_o ? command_i[75:56] : batch_left_q - CountW'(matrices_q);
   assign matrices_next = (batch_next < CountW'(block_next)) ? batch_next[BlockW-1:0] : block_next;
 
   // ------------------------------------------------ lanes of a matrix
@@ -133,7 +133,7 @@ module sinkhorn_scale #(
   logic [CntW-1:0] stride_d, stride_q, side_by_side_d, side_by_side_q;
   logic [Lanes*LaneW-1:0] place_d, place_q;  // Of a lane in its matrix.
   logic [Lanes*CntW-1:0] number_d, number_q;  // Of its matrix.
-  assign longest = (command_i[1+:LineW] > command_i[14+:LineW]) ? command_i[1+:LineW] : command_i[14+:LineW];
+  assign longest = (command_i[29+:LineW] > command_i[42+:LineW]) ? command_i[29+:LineW] : command_i[42+:LineW];
   assign wide_d = longest > LineW'(Lanes);
   assign stride_d = wide_d ? CntW'(Lanes) : longest[CntW-1:0];
   always_comb begin
@@ -198,7 +198,7 @@ module sinkhorn_scale #(
   logic [CntW-1:0] element_beat_next;
   always_comb begin
     if (giving_next) element_beat_next = kernel_beat;
-    else if (command_ready_o) element_beat_next = command_i[60+:CntW];
+    else if (command_ready_o) element_beat_next = command_i[89+:CntW];
     else element_beat_next = element_beat;
   end
 
@@ -250,7 +250,7 @@ module sinkhorn_scale #(
       default: line_beat = count_beat;
     endcase
     unique case (section_next)
-      Rows: line_beat_next = command_ready_o ? command_i[74+:CntW] : row_beat;
+      Rows: line_beat_next = command_ready_o ? command_i[103+:CntW] : row_beat;
       Columns: line_beat_next = column_beat;
       default: line_beat_next = count_beat;
     endcase
@@ -459,7 +459,7 @@ module sinkhorn_scale #(
   assign to_output = judged && finished;
   assign pass_starts = judged && !finished && !resident;
   assign sweep_begins = (state_q == Wait && wait_q == 5'd1 && !to_output) ||
-                        (take_command && !command_i[228]);
+                        (take_command && !command_i[55]);
   always_comb begin
     if (sweep_starts_q || command_ready_o) next_side = 1'b0;
     else if (damped) next_side = resident && !side_q;
@@ -477,7 +477,7 @@ module sinkhorn_scale #(
       unique case (state_q)
         Idle: begin
           if (take_command) begin
-            state_q <= command_i[228] ? Load : Sweep;
+            state_q <= command_i[55] ? Load : Sweep;
             sweep_starts_q <= 1'b1;
           end
         end

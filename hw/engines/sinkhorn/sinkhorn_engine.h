@@ -29,11 +29,11 @@ struct SinkhornTiming {
   /// (1), add both and the logit (2), power (2), code (1), pieces joined (1),
   /// output register (2).
   int output_latency = 11;
-  /// Elements' beat taken to its K, or its row's out, offered: multiply, round,
-  /// add both scalings (3), power (2), round (1); multiply (2), adder tree (3),
-  /// accumulate (1), round (1), output register (1).
-  int apply_latency = 14;
-  int output_fifo = 16;  ///< Slots in the pipeline and behind it; credits.
+  /// Elements' beat taken to its K, or its row's out, offered: multiply, round
+  /// (2), add both scalings (4); power (2), code (1); multiply (2), adder tree
+  /// (3), accumulate (1), round (1), output buffer (2).
+  int apply_latency = 16;
+  int output_fifo = 17;  ///< Slots in the pipeline and behind it; credits.
 };
 inline constexpr SinkhornTiming kSinkhornTiming;
 
