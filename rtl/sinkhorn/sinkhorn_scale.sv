@@ -284,7 +284,6 @@ module sinkhorn_scale #(
   logic [Lanes*32-1:0] data_q;
   logic at_elements, piece, piece_ends_beat, piece_ends_block, chunk_waits;
   logic [1:0] occupied_q;  // Streamed: halves that are full.
-  logic chunk_done;  // Streamed: a half was summed.
   logic chunk_fresh_q;  // No beat of this chunk was taken.
   assign at_elements = section_q == Last;
   assign piece = loading_q && beat_q;
