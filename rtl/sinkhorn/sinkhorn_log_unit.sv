@@ -7,7 +7,7 @@ module sinkhorn_log_unit #(
 ) (
   input  logic                   clk_i,
   input  logic                   damped_i,
-  input  logic signed     [20:0] target_i,
+  input  logic signed     [20:0] target_i,  // Four cycles after the sum.
   input  logic            [SumW-1:0] sum_i,
   input  logic signed     [16:0] octave_i,
   input  logic signed     [31:0] old_i,

@@ -406,7 +406,7 @@ module sinkhorn_scale #(
   end
 
   logic [LineW-1:0] lines_left;
-  logic [CntW-1:0] lines, present, span;
+  logic [CntW-1:0] lines, present, others_present, span;
   logic group_ends_matrix;
   logic [2*CntW-1:0] span_wide;
   assign lines_left = total_lines - line_q;
@@ -414,7 +414,8 @@ module sinkhorn_scale #(
   assign lines = group_ends_matrix ? lines_left[CntW-1:0] : CntW'(Lanes);
   assign present = (sweep_left_q < BlockW'(side_by_side_q)) ? sweep_left_q[CntW-1:0] : side_by_side_q;
   // From the first line to the last.
-  assign span_wide = (2 * CntW)'(present - CntW'(1)) * (2 * CntW)'(stride_q) + (2 * CntW)'(lines);
+  assign others_present = present - 1'b1;
+  assign span_wide = (2 * CntW)'(others_present) * (2 * CntW)'(stride_q) + (2 * CntW)'(lines);
   assign span = span_wide[CntW-1:0];
   always_comb begin
     drain_cycles = '0;
@@ -680,18 +681,18 @@ module sinkhorn_scale #(
     logic [LaneW-1:0] sub;
   } step_t;
   step_t step_0, step_1_q, step_2_q, step_3_q, step_4_q, step_5_q, step_6_q;
-  assign step_0 = '{
-    valid: step,
-    columns: side_q,
-    first: step && step_first && fresh && !fold_q,
-    resume: step && step_first && (!fresh || fold_q) && !keep,
-    store: step && !moves && step_last && sub_last,
-    sum_word: sum_word,
-    low: low,
-    high: high,
-    present: present,
-    sub: sub_q
-  };
+  always_comb begin
+    step_0.valid = step;
+    step_0.columns = side_q;
+    step_0.first = step && step_first && fresh && !fold_q;
+    step_0.resume = step && step_first && (!fresh || fold_q) && !keep;
+    step_0.store = step && !moves && step_last && sub_last;
+    step_0.sum_word = sum_word;
+    step_0.low = low;
+    step_0.high = high;
+    step_0.present = present;
+    step_0.sub = sub_q;
+  end
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       step_1_q <= '0;
@@ -998,8 +999,7 @@ module sinkhorn_scale #(
   assign tile_read = step_1_q.valid || (slot_1_q.valid && slot_1_q.kernel);
   for (genvar bank = 0; bank < Lanes; bank++) begin : gen_bank
     logic [TileW-1:0] read_word, write_word;
-    logic read_half, write_half, read_half_q;
-    logic [15:0] low_out, high_out;
+    logic read_half, write_half;
     always_comb begin
       read_word = tile_1_q;
       if (Skewed && step_1_q.valid && !step_1_q.columns)
@@ -1010,34 +1010,28 @@ module sinkhorn_scale #(
     // Neighbouring words alternate between the halves; streamed, each is a buffer.
     assign read_half = resident ? read_word[0] : half_1_q;
     assign write_half = resident ? write_word[0] : tile_write_half;
-    always_ff @(posedge clk_i) begin
-      if (tile_read) read_half_q <= read_half;
+    logic [HalfW-1:0] read_addr, write_addr;
+    always_comb begin
+      read_addr = HalfW'(read_word);
+      write_addr = HalfW'(write_word);
+      if (resident) begin
+        read_addr = HalfW'(read_word[TileW-1:1]);
+        write_addr = HalfW'(write_word[TileW-1:1]);
+      end
     end
-    prim_sram #(
-      .Width(16),
+    sinkhorn_bank #(
       .Depth(HalfWords)
-    ) u_low (
+    ) u_bank (
       .clk_i,
-      .write_i     (tile_write[bank] && !write_half),
-      .write_addr_i(resident ? HalfW'(write_word >> 1) : HalfW'(write_word)),
+      .write_i     (tile_write[bank]),
+      .write_half_i(write_half),
+      .write_addr_i(write_addr),
       .write_data_i(tile_data[bank*16+:16]),
-      .read_i      (tile_read && !read_half),
-      .read_addr_i (resident ? HalfW'(read_word >> 1) : HalfW'(read_word)),
-      .read_data_o (low_out)
+      .read_i      (tile_read),
+      .read_half_i (read_half),
+      .read_addr_i (read_addr),
+      .read_data_o (banks_out[bank*16+:16])
     );
-    prim_sram #(
-      .Width(16),
-      .Depth(HalfWords)
-    ) u_high (
-      .clk_i,
-      .write_i     (tile_write[bank] && write_half),
-      .write_addr_i(resident ? HalfW'(write_word >> 1) : HalfW'(write_word)),
-      .write_data_i(tile_data[bank*16+:16]),
-      .read_i      (tile_read && read_half),
-      .read_addr_i (resident ? HalfW'(read_word >> 1) : HalfW'(read_word)),
-      .read_data_o (high_out)
-    );
-    assign banks_out[bank*16+:16] = read_half_q ? high_out : low_out;
   end
   sinkhorn_rotate #(
     .Lanes(Lanes),
@@ -1135,8 +1129,14 @@ module sinkhorn_scale #(
     logic [WordW-1:0]  state;
   } move_t;
   move_t move_0, move_1_q, move_2_q, move_3_q, move_4_q, move_5_q, move_6_q, move_7_q, drained_q;
-  assign move_0 = '{valid: move, columns: side_q, judges: group_judges, cycles: drain_cycles,
-                    own: own_q, state: resident ? matrix_word_q : '0};
+  always_comb begin
+    move_0.valid = move;
+    move_0.columns = side_q;
+    move_0.judges = group_judges;
+    move_0.cycles = drain_cycles;
+    move_0.own = own_q;
+    move_0.state = resident ? matrix_word_q : '0;
+  end
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       move_1_q <= '0;
@@ -1223,13 +1223,43 @@ module sinkhorn_scale #(
     logic [LogUnits-1:0] stopped;
   } solve_t;
   solve_t solve_0;
-  solve_t [11:1] solve_q;
-  assign solve_0 = '{valid: draining_q != '0, columns: drained_q.columns, judges: drained_q.judges,
-                     last: draining_q == DrainW'(1), turn: drain_turn_q, own: drained_q.own,
-                     state: drained_q.state, stopped: drain_stopped_q[LogUnits-1:0]};
+  solve_t solve_1_q, solve_2_q, solve_3_q, solve_4_q, solve_5_q, solve_6_q, solve_7_q, solve_8_q, solve_9_q, solve_10_q, solve_11_q;
+  always_comb begin
+    solve_0.valid = draining_q != '0;
+    solve_0.columns = drained_q.columns;
+    solve_0.judges = drained_q.judges;
+    solve_0.last = draining_q == DrainW'(1);
+    solve_0.turn = drain_turn_q;
+    solve_0.own = drained_q.own;
+    solve_0.state = drained_q.state;
+    solve_0.stopped = drain_stopped_q[LogUnits-1:0];
+  end
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) solve_q <= '0;
-    else solve_q <= {solve_q[10:1], solve_0};
+    if (!rst_ni) begin
+      solve_1_q <= '0;
+      solve_2_q <= '0;
+      solve_3_q <= '0;
+      solve_4_q <= '0;
+      solve_5_q <= '0;
+      solve_6_q <= '0;
+      solve_7_q <= '0;
+      solve_8_q <= '0;
+      solve_9_q <= '0;
+      solve_10_q <= '0;
+      solve_11_q <= '0;
+    end else begin
+      solve_1_q <= solve_0;
+      solve_2_q <= solve_1_q;
+      solve_3_q <= solve_2_q;
+      solve_4_q <= solve_3_q;
+      solve_5_q <= solve_4_q;
+      solve_6_q <= solve_5_q;
+      solve_7_q <= solve_6_q;
+      solve_8_q <= solve_7_q;
+      solve_9_q <= solve_8_q;
+      solve_10_q <= solve_9_q;
+      solve_11_q <= solve_10_q;
+    end
   end
   logic [LogUnits*32-1:0] unit_next;
   logic [LogUnits*31-1:0] unit_residual;
@@ -1239,7 +1269,7 @@ module sinkhorn_scale #(
     ) u_unit (
       .clk_i,
       .damped_i  (damped),
-      .target_i  (drained_q.columns ? column_target : '0),
+      .target_i  (solve_4_q.columns ? column_target : '0),
       .sum_i     (drain_sums_q[unit*SumW+:SumW]),
       .octave_i  (drain_octaves_q[unit*17+:17]),
       .old_i     (drain_old_q[unit*32+:32]),
@@ -1262,18 +1292,18 @@ module sinkhorn_scale #(
         column_write[lane] = warm_lanes[lane] && section_q == Columns;
         new_scalings[lane*32+:32] = warm_words[lane*32+:32];
       end else begin
-        row_write[lane] = solve_q[6].valid && !solve_q[6].columns && solve_q[6].turn == DrainW'(lane / LogUnits) &&
-                          !solve_q[6].stopped[lane%LogUnits];
-        column_write[lane] = solve_q[6].valid && solve_q[6].columns && solve_q[6].turn == DrainW'(lane / LogUnits) &&
-                             !solve_q[6].stopped[lane%LogUnits];
+        row_write[lane] = solve_6_q.valid && !solve_6_q.columns && solve_6_q.turn == DrainW'(lane / LogUnits) &&
+                          !solve_6_q.stopped[lane%LogUnits];
+        column_write[lane] = solve_6_q.valid && solve_6_q.columns && solve_6_q.turn == DrainW'(lane / LogUnits) &&
+                             !solve_6_q.stopped[lane%LogUnits];
         new_scalings[lane*32+:32] = unit_next[(lane%LogUnits)*32+:32];
       end
     end
   end
-  assign new_word = warm_piece ? line_word : solve_q[6].own;
+  assign new_word = warm_piece ? line_word : solve_6_q.own;
   always_comb begin
     if (warm_piece) new_copy = 1'b0;
-    else new_copy = solve_q[6].columns ? !column_copy : !row_copy;
+    else new_copy = solve_6_q.columns ? !column_copy : !row_copy;
   end
 
   // ------------------------------------------------ the judge
@@ -1283,12 +1313,12 @@ module sinkhorn_scale #(
   always_comb begin
     over_here = '0;
     for (int unsigned lane = 0; lane < Lanes; lane++) begin
-      if (solve_q[10].turn == DrainW'(lane / LogUnits))
-        over_here[lane] = !solve_q[10].stopped[lane%LogUnits] && unit_residual[(lane%LogUnits)*31+:31] > tolerance;
+      if (solve_10_q.turn == DrainW'(lane / LogUnits))
+        over_here[lane] = !solve_10_q.stopped[lane%LogUnits] && unit_residual[(lane%LogUnits)*31+:31] > tolerance;
     end
     largest = '0;
     for (int unsigned unit = 0; unit < LogUnits; unit++) begin
-      if (!solve_q[10].stopped[unit] && unit_residual[unit*31+:31] > largest) largest = unit_residual[unit*31+:31];
+      if (!solve_10_q.stopped[unit] && unit_residual[unit*31+:31] > largest) largest = unit_residual[unit*31+:31];
     end
   end
   prim_sram #(
@@ -1299,8 +1329,8 @@ module sinkhorn_scale #(
     .write_i     (flags_write_valid),
     .write_addr_i(judge_word),
     .write_data_i(flags_write),
-    .read_i      (solve_q[10].valid && solve_q[10].last),
-    .read_addr_i (solve_q[10].state),
+    .read_i      (solve_10_q.valid && solve_10_q.last),
+    .read_addr_i (solve_10_q.state),
     .read_data_o (flags_judge)
   );
 
@@ -1331,25 +1361,25 @@ module sinkhorn_scale #(
     .data_i (gen_any[LaneW-1].to),
     .data_o (over_all)
   );
-  assign judge = solve_q[11].valid && solve_q[11].last;
-  assign judge_word = solve_q[11].state;
+  assign judge = solve_11_q.valid && solve_11_q.last;
+  assign judge_word = solve_11_q.state;
   logic final_part;  // Of a damped update the column sweep.
   logic [Lanes-1:0] over_both;
-  assign final_part = solve_q[11].judges && (!damped || solve_q[11].columns);
+  assign final_part = solve_11_q.judges && (!damped || solve_11_q.columns);
   assign stopped_before = flags_valid ? flags_judge[Lanes-1:0] : '0;
   assign over_both = over_all | {Lanes{over_matrix_q}} |
-                     ((resident && damped && solve_q[11].columns) ? flags_judge[2*Lanes-1:Lanes] : '0);
+                     ((resident && damped && solve_11_q.columns) ? flags_judge[2*Lanes-1:Lanes] : '0);
   assign stopped_after = stopped_before |
                          ((final_part && stop && !first_sweep) ? ~over_both : '0);
   assign taken = (final_part && sweep_q <= (CountW + 1)'(half_steps)) ? ~stopped_after : '0;
-  assign flags_write_valid = judge && solve_q[11].judges;
+  assign flags_write_valid = judge && solve_11_q.judges;
   assign flags_write = {over_both, stopped_after};
   assign count_write = judge ? taken : '0;
 
   always_ff @(posedge clk_i) begin
-    if (solve_q[10].valid) over_q <= (solve_q[10].turn == '0) ? over_here : over_q | over_here;
+    if (solve_10_q.valid) over_q <= (solve_10_q.turn == '0) ? over_here : over_q | over_here;
     if (block_starts || pass_starts || (sweep_begins && (resident || command_ready_o))) over_matrix_q <= 1'b0;
-    else if (judge) over_matrix_q <= !solve_q[11].judges && (over_matrix_q || over_all[0]);
+    else if (judge) over_matrix_q <= !solve_11_q.judges && (over_matrix_q || over_all[0]);
     if (sweep_begins && !(resident && side_q == 1'b0 && damped && !sweep_starts_q)) begin
       running_q <= 1'b0;
       kept_q <= 1'b0;
@@ -1360,8 +1390,8 @@ module sinkhorn_scale #(
         running_q <= running_q || !(&stopped_after);
         kept_q <= kept_q || (|taken);
       end
-      if (solve_q[10].valid && largest > (solve_q[10].columns ? column_residual_q : row_residual_q)) begin
-        if (solve_q[10].columns) column_residual_q <= largest;
+      if (solve_10_q.valid && largest > (solve_10_q.columns ? column_residual_q : row_residual_q)) begin
+        if (solve_10_q.columns) column_residual_q <= largest;
         else row_residual_q <= largest;
       end
     end
@@ -1419,9 +1449,16 @@ module sinkhorn_scale #(
   } piece_t;
   piece_t piece_1, piece_2_q, piece_3_q, piece_4_q;
   logic in_half_q;
-  assign piece_1 = '{valid: piece && at_elements, offset: element_offset, length: element_length,
-                     turn: minus(element_offset, element_bank), phase: wide_q ? element_phase : '0,
-                     word: element_word, half: in_half_q, rows: in_rows};
+  always_comb begin
+    piece_1.valid = piece && at_elements;
+    piece_1.offset = element_offset;
+    piece_1.length = element_length;
+    piece_1.turn = minus(element_offset, element_bank);
+    piece_1.phase = wide_q ? element_phase : '0;
+    piece_1.word = element_word;
+    piece_1.half = in_half_q;
+    piece_1.rows = in_rows;
+  end
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       piece_2_q <= '0;
