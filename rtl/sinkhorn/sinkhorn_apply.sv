@@ -37,6 +37,7 @@ module sinkhorn_apply #(
   localparam int unsigned PartW = (Parts > 1) ? $clog2(Parts) : 1;
   localparam int unsigned LaneW = (Lanes > 1) ? $clog2(Lanes) : 1;
   localparam int unsigned CountW = $clog2(BeatWords + 1);
+  localparam int unsigned ValueBitW = $clog2(Lanes * 20);
 
   // ------------------------------------------------ command
 
@@ -331,9 +332,9 @@ module sinkhorn_apply #(
   // ------------------------------------------------ K, products
 
   logic [Lanes*32-1:0] kernel;
-  logic [Lanes-1:0] value_lane;
+  logic [ValueBitW-1:0] value_bit;
+  assign value_bit = ValueBitW'(lanes_q[6]) * ValueBitW'(20);
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lane
-    assign value_lane[lane] = values_q[6] && lanes_q[6] == LaneW'(lane);
     sinkhorn_apply_lane u_lane (
       .clk_i,
       .wide_i          (wide_q),
@@ -358,7 +359,8 @@ module sinkhorn_apply #(
       .MaxLines(MaxLines)
     ) u_column (
       .clk_i,
-      .write_i     (value_lane),
+      .write_i     (values_q[6]),
+      .bit_i       (value_bit),
       .value_size_i(value_size_q),
       .byte_i      (waited[column*8+:8]),
       .half_i      (waited[column*16+:16]),

@@ -7,11 +7,13 @@ module sinkhorn_apply_column #(
   parameter int unsigned Lanes    = 4,
   parameter int unsigned MaxLines = 512,
   parameter int unsigned Parts    = (MaxLines + Lanes - 1) / Lanes,
-  parameter int unsigned PartW    = (Parts > 1) ? $clog2(Parts) : 1
+  parameter int unsigned PartW    = (Parts > 1) ? $clog2(Parts) : 1,
+  parameter int unsigned BitW     = $clog2(Lanes * 20)
 ) (
   input  logic                       clk_i,
-  // A code of V, of one lane (none: no write), 1, 2 or 4 bytes wide.
-  input  logic        [   Lanes-1:0] write_i,
+  // A code of V, 1, 2 or 4 bytes wide, and where its lane's 20 bits begin.
+  input  logic                       write_i,
+  input  logic        [    BitW-1:0] bit_i,
   input  logic        [         1:0] value_size_i,
   input  logic        [         7:0] byte_i,
   input  logic        [        15:0] half_i,
@@ -54,6 +56,7 @@ module sinkhorn_apply_column #(
     .clk_i,
     .write_i,
     .write_addr_i(part_i),
+    .write_bit_i (bit_i),
     .write_data_i(code),
     .read_i,
     .read_addr_i (part_i),
