@@ -9,7 +9,7 @@ module sinkhorn_engine #(
   parameter int unsigned MaxLines     = 512,
   parameter int unsigned LogUnits     = 2,
   parameter int unsigned ValueColumns = 2,
-  parameter bit          Skewed       = 1'b1,
+  parameter int unsigned Skewed       = 1,
   parameter int unsigned CommandW     = 228,
   parameter int unsigned BeatWords    = (Lanes > ValueColumns) ? Lanes : ValueColumns,
   parameter int unsigned BytesW       = $clog2(4 * BeatWords + 1)
@@ -55,7 +55,7 @@ module sinkhorn_engine #(
     .TileElements(TileElements),
     .MaxLines    (MaxLines),
     .LogUnits    (LogUnits),
-    .Skewed      (Skewed)
+    .Skewed      (Skewed != 0)
   ) u_scale (
     .clk_i,
     .rst_ni,

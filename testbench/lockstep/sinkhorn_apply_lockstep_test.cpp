@@ -7,7 +7,7 @@
 #include "testbench/common/lockstep.h"
 #include "testbench/common/seed.h"
 #include "testbench/common/sinkhorn_apply_case.h"
-#include "testbench/common/sinkhorn_apply_rtl.h"
+#include "testbench/common/sinkhorn_points.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -16,17 +16,9 @@ using Body = hw::BeatEngine<hw::SinkhornOperation>;
 using hw::SinkhornApply;
 using hw::SinkhornSource;
 
-hw::SinkhornConfig point(int lanes, int max_lines, int value_columns) {
-  hw::SinkhornConfig config;
-  config.lanes = lanes;
-  config.max_lines = max_lines;
-  config.value_columns = value_columns;
-  config.log_units = 1;
-  return config;
-}
-const hw::SinkhornConfig kSmall = point(4, 512, 2);
-const hw::SinkhornConfig kMiddle = point(6, 100, 3);
-const hw::SinkhornConfig kDefault = point(32, 4096, 16);
+constexpr hw::SinkhornConfig kSmall = kSmallSinkhorn;
+constexpr hw::SinkhornConfig kMiddle = kMiddleSinkhorn;
+constexpr hw::SinkhornConfig kDefault = kDefaultSinkhorn;
 
 Surroundings draw_surroundings(std::mt19937_64& random) {
   Surroundings result{Pacer::draw(random), Pacer::draw(random), Pacer::draw(random), 0};
@@ -40,7 +32,7 @@ class Pair {
   explicit Pair(const hw::SinkhornConfig& config)
       : config_(config),
         beat_(hw::make_sinkhorn_beat_body(config, nullptr)),
-        rtl_(make_apply_rtl_body(config)) {}
+        rtl_(hw::make_sinkhorn_rtl_body(config)) {}
 
   void expect_equal(const ApplyCase& test, const Surroundings& surroundings, bool stalled) {
     auto memory = test.before;

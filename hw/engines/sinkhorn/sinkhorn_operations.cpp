@@ -111,9 +111,8 @@ int sinkhorn_block_matrices(const SinkhornConfig& config, int rows, int columns,
   // A line memory has a word of `lanes` for each of their groups.
   const int lines = std::max(1, std::max(rows, columns));
   const int words = (config.max_lines + config.lanes - 1) / config.lanes;
-  const int held = lines <= config.lanes
-                       ? words * (config.lanes / lines)
-                       : std::max(1, words / ((lines + config.lanes - 1) / config.lanes));
+  const int held = lines <= config.lanes ? words * (config.lanes / lines)
+                                         : words / ((lines + config.lanes - 1) / config.lanes);
   const std::int64_t most =
       std::min<std::int64_t>(tile_matrices(config, rows, columns, form), held);
   // Blocks of a batch shall begin where a beat may begin.
