@@ -58,7 +58,7 @@ Operands draw_operands(Random& random, const SinkhornApply& o, ApplyCodes kind) 
   Operands result;
   const std::size_t elements = count_of(o.rows, o.columns);
   if (o.from == SinkhornSource::kKernel) {
-    // Held K is not negative; only its lower 32 bits are carried.
+    // A held K is never negative; the engine multiplies any word above -2^31.
     result.elements = draw(random, elements, kind == ApplyCodes::kUniform ? 31 : 32, kind);
     if (kind == ApplyCodes::kLowest) result.elements.assign(elements, INT32_MAX);
   } else {
