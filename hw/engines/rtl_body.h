@@ -7,9 +7,11 @@
 
 #include <array>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "hw/engines/beat_engine.h"
@@ -82,12 +84,12 @@ struct RepeatsInput<Model, std::void_t<decltype(std::declval<Model&>().repeat_in
 template <typename Model, typename Operation>
 class RtlBody : public BeatEngine<Operation> {
  public:
-  using PackCommand = CommandBits (*)(const Operation&);
+  using PackCommand = std::function<CommandBits(const Operation&)>;
 
-  explicit RtlBody(PackCommand pack_command) : pack_command_(pack_command) { reset(); }
+  explicit RtlBody(PackCommand pack_command) : pack_command_(std::move(pack_command)) { reset(); }
   /// With a waveform; `Model` must be a TRACED one (cmake/verilate.cmake).
   RtlBody(PackCommand pack_command, const RtlTrace& trace)
-      : pack_command_(pack_command), wave_(std::make_unique<RtlWave>(trace)) {
+      : pack_command_(std::move(pack_command)), wave_(std::make_unique<RtlWave>(trace)) {
     context_.traceEverOn(true);
     model_.trace(wave_->fst(), RtlWave::kLevels);
     wave_->open();
