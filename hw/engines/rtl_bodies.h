@@ -36,8 +36,8 @@ struct TracedRtlBodies {
   std::function<CimBodies(CimBank&, const RtlTrace&)> cim = make_cim_traced_rtl_bodies;
   TracedRtlFactory<SoftmaxRows, SoftmaxConfig> softmax = make_softmax_traced_rtl_body;
   TracedRtlFactory<DamfOperation, DamfConfig> damf = make_damf_traced_rtl_body;
-  TracedRtlFactory<SinkhornOperation, SinkhornConfig> sinkhorn;
-  TracedRtlFactory<LinearAttend, LinearConfig> linear;
+  TracedRtlFactory<SinkhornOperation, SinkhornConfig> sinkhorn = make_sinkhorn_traced_rtl_body;
+  TracedRtlFactory<LinearAttend, LinearConfig> linear = make_linear_traced_rtl_body;
 };
 
 /// Names of the engines that exist in RTL.

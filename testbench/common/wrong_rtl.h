@@ -9,6 +9,8 @@
 #include "model/transformer/attention_layer.h"
 #include "testbench/common/cim_wrong_body.h"
 #include "testbench/common/damf_wrong_body.h"
+#include "testbench/common/linear_wrong_body.h"
+#include "testbench/common/sinkhorn_wrong_body.h"
 #include "testbench/common/softmax_wrong_body.h"
 
 namespace quadrille::testbench {
@@ -28,6 +30,14 @@ inline std::vector<WrongRtl> wrong_rtl() {
        [](hw::RtlBodies& bodies) { bodies.damf = make_wrong_damf_rtl_body; }},
       {"softmax", Mechanism::kSoftmax,
        [](hw::RtlBodies& bodies) { bodies.softmax = make_wrong_softmax_rtl_body; }},
+      {"sinkhorn", Mechanism::kSinkhorn,
+       [](hw::RtlBodies& bodies) {
+         bodies.sinkhorn = [](const hw::SinkhornConfig&) { return make_wrong_sinkhorn_rtl_body(); };
+       }},
+      {"linear", Mechanism::kLinear,
+       [](hw::RtlBodies& bodies) {
+         bodies.linear = [](const hw::LinearConfig&) { return make_wrong_linear_rtl_body(); };
+       }},
   };
 }
 
