@@ -179,11 +179,17 @@ void complete(Random& random, ScaleCase& c) {
 }
 
 ScaleCase random_scale_case(Random& random) {
+  return random_scale_case(random, random_sinkhorn_config(random));
+}
+
+ScaleCase random_scale_case(Random& random, const SinkhornConfig& config) {
   ScaleCase c;
-  c.config = random_sinkhorn_config(random);
+  c.config = config;
   SinkhornScale& o = c.operation;
   o.rows = std::min(random_lines(random), c.config.max_lines);
   o.columns = one_in(random, 2) ? o.rows : std::min(random_lines(random), c.config.max_lines);
+  if (o.columns == 1 && !sinkhorn_resident(c.config, o.rows, 1, SinkhornForm::kScaling))
+    o.columns = 2;  // One column would be refused.
   const int form = pick(random, 0, 3);
   o.form = form < 2 ? SinkhornForm::kScaling
                     : (form == 2 ? SinkhornForm::kKernel : SinkhornForm::kMatrix);

@@ -42,6 +42,7 @@ struct ScaleCase {
 hw::SinkhornConfig random_sinkhorn_config(std::mt19937_64& random);
 /// Any command that fits a random engine.
 ScaleCase random_scale_case(std::mt19937_64& random);
+ScaleCase random_scale_case(std::mt19937_64& random, const hw::SinkhornConfig& config);
 /// From an operation without addresses, its codes and starting scalings: the
 /// problem, the targets, the places and the memory.
 void complete(std::mt19937_64& random, ScaleCase& c);

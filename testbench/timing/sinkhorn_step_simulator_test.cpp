@@ -25,7 +25,7 @@ using model::SinkhornUpdate;
 using Random = std::mt19937_64;
 
 // Load, sweep, scaling pass and output pipelines (docs/engines/sinkhorn.md).
-constexpr std::int64_t kLoad = 3, kSweep = 12, kScale = 4, kOutput = 6;
+constexpr std::int64_t kLoad = 3, kSweep = 19, kScale = 4, kOutput = 11;
 
 /// Time spent, and how much of it lost to accesses that do not go together.
 struct Spent {
@@ -76,6 +76,18 @@ class Tile {
     return groups;
   }
 
+  /// Word of a line memory, and lane in it, of a line of a matrix.
+  std::pair<int, int> line_place(int matrix, int line, int lines) const {
+    const int lanes = config_.lanes;
+    if (stride_ > lanes)
+      return {matrix * ((lines + lanes - 1) / lanes) + line / lanes, line % lanes};
+    return {matrix / side_by_side(), matrix % side_by_side() * stride_ + line};
+  }
+  /// Lanes from the group's first line to its last.
+  int span(const Lanes& lanes) const {
+    return lanes.back().place * stride_ + lanes.back().line - lanes.front().line + 1;
+  }
+
   /// Cycles of one step: the fullest bank.
   int step(bool rows, const Lanes& lanes, int step) const {
     std::vector<int> wanted(static_cast<std::size_t>(config_.lanes));
@@ -114,7 +126,7 @@ class Tile {
       }
       ++spent.cycles;
       if (group < all.size() && at == steps(rows) && draining == 0) {
-        draining = static_cast<int>(all[group].size());
+        draining = span(all[group]);
         ++group;
         at = 0;
       }
@@ -159,8 +171,10 @@ class Simulator {
   int block() const {
     const int words = config_.tile_elements / config_.lanes / (held() ? 2 : 1);
     const int s = std::max(o_.rows, o_.columns);
+    const int most_words = (config_.max_lines + config_.lanes - 1) / config_.lanes;
     int used = 0, matrices = 0;
-    while ((matrices + 1) * s <= config_.max_lines) {
+    // The last line of the next matrix has a word in the line memories.
+    while (tile_.line_place(matrices, s - 1, s).first < most_words) {
       if (s > config_.lanes)
         used += o_.rows * ((o_.columns + config_.lanes - 1) / config_.lanes);
       else if (matrices % tile_.side_by_side() == 0)
@@ -191,6 +205,25 @@ class Simulator {
     std::int64_t beats = 0;
     for (std::int64_t at = 0; at < each * matrices; at += flat_beat(each)) ++beats;
     return beats;
+  }
+
+  /// Words of `each` per matrix, in or out: a cycle for every stretch of
+  /// neighbouring lanes in a beat.
+  Spent words(int each, int matrices) const {
+    Spent spent;
+    const std::int64_t total = std::int64_t{each} * matrices;
+    for (std::int64_t first = 0; first < total; first += flat_beat(each)) {
+      int stretches = 0;
+      std::pair<int, int> next{-1, -1};
+      for (std::int64_t k = first; k < std::min(first + flat_beat(each), total); ++k) {
+        const auto here =
+            tile_.line_place(static_cast<int>(k / each), static_cast<int>(k % each), each);
+        stretches += here != next ? 1 : 0;
+        next = {here.first, here.second + 1};
+      }
+      spent.access(stretches);
+    }
+    return spent;
   }
 
   /// Elements in or out: a cycle for every row that a beat touches.
@@ -237,8 +270,9 @@ class Simulator {
 
   Spent block_of(int matrices, std::int64_t sweeps) const {
     Spent spent;
-    const std::int64_t scalings = word_beats(o_.rows, matrices) + word_beats(o_.columns, matrices);
-    if (o_.warm) spent.cycles += scalings;
+    Spent scalings = words(o_.rows, matrices);
+    scalings += words(o_.columns, matrices);
+    if (o_.warm) spent += scalings;
     spent +=
         element_beats(matrices, o_.element_bytes, o_.source_pitch_bytes, o_.matrix_stride_bytes);
     spent.cycles += kLoad;
@@ -251,8 +285,8 @@ class Simulator {
       if (sums_rows(s)) spent += sweep(true, matrices);
       if (sums_columns(s)) spent += sweep(false, matrices);
     }
-    if (o_.form != SinkhornForm::kMatrix) spent.cycles += scalings;
-    spent.cycles += word_beats(1, matrices);
+    if (o_.form != SinkhornForm::kMatrix) spent += scalings;
+    spent += words(1, matrices);
     if (o_.kernel_wanted)
       spent += element_beats(matrices, 4, o_.kernel_pitch_bytes, o_.kernel_stride_bytes);
     return spent;
@@ -264,7 +298,8 @@ class Simulator {
     int rows = 0;
     int columns = 0;
     bool ends_rows = false;
-    std::vector<int> steps;  ///< Cycles of each step of the pass.
+    std::vector<int> steps;  ///< Cycles of each step of the pass, rows' first.
+    std::size_t row_steps = 0;
     std::int64_t beats = 0;
   };
 
@@ -280,6 +315,7 @@ class Simulator {
         for (int row = 0; row < chunk.rows; ++row)
           for (int at = 0; at < chunk.columns; at += config_.lanes) ++chunk.beats;
         const Tile tile(config_, chunk.rows, chunk.columns);
+        chunk.row_steps = static_cast<std::size_t>(sums_rows(sweep) ? chunk.columns : 0);
         for (const bool rows : {true, false}) {
           if (rows ? !sums_rows(sweep) : !sums_columns(sweep)) continue;
           for (const Lanes& lanes : tile.groups(rows, 1))
@@ -301,20 +337,20 @@ class Simulator {
     std::size_t filling = 0, summing = 0;
     std::int64_t beat = 0;
     std::size_t step = 0;
-    int busy = 0, row_lines = 0;
-    int column_lines = sums_columns(sweep) ? o_.columns : 0;
+    int busy = 0, draining = 0;
+    bool moved = false;  // The chunk's row sums are in the drain registers.
+    int fold = sums_columns(sweep) ? 0 : o_.columns;
     Spent spent;
     std::int64_t& now = spent.cycles;
-    while (summing < all.size() || row_lines > 0 || column_lines > 0) {
+    while (summing < all.size() || fold < o_.columns || draining > 0) {
       const bool summed_all = summing == all.size();
-      if (row_lines > 0)
-        row_lines -= std::min(row_lines, config_.log_units);
-      else if (summed_all)
-        column_lines -= std::min(column_lines, config_.log_units);
+      draining -= std::min(draining, config_.log_units);
       // Chunk c fills the half that chunk c - 2 had; `summing` as of this cycle's start.
       const bool half_free = filling < summing + 2;
-      const bool steps_out = !summed_all && loaded_at[summing] >= 0 &&
-                             now >= loaded_at[summing] + kLoad && step < all[summing].steps.size();
+      const bool drains = !summed_all && sums_rows(sweep) && all[summing].ends_rows;
+      const bool steps_out =
+          !summed_all && loaded_at[summing] >= 0 && now >= loaded_at[summing] + kLoad &&
+          step < all[summing].steps.size() && !(drains && !moved && step == all[summing].row_steps);
       if (warm_left > 0) {
         --warm_left;
       } else if (filling < all.size() && half_free) {
@@ -331,12 +367,20 @@ class Simulator {
         }
       }
       ++now;
-      if (summed_all || step < all[summing].steps.size()) continue;
-      const bool drains = sums_rows(sweep) && all[summing].ends_rows;
-      if (drains && row_lines > 0) continue;  // The registers hold the rows before.
-      if (drains) row_lines = all[summing].rows;
+      if (summed_all) {
+        if (fold == o_.columns || draining > 0) continue;
+        draining = std::min(config_.lanes, o_.columns - fold);
+        fold += draining;
+        continue;
+      }
+      if (drains && !moved && step == all[summing].row_steps && draining == 0) {
+        draining = all[summing].rows;
+        moved = true;
+      }
+      if (step < all[summing].steps.size() || (drains && !moved)) continue;
       ++summing;
       step = 0;
+      moved = false;
     }
     now += kSweep;
     return spent;
@@ -368,6 +412,8 @@ SinkhornScale random_scale(Random& random, const SinkhornConfig& config) {
   const int most = one_in(random, 2) ? 9 : 80;
   o.rows = pick(random, 1, most);
   o.columns = one_in(random, 4) ? o.rows : pick(random, 1, most);
+  if (!sinkhorn_resident(config, o.rows, o.columns, SinkhornForm::kScaling))
+    o.columns = std::max(o.columns, 2);
   o.form = static_cast<SinkhornForm>(pick(random, 0, 2));
   if (!sinkhorn_resident(config, o.rows, o.columns, o.form)) o.form = SinkhornForm::kScaling;
   const bool scaling = o.form == SinkhornForm::kScaling;

@@ -304,6 +304,8 @@ SinkhornScale random_scale(Random& random, const SinkhornConfig& config) {
   const int most = one_in(random, 2) ? 8 : 50;
   o.rows = pick(random, 1, most);
   o.columns = one_in(random, 3) ? o.rows : pick(random, 1, most);
+  if (!sinkhorn_resident(config, o.rows, o.columns, SinkhornForm::kScaling))
+    o.columns = std::max(o.columns, 2);
   o.form = static_cast<SinkhornForm>(pick(random, 0, 2));
   if (!sinkhorn_resident(config, o.rows, o.columns, o.form)) o.form = SinkhornForm::kScaling;
   const bool scaling = o.form == SinkhornForm::kScaling;

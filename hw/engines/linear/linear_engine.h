@@ -9,6 +9,7 @@
 #include "hw/engines/activity.h"
 #include "hw/engines/beat_engine.h"
 #include "hw/engines/linear/linear_operations.h"
+#include "hw/engines/rtl_wave.h"
 #include "hw/memory/bytes.h"
 
 namespace quadrille::hw {
@@ -93,5 +94,8 @@ std::unique_ptr<BeatEngine<LinearAttend>> make_linear_beat_body(const LinearConf
 /// The RTL, verilated. Parameters are baked in when it is built: throws
 /// InputError that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<LinearAttend>> make_linear_rtl_body(const LinearConfig& config);
+/// The same with a waveform, where one is built.
+std::unique_ptr<BeatEngine<LinearAttend>> make_linear_traced_rtl_body(const LinearConfig& config,
+                                                                      const RtlTrace& trace);
 
 }  // namespace quadrille::hw

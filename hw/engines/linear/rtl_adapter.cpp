@@ -2,6 +2,7 @@
 #include <string>
 
 #include "VlinearEngine4x32.h"
+#include "VlinearEngine4x32Traced.h"
 #include "VlinearEngine5x10.h"
 #include "VlinearEngine64x128.h"
 #include "VlinearEngine6x20.h"
@@ -18,8 +19,13 @@ Body make(const LinearConfig&) {
   return std::make_unique<RtlBody<Model, LinearAttend>>(pack_linear_command);
 }
 
+template <typename Model>
+Body make_traced(const LinearConfig&, const RtlTrace& trace) {
+  return std::make_unique<RtlBody<Model, LinearAttend>>(pack_linear_command, trace);
+}
+
 constexpr RtlPoint<LinearConfig, Body> kPoints[] = {
-    {{4, 32, 4, 4}, make<VlinearEngine4x32>},
+    {{4, 32, 4, 4}, make<VlinearEngine4x32>, make_traced<VlinearEngine4x32Traced>},
     {{5, 10, 1, 3}, make<VlinearEngine5x10>},
     {{6, 20, 3, 2}, make<VlinearEngine6x20>},
     {{64, 128, 16, 16}, make<VlinearEngine64x128>},
@@ -36,6 +42,11 @@ std::string describe(const LinearConfig& config) {
 
 std::unique_ptr<BeatEngine<LinearAttend>> make_linear_rtl_body(const LinearConfig& config) {
   return make_at_point("linear", kPoints, config, describe);
+}
+
+std::unique_ptr<BeatEngine<LinearAttend>> make_linear_traced_rtl_body(const LinearConfig& config,
+                                                                      const RtlTrace& trace) {
+  return make_traced_at_point("linear", kPoints, config, trace, describe);
 }
 
 }  // namespace quadrille::hw

@@ -65,12 +65,16 @@ BlockCosts block_costs(const SinkhornConfig& config, const SinkhornScale& operat
   BlockCosts costs;
   costs.matrices = matrices;
   costs.once = layout.beats(sinkhorn_element_cut(config, operation, matrices));
-  const std::int64_t scalings = word_beats(config, operation, operation.rows, matrices) +
-                                word_beats(config, operation, operation.columns, matrices);
-  costs.once.cycles += (operation.warm ? scalings : 0) + kTiming.load_latency;
+  const auto words = [&](int each) {
+    return layout.words(sinkhorn_word_cut(config, operation, each), each);
+  };
+  SinkhornCycles scalings = words(operation.rows);
+  scalings += words(operation.columns);
+  if (operation.warm) costs.once += scalings;
+  costs.once.cycles += kTiming.load_latency;
   costs.once += sinkhorn_conversion_cycles(operation, layout);
-  costs.once.cycles += word_beats(config, operation, 1, matrices);
-  if (operation.form != SinkhornForm::kMatrix) costs.once.cycles += scalings;
+  costs.once += words(1);
+  if (operation.form != SinkhornForm::kMatrix) costs.once += scalings;
   if (operation.kernel_wanted)
     costs.once += layout.beats(sinkhorn_kernel_cut(config, operation, matrices));
   costs.rows = sinkhorn_sweep_cycles(operation, layout, SinkhornSide::kRows);
@@ -92,21 +96,28 @@ SinkhornCycles pass_cycles(const SinkhornConfig& config, const SinkhornScale& op
   int buffer = 0;
   for (const SinkhornChunk& chunk : sinkhorn_chunks(config, operation)) {
     const SinkhornLayout layout(config, chunk.rows, chunk.columns, 1);
-    SinkhornCycles steps;
-    if (rows) steps += layout.pass(SinkhornSide::kRows);
-    if (columns) steps += layout.pass(SinkhornSide::kColumns);
     const SinkhornCycles beats = layout.beats({chunk.columns, config.lanes});
     loaded = std::max(loaded, free_at[buffer]) + beats.cycles;
-    summed = std::max(loaded + kTiming.load_latency, summed) + steps.cycles;
-    if (rows && chunk.ends_rows) {
-      summed = std::max(summed, drained);
-      drained = summed + ceil_div(chunk.rows, config.log_units);
+    summed = std::max(loaded + kTiming.load_latency, summed);
+    SinkhornCycles steps;
+    if (rows) {
+      steps += layout.pass(SinkhornSide::kRows);
+      summed += steps.cycles;
+      if (chunk.ends_rows) {
+        summed = std::max(summed, drained);
+        drained = summed + ceil_div(chunk.rows, config.log_units);
+      }
+    }
+    if (columns) {
+      const SinkhornCycles column_steps = layout.pass(SinkhornSide::kColumns);
+      summed += column_steps.cycles;
+      steps += column_steps;
     }
     free_at[buffer] = summed;
     buffer = 1 - buffer;
     conflicts += beats.conflicts + steps.conflicts;
   }
-  if (columns) drained = std::max(summed, drained) + ceil_div(operation.columns, config.log_units);
+  if (columns) drained = sinkhorn_fold_end(config, operation, summed, drained);
   return {drained + kTiming.sweep_latency, conflicts};
 }
 

@@ -7,6 +7,7 @@
 
 #include "hw/engines/activity.h"
 #include "hw/engines/beat_engine.h"
+#include "hw/engines/rtl_wave.h"
 #include "hw/engines/sinkhorn/sinkhorn_operations.h"
 #include "hw/memory/bytes.h"
 
@@ -17,22 +18,23 @@ struct SinkhornTiming {
   /// From an element's beat in the banks to the first step that may read it:
   /// multiply, round and saturate, write.
   int load_latency = 3;
-  /// From the last sum leaving its lane to the next sweep's first step: read and
-  /// add the scaling (2), power or multiply (2), accumulate (1); logarithm or
-  /// reciprocal (3), new scaling (1); residual's power (2), stop decision (1).
-  int sweep_latency = 12;
+  /// From the last sum leaving its lane to the next sweep's first step: read the
+  /// scaling, rotate, spread, add (4), power or multiply (2), accumulate (1), drain
+  /// register (1); logarithm (4), new scaling (2); residual's power (2), code (1),
+  /// distance (1), verdict (2).
+  int sweep_latency = 19;
   /// kMatrix and the conversion to held K, from the last read of the scaling pass
   /// to the next step: multiply or power (2), round (1), write (1).
   int scale_latency = 4;
-  /// Output slot issued to its beat offered: read, two multiplies with a
-  /// rounding each (kKernel) or both scalings added and a power (kScaling),
-  /// output register.
-  int output_latency = 6;
-  /// Elements' beat taken to its K, or its row's out, offered: multiply, round,
-  /// add both scalings (3), power (2), round (1); multiply (2), adder tree (3),
-  /// accumulate (1), round (1), output register (1).
-  int apply_latency = 14;
-  int output_fifo = 16;  ///< Slots in the pipeline and behind it; credits.
+  /// Output slot issued to its beat offered: half-steps (1), scalings (1), rotate
+  /// (1), add both and the logit (2), power (2), code (1), pieces joined (1),
+  /// output register (2).
+  int output_latency = 11;
+  /// Elements' beat taken to its K, or its row's out, offered: multiply, round
+  /// (2), add both scalings (4); power (2), code (1); multiply (2), adder tree
+  /// (3), accumulate (1), round (1), output buffer (2).
+  int apply_latency = 16;
+  int output_fifo = 17;  ///< Slots in the pipeline and behind it; credits.
 };
 inline constexpr SinkhornTiming kSinkhornTiming;
 
@@ -68,5 +70,8 @@ std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_beat_body(const Sin
 /// The RTL, verilated. Parameters are baked in when it is built: throws
 /// InputError that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_rtl_body(const SinkhornConfig& config);
+/// The same with a waveform, where one is built.
+std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_traced_rtl_body(
+    const SinkhornConfig& config, const RtlTrace& trace);
 
 }  // namespace quadrille::hw

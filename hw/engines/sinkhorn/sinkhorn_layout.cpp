@@ -68,8 +68,8 @@ std::vector<SinkhornGroup> SinkhornLayout::groups(SinkhornSide side) const {
   // Equal groups share their count of bank conflicts.
   const auto add = [&](int first_line, int matrices, int group_lines) {
     if (groups.empty() || groups.back().lines != matrices * group_lines)
-      groups.push_back(
-          {matrices * group_lines, steps, step_cycles(side, first_line, matrices, group_lines)});
+      groups.push_back({matrices * group_lines, (matrices - 1) * stride_ + group_lines, steps,
+                        step_cycles(side, first_line, matrices, group_lines)});
     else
       groups.push_back(groups.back());
   };
@@ -111,7 +111,7 @@ SinkhornCycles SinkhornLayout::sums(SinkhornSide side) const {
     // The sums move to the drain registers when those are empty.
     const std::int64_t steps = std::int64_t{group.steps} * group.step_cycles;
     result += {std::max(steps, drain), std::int64_t{group.steps} * (group.step_cycles - 1)};
-    drain = (group.lines + log_units_ - 1) / log_units_;
+    drain = (group.span + log_units_ - 1) / log_units_;
   }
   result.cycles += drain;
   return result;
@@ -127,6 +127,27 @@ SinkhornCycles SinkhornLayout::beats(const SinkhornCut& cut) const {
   for (std::int64_t at = 0; at < total;) {
     const int size = cut.size(at, total);
     const int cycles = beat_cycles(at, size);
+    result += {cycles, cycles - 1};
+    at += size;
+  }
+  return result;
+}
+
+int SinkhornLayout::word_cycles(std::int64_t position, int size, int each) const {
+  const auto stretch = [&](std::int64_t word) -> std::int64_t {
+    if (stride_ > lanes_)
+      return word / each * ((each + lanes_ - 1) / lanes_) + word % each / lanes_;
+    return each == stride_ ? word / (std::int64_t{side_by_side_} * each) : word / each;
+  };
+  return static_cast<int>(stretch(position + size - 1) - stretch(position) + 1);
+}
+
+SinkhornCycles SinkhornLayout::words(const SinkhornCut& cut, int each) const {
+  SinkhornCycles result;
+  const std::int64_t total = std::int64_t{matrices_} * each;
+  for (std::int64_t at = 0; at < total;) {
+    const int size = cut.size(at, total);
+    const int cycles = word_cycles(at, size, each);
     result += {cycles, cycles - 1};
     at += size;
   }
@@ -184,6 +205,16 @@ std::vector<SinkhornChunk> sinkhorn_chunks(const SinkhornConfig& config,
     }
   }
   return chunks;
+}
+
+std::int64_t sinkhorn_fold_end(const SinkhornConfig& config, const SinkhornScale& operation,
+                               std::int64_t summed, std::int64_t drained) {
+  for (int column = 0; column < operation.columns; column += config.lanes) {
+    const int lines = std::min(config.lanes, operation.columns - column);
+    summed = std::max(summed + 1, drained);
+    drained = summed + (lines + config.log_units - 1) / config.log_units;
+  }
+  return drained;
 }
 
 std::int64_t sinkhorn_visible(std::int64_t rows, std::int64_t columns, bool causal,

@@ -38,6 +38,7 @@ struct SinkhornCycles {
 /// Lines that one group sums side by side, in so many steps.
 struct SinkhornGroup {
   int lines = 0;
+  int span = 0;  ///< Lanes from the first line to the last: what the drain goes through.
   int steps = 0;
   int step_cycles = 1;  ///< Most lines that share a bank.
 };
@@ -66,6 +67,11 @@ class SinkhornLayout {
   /// `position` (matrix, row, column flattened) on: one per row it touches, since
   /// every row needs a rotation of its own, and rows share banks.
   int beat_cycles(std::int64_t position, int size) const;
+  /// The same for `size` words of `each` per matrix (scalings, counts): one per
+  /// stretch of neighbouring lanes. A group is one stretch where its matrices'
+  /// lines fill their lanes, else every matrix (a wide one: `lanes` lines) is.
+  int word_cycles(std::int64_t position, int size, int each) const;
+  SinkhornCycles words(const SinkhornCut& cut, int each) const;
   /// All beats of the block.
   SinkhornCycles beats(const SinkhornCut& cut) const;
 
@@ -115,6 +121,12 @@ struct SinkhornChunk {
 /// In the order in which a pass takes them.
 std::vector<SinkhornChunk> sinkhorn_chunks(const SinkhornConfig& config,
                                            const SinkhornScale& operation);
+
+/// When the last column sum of a streamed pass has left for the log units: a word
+/// of `lanes` sums after the other goes through a cycle of the lanes and, when
+/// the drain registers are empty, through those.
+std::int64_t sinkhorn_fold_end(const SinkhornConfig& config, const SinkhornScale& operation,
+                               std::int64_t summed, std::int64_t drained);
 
 /// Rows i with column <= i, columns not beyond: visible elements of a causal matrix.
 std::int64_t sinkhorn_visible(std::int64_t rows, std::int64_t columns, bool causal,

@@ -108,9 +108,13 @@ bool sinkhorn_resident(const SinkhornConfig& config, int rows, int columns,
 
 int sinkhorn_block_matrices(const SinkhornConfig& config, int rows, int columns,
                             model::SinkhornForm form) {
+  // A line memory has a word of `lanes` for each of their groups.
+  const int lines = std::max(1, std::max(rows, columns));
+  const int words = (config.max_lines + config.lanes - 1) / config.lanes;
+  const int held = lines <= config.lanes ? words * (config.lanes / lines)
+                                         : words / ((lines + config.lanes - 1) / config.lanes);
   const std::int64_t most =
-      std::min<std::int64_t>(tile_matrices(config, rows, columns, form),
-                             config.max_lines / std::max(1, std::max(rows, columns)));
+      std::min<std::int64_t>(tile_matrices(config, rows, columns, form), held);
   // Blocks of a batch shall begin where a beat may begin.
   if (most >= config.lanes) return static_cast<int>(most - most % config.lanes);
   for (int divisor = static_cast<int>(most); divisor > 1; --divisor)
@@ -129,10 +133,10 @@ void validate(const SinkhornConfig& config) {
 
 void validate(const SinkhornConfig& config, const SinkhornScale& operation) {
   const char* who = "Sinkhorn scale";
-  require(who, "batch", operation.batch, 1, INT32_MAX);
+  require(who, "batch", operation.batch, 1, kSinkhornMostSteps);
   require(who, "rows", operation.rows, 1, config.max_lines);
   require(who, "columns", operation.columns, 1, config.max_lines);
-  require(who, "half_steps", operation.half_steps, 1, INT32_MAX - 1);
+  require(who, "half_steps", operation.half_steps, 1, kSinkhornMostSteps);
   require(who, "logit_fraction_bits", operation.logit_fraction_bits, model::kLeastLogitFractionBits,
           model::kMostLogitFractionBits);
   require(who, "factor shift", operation.factor.shift, 0, 62);
@@ -150,6 +154,7 @@ void validate(const SinkhornConfig& config, const SinkhornScale& operation) {
   require(!held, matrix + "cannot be held as K");
   require(!operation.kernel_wanted, matrix + "cannot give its K");
   require(operation.batch == 1, matrix + "must be a batch of 1");
+  require(operation.columns > 1, matrix + "must have more than one column");
   require(sinkhorn_chunk_columns(config) >= config.lanes,
           matrix + "cannot be streamed: half of it must hold lanes x lanes = " +
               std::to_string(config.lanes * config.lanes));

@@ -13,6 +13,8 @@ namespace quadrille::hw {
 
 /// Rows, and columns, for which every sum of the specification fits (docs/numerics.md).
 inline constexpr int kSinkhornMostLines = 4096;
+/// Half-steps of a command, and matrices of its batch: their counters' 20 bits.
+inline constexpr int kSinkhornMostSteps = (1 << 20) - 1;
 
 struct SinkhornConfig {
   int lanes = 32;  ///< Lines summed side by side; banks of the tile memory.

@@ -23,12 +23,13 @@ class OutputWalk {
     enum Kind { kRows, kColumns, kCounts, kKernel } kind;
     SinkhornCut cut;
     std::int64_t total;
+    int each;  ///< Words per matrix; not of kKernel.
   };
 
   OutputWalk(const SinkhornConfig& config, const SinkhornScale& operation, int matrices) {
     const auto add_words = [&](Section::Kind kind, int each) {
       sections_.push_back(
-          {kind, sinkhorn_word_cut(config, operation, each), std::int64_t{each} * matrices});
+          {kind, sinkhorn_word_cut(config, operation, each), std::int64_t{each} * matrices, each});
     };
     if (operation.form != SinkhornForm::kMatrix) {
       add_words(Section::kRows, operation.rows);
@@ -37,7 +38,7 @@ class OutputWalk {
     add_words(Section::kCounts, 1);
     if (operation.kernel_wanted)
       sections_.push_back({Section::kKernel, sinkhorn_kernel_cut(config, operation, matrices),
-                           std::int64_t{matrices} * operation.rows * operation.columns});
+                           std::int64_t{matrices} * operation.rows * operation.columns, 0});
   }
 
   bool done() const { return section_ == sections_.size(); }
@@ -46,7 +47,9 @@ class OutputWalk {
   int size() const { return sections_[section_].cut.size(position_, sections_[section_].total); }
   /// Cycles of the bank port that the slot needs.
   int cycles(const SinkhornLayout& layout) const {
-    return kind() == Section::kKernel ? layout.beat_cycles(position_, size()) : 1;
+    return kind() == Section::kKernel
+               ? layout.beat_cycles(position_, size())
+               : layout.word_cycles(position_, size(), sections_[section_].each);
   }
   void advance() {
     position_ += size();
@@ -67,6 +70,8 @@ class WarmWalk {
   WarmWalk(const SinkhornConfig& config, const SinkhornScale& operation, int matrices)
       : row_cut_(sinkhorn_word_cut(config, operation, operation.rows)),
         column_cut_(sinkhorn_word_cut(config, operation, operation.columns)),
+        row_words_(operation.rows),
+        column_words_(operation.columns),
         rows_(operation.warm ? std::int64_t{operation.rows} * matrices : 0),
         columns_(operation.warm ? std::int64_t{operation.columns} * matrices : 0) {}
 
@@ -79,12 +84,15 @@ class WarmWalk {
     return position_ < rows_ ? row_cut_.size(position(), rows_)
                              : column_cut_.size(position(), columns_);
   }
+  int each() const { return position_ < rows_ ? row_words_ : column_words_; }
   void advance() { position_ += size(); }
   void restart() { position_ = 0; }
 
  private:
   SinkhornCut row_cut_;
   SinkhornCut column_cut_;
+  int row_words_;
+  int column_words_;
   std::int64_t rows_;
   std::int64_t columns_;
   std::int64_t position_ = 0;
@@ -109,10 +117,10 @@ class ResidentBody final : public SinkhornCommandBody {
   std::int64_t saturated() const override { return saturated_; }
 
   std::optional<Beat> take(const Beat& beat, std::int64_t cycle) override {
-    free_at_ = cycle + 1;
     if (!warm_->done()) {
       for (int k = 0; k < warm_->size(); ++k)
         block_->set_scaling(warm_->side(), warm_->position() + k, beat_word(beat, k, 4));
+      free_at_ = cycle + layout_->word_cycles(warm_->position(), warm_->size(), warm_->each());
       warm_->advance();
       return {};
     }
@@ -336,19 +344,19 @@ class StreamedBody final : public SinkhornCommandBody {
   }
 
   void sum_chunk(const SinkhornChunk& chunk, const SinkhornLayout& layout) {
-    std::int64_t steps = 0;
+    summed_at_ = std::max(load_at_ + kTiming.load_latency, summed_at_);
     if (sum_rows_) {
       add_to_rows(chunk);
-      steps += layout.pass(SinkhornSide::kRows).cycles;
+      summed_at_ += layout.pass(SinkhornSide::kRows).cycles;
+      if (chunk.ends_rows) {
+        summed_at_ = std::max(summed_at_, drained_at_);
+        drained_at_ = summed_at_ + (chunk.rows + config_.log_units - 1) / config_.log_units;
+        solve(row_sums_, chunk.rows, chunk.row, rows_);
+      }
     }
     if (sum_columns_) {
       add_to_columns(chunk);
-      steps += layout.pass(SinkhornSide::kColumns).cycles;
-    }
-    summed_at_ = std::max(load_at_ + kTiming.load_latency, summed_at_) + steps;
-    if (sum_rows_ && chunk.ends_rows) {
-      summed_at_ = std::max(summed_at_, drained_at_);
-      drain(row_sums_, chunk.rows, chunk.row, rows_);
+      summed_at_ += layout.pass(SinkhornSide::kColumns).cycles;
     }
     free_at_[chunk_ % 2] = summed_at_;
     position_ = 0;
@@ -384,9 +392,7 @@ class StreamedBody final : public SinkhornCommandBody {
   }
 
   /// `count` sums through the log units, into the lines from `first` on.
-  void drain(const LogSums& sums, int count, int first, StreamedSide& side) {
-    drained_at_ =
-        std::max(summed_at_, drained_at_) + (count + config_.log_units - 1) / config_.log_units;
+  void solve(const LogSums& sums, int count, int first, StreamedSide& side) {
     const bool damped = operation_.update == model::SinkhornUpdate::kDamped;
     for (int k = 0; k < count; ++k) {
       const auto line = static_cast<std::size_t>(std::int64_t{first} + k);
@@ -401,7 +407,10 @@ class StreamedBody final : public SinkhornCommandBody {
   }
 
   void end_pass() {
-    if (sum_columns_) drain(column_sums_, operation_.columns, 0, columns_);
+    if (sum_columns_) {
+      drained_at_ = sinkhorn_fold_end(config_, operation_, summed_at_, drained_at_);
+      solve(column_sums_, operation_.columns, 0, columns_);
+    }
     progress_.begin();
     if (progress_.measured(0, {rows_.residual, columns_.residual})) {
       if (sum_rows_) rows_.scalings = rows_.next;

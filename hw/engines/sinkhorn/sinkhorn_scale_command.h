@@ -1,0 +1,58 @@
+// SinkhornScale packed as rtl/sinkhorn takes it: fields in the order of
+// docs/engines/sinkhorn.md.
+#pragma once
+
+#include <algorithm>
+
+#include "hw/engines/sinkhorn/sinkhorn_apply_command.h"
+#include "hw/engines/sinkhorn/sinkhorn_layout.h"
+#include "model/errors.h"
+
+namespace quadrille::hw {
+
+/// Where a beat of a matrix's elements must end: 0 with its row, 1 with the
+/// matrix, 2 with the block.
+inline int sinkhorn_run_code(const SinkhornScale& op, const SinkhornCut& cut) {
+  if (cut.run == op.columns) return 0;
+  return cut.run == std::int64_t{op.rows} * op.columns ? 1 : 2;
+}
+
+inline CommandBits pack_sinkhorn_command(const SinkhornConfig& config, const SinkhornScale& op) {
+  if (op.form != model::SinkhornForm::kScaling)
+    throw InputError("engine sinkhorn: its RTL has the scaling form only, not held K");
+  const int block = sinkhorn_block_matrices(config, op.rows, op.columns, op.form);
+  const bool resident = sinkhorn_resident(config, op.rows, op.columns, op.form);
+  const int matrices = std::min(block, op.batch);
+  const SinkhornCut chunk{op.columns, config.lanes};
+  const SinkhornCut elements = resident ? sinkhorn_element_cut(config, op, matrices) : chunk;
+  const SinkhornCut kernel = sinkhorn_kernel_cut(config, op, matrices);
+  CommandBits bits;
+  const auto put = [&bits](std::int64_t value, int width) {
+    bits.put(static_cast<std::uint64_t>(value), width);
+  };
+  put_sinkhorn_head(bits, {false, op.element_bytes, op.causal, op.kernel_wanted,
+                           op.logit_fraction_bits, op.factor, op.rows, op.columns});
+  put(resident ? 1 : 0, 1);
+  put(op.batch, 20);
+  put(matrices, 13);
+  put(elements.beat, 7);
+  put(kernel.beat, 7);
+  put(sinkhorn_word_cut(config, op, op.rows).beat, 7);
+  put(sinkhorn_word_cut(config, op, op.columns).beat, 7);
+  put(sinkhorn_word_cut(config, op, 1).beat, 7);
+  put(sinkhorn_run_code(op, elements), 2);
+  put(sinkhorn_run_code(op, kernel), 2);
+  put(op.warm ? 1 : 0, 1);
+  put(static_cast<int>(op.form), 2);
+  put(op.update == model::SinkhornUpdate::kDamped ? 1 : 0, 1);
+  put(op.half_steps, 20);
+  put(op.stop ? 1 : 0, 1);
+  put(op.tolerance_code, 31);
+  put(op.verify ? 1 : 0, 1);
+  bits.put_signed(op.column_target, 21);
+  put(op.column_target_inverse.mantissa, 16);
+  put(op.column_target_inverse.shift, 6);
+  return bits;
+}
+
+}  // namespace quadrille::hw

@@ -1,0 +1,102 @@
+// One lane: adds a logit and the other side's scaling, takes the power of two
+// and joins it to the running sum of its line; or gives the power as a word of
+// K, or passes a word through. It knows neither lines nor masks: what is added
+// when, its surroundings say.
+module sinkhorn_lane #(
+  parameter int unsigned SumW = 43
+) (
+  input  logic                   clk_i,
+  // Stage 3.
+  input  logic                   en_3_i,
+  input  logic signed     [15:0] logit_i,
+  input  logic signed     [32:0] other_i,
+  input  logic            [ 3:0] left_i,
+  // Stage 6: a term joins the sum (first: replaces it), `clear` empties it.
+  input  logic                   add_i,
+  input  logic                   first_i,
+  input  logic                   clear_i,
+  input  logic                   resume_i,
+  input  logic       [SumW-1:0]  resume_sum_i,
+  input  logic signed     [16:0] resume_octave_i,
+  output logic       [SumW-1:0]  sum_o,
+  output logic signed     [16:0] octave_o,
+  // Stage 6: passes the other side's word instead of making one of K.
+  input  logic                   pass_i,
+  output logic            [31:0] word_o
+);
+  /* verilator no_inline_module */
+
+  logic signed [33:0] x_q;
+  logic [15:0] low_5_q, low_6_q;
+  logic [16:0] fraction;
+  logic signed [17:0] octave_x;
+
+  always_ff @(posedge clk_i) begin
+    if (en_3_i) x_q <= 34'(other_i) + (34'(logit_i) <<< left_i);
+    low_5_q <= x_q[15:0];
+    low_6_q <= low_5_q;
+  end
+
+  sinkhorn_power #(
+    .XW(34)
+  ) u_power (
+    .clk_i,
+    .x_i       (x_q),
+    .fraction_o(fraction),
+    .octave_o  (octave_x)
+  );
+
+  // ------------------------------------------------ sum
+
+  // The smaller octave's part is shifted right and cut off.
+  logic [SumW-1:0] sum_q, prior, term, prior_far, term_far;
+  logic signed [16:0] octave_q, octave_prior, octave;
+  logic signed [17:0] ahead;
+  logic [5:0] up, down;
+  logic empty;
+  assign octave = octave_x[16:0];
+  assign prior = resume_i ? resume_sum_i : sum_q;
+  assign octave_prior = resume_i ? resume_octave_i : octave_q;
+  assign empty = first_i || prior == '0;
+  assign term = SumW'({1'b1, fraction, 12'b0});
+  assign ahead = 18'(octave) - 18'(octave_prior);
+  assign up = (ahead >= 18'sd63) ? 6'd63 : ahead[5:0];
+  assign down = (ahead <= -18'sd63) ? 6'd63 : -ahead[5:0];
+  assign prior_far = ahead[17] ? prior : prior >> up;
+  assign term_far = ahead[17] ? term >> down : term;
+
+  always_ff @(posedge clk_i) begin
+    if (add_i) begin
+      sum_q <= empty ? term : prior_far + term_far;
+      octave_q <= (empty || !ahead[17]) ? octave : octave_prior;
+    end else if (clear_i) begin
+      sum_q <= '0;
+    end else if (resume_i) begin
+      sum_q <= prior;
+      octave_q <= octave_prior;
+    end
+  end
+  assign sum_o = sum_q;
+  assign octave_o = octave_q;
+
+  // ------------------------------------------------ word
+
+  logic [30:0] code;
+  logic [31:0] word_q;
+  logic pass_q;
+  sinkhorn_power_code #(
+    .FractionBits(24),
+    .OctaveW     (18)
+  ) u_code (
+    .clk_i,
+    .fraction_i(fraction),
+    .octave_i  (octave_x),
+    .code_o    (code)
+  );
+  always_ff @(posedge clk_i) begin
+    pass_q <= pass_i;
+    if (pass_i) word_q <= {octave_x[15:0], low_6_q};
+  end
+  assign word_o = pass_q ? word_q : {1'b0, code};
+
+endmodule

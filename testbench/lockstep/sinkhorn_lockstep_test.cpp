@@ -1,0 +1,215 @@
+// SinkhornScale in lockstep: specification = tile data path = SystemC-side body =
+// RTL, bit for bit, and the last two pin for pin in every cycle. SinkhornApply has
+// a program of its own.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "model/errors.h"
+#include "testbench/common/drive.h"
+#include "testbench/common/lockstep.h"
+#include "testbench/common/seed.h"
+#include "testbench/common/sinkhorn_apply_case.h"
+#include "testbench/common/sinkhorn_case.h"
+#include "testbench/common/sinkhorn_points.h"
+#include "testbench/common/sinkhorn_wrong_body.h"
+
+namespace quadrille::testbench {
+namespace {
+
+using Body = hw::BeatEngine<hw::SinkhornOperation>;
+using model::SinkhornForm;
+using model::SinkhornUpdate;
+
+void expect_same_course(const hw::CommandCourse& course, const hw::CommandCourse& expected) {
+  ASSERT_EQ(course.input_passes, expected.input_passes);
+  ASSERT_EQ(course.block_sweeps, expected.block_sweeps);
+  ASSERT_EQ(course.half_steps, expected.half_steps);
+  ASSERT_EQ(course.residuals.size(), expected.residuals.size());
+  for (std::size_t l = 0; l < course.residuals.size(); ++l) {
+    ASSERT_EQ(course.residuals[l].row, expected.residuals[l].row) << "state " << l + 1;
+    ASSERT_EQ(course.residuals[l].column, expected.residuals[l].column) << "state " << l + 1;
+  }
+}
+
+/// Beat and RTL, one command after the other.
+class Pair {
+ public:
+  explicit Pair(const hw::SinkhornConfig& config)
+      : config_(config),
+        beat_(hw::make_sinkhorn_beat_body(config, nullptr)),
+        rtl_(hw::make_sinkhorn_rtl_body(config)) {}
+
+  template <typename Operation>
+  void expect_equal(const Operation& operation, const std::vector<std::uint8_t>& before,
+                    const SinkhornExpected& expected, const Surroundings& surroundings,
+                    bool stalled) {
+    auto memory = before;
+    const LockstepResult result = run_lockstep<hw::SinkhornOperation>(
+        {beat_.get(), rtl_.get()}, operation, hw::input_stream(config_, operation),
+        hw::output_stream(config_, operation), hw::Bytes(memory.data(), memory.size()),
+        surroundings, cycle_);
+    ASSERT_EQ(result.difference, "");
+    ASSERT_TRUE(memory == expected.memory);
+    ASSERT_NE(rtl_->course(), nullptr);
+    expect_same_course(*rtl_->course(), *beat_->course());
+    if (!stalled) {
+      ASSERT_EQ(result.cycles,
+                hw::SinkhornEngine(config_).alone_cycles(operation, *rtl_->course()));
+    }
+  }
+
+ private:
+  hw::SinkhornConfig config_;
+  std::unique_ptr<Body> beat_;
+  std::unique_ptr<Body> rtl_;
+  std::int64_t cycle_ = 0;
+};
+
+/// What a dance has met.
+struct Met {
+  int streamed = 0, damped = 0, stopped = 0, blocks = 0, warm = 0, causal = 0, kernel = 0;
+};
+
+ScaleCase random_case(std::mt19937_64& random, const hw::SinkhornConfig& config) {
+  for (;;) {
+    ScaleCase c = random_scale_case(random, config);
+    if (c.operation.form == SinkhornForm::kScaling) return c;
+  }
+}
+
+/// Scales, and now and then an apply between them.
+void dance(const hw::SinkhornConfig& config, int runs, Met& met) {
+  const std::uint64_t seed = test_seed(20250810);
+  std::mt19937_64 random(seed);
+  Pair pair(config);
+  for (int trial = 0; trial < runs; ++trial) {
+    const bool stalled = one_in(random, 2);
+    const Surroundings surroundings = stalled ? draw_surroundings(random) : Surroundings{};
+    if (one_in(random, 8)) {
+      const ApplyCase test = random_apply_case(random, config);
+      SCOPED_TRACE(test.description);
+      pair.expect_equal(test.operation, test.before, test.expected, surroundings, stalled);
+      if (testing::Test::HasFatalFailure()) return;
+      continue;
+    }
+    const ScaleCase test = random_case(random, config);
+    const hw::SinkhornScale& o = test.operation;
+    SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed) + ", trial " + std::to_string(trial) +
+                 ", stalled " + std::to_string(stalled) + ": " + test.describe());
+    const SinkhornExpected expected = expected_scale(test);
+    pair.expect_equal(o, test.memory, expected, surroundings, stalled);
+    if (testing::Test::HasFatalFailure()) return;
+    met.streamed += !hw::sinkhorn_resident(config, o.rows, o.columns, o.form);
+    met.damped += o.update == SinkhornUpdate::kDamped;
+    met.stopped += expected.course.half_steps < o.half_steps;
+    met.blocks += expected.course.block_sweeps.size() > 1;
+    met.warm += o.warm;
+    met.causal += o.causal;
+    met.kernel += o.kernel_wanted;
+  }
+}
+
+TEST(SinkhornRtl, StaysInStepWithTheBeatBody) {
+  Met met;
+  for (const hw::SinkhornConfig& config : {kSmallSinkhorn, kMiddleSinkhorn})
+    dance(config, lockstep_runs(150), met);
+  for (const int count :
+       {met.streamed, met.damped, met.stopped, met.blocks, met.warm, met.causal, met.kernel})
+    EXPECT_GE(count, 5);
+}
+
+TEST(SinkhornRtl, StaysInStepAtTheDefaultPoint) {
+  Met met;
+  dance(kDefaultSinkhorn, lockstep_runs(20), met);
+}
+
+/// A matrix without gaps, or (streamed) with rows a beat apart.
+ScaleCase large_case(std::mt19937_64& random, const hw::SinkhornConfig& config, int rows,
+                     int columns, SinkhornUpdate update, int bits) {
+  ScaleCase c;
+  c.config = config;
+  hw::SinkhornScale& o = c.operation;
+  o.rows = rows;
+  o.columns = columns;
+  o.update = update;
+  o.half_steps = 3;
+  o.warm = true;
+  o.element_bytes = 4;
+  o.stop = true;
+  o.factor = model::make_multiplier(1.0);
+  o.logit_fraction_bits = 8;
+  const auto count = static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
+  c.codes = random_codes(random, count, 17);
+  c.f0 = random_codes(random, static_cast<std::size_t>(rows), bits);
+  c.g0 = random_codes(random, static_cast<std::size_t>(columns), bits);
+  complete(random, c);
+  return c;
+}
+
+// Most lines, and starting scalings up to the largest codes: sums of the widest.
+TEST(SinkhornRtl, LargestMatricesAndScalings) {
+  const std::uint64_t seed = test_seed(3);
+  SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (const hw::SinkhornConfig& config : {kSmallSinkhorn, kMiddleSinkhorn}) {
+    Pair pair(config);
+    const int most = config.max_lines;
+    for (const auto& [rows, columns] :
+         {std::pair{most, 3}, {2, most}, {most, config.lanes + 1}, {most / 4, most}}) {
+      for (const auto update : {SinkhornUpdate::kAlternate, SinkhornUpdate::kDamped}) {
+        for (const int bits : {2, 32}) {
+          const ScaleCase test = large_case(random, config, rows, columns, update, bits);
+          SCOPED_TRACE(test.describe());
+          pair.expect_equal(test.operation, test.memory, expected_scale(test), {}, false);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+// The logarithm's table with one wrong constant: a scaling must say so.
+TEST(SinkhornRtl, OneWrongConstantIsFound) {
+  const std::uint64_t seed = test_seed(4);
+  SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  int found = 0;
+  for (int trial = 0; trial < 20; ++trial) {
+    const auto beat = hw::make_sinkhorn_beat_body(kSmallSinkhorn, nullptr);
+    const auto wrong = make_wrong_sinkhorn_rtl_body();
+    // Equal logits in rows of 8: every sum is a power of two.
+    ScaleCase test;
+    test.config = kSmallSinkhorn;
+    hw::SinkhornScale& o = test.operation;
+    o.rows = o.columns = 8;
+    o.half_steps = 1;
+    o.factor = model::make_multiplier(1.0);
+    test.codes.assign(64, 256 * pick(random, 0, 9));
+    complete(random, test);
+    std::int64_t cycle = 0;
+    const LockstepResult result = run_lockstep<hw::SinkhornOperation>(
+        {beat.get(), wrong.get()}, o, hw::input_stream(kSmallSinkhorn, o),
+        hw::output_stream(kSmallSinkhorn, o), hw::Bytes(test.memory.data(), test.memory.size()), {},
+        cycle);
+    found += result.difference.rfind("output bytes", 0) == 0 ? 1 : 0;
+  }
+  EXPECT_EQ(found, 20);
+}
+
+TEST(SinkhornRtl, NamesTheBuiltPointsForAnother) {
+  hw::SinkhornConfig config;
+  config.lanes = 16;
+  try {
+    hw::make_sinkhorn_rtl_body(config);
+    FAIL() << "accepted";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("lanes 16, tile_elements 16384"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("(lanes 4, tile_elements 1024"));
+  }
+}
+
+}  // namespace
+}  // namespace quadrille::testbench
