@@ -98,12 +98,12 @@ module linear_issue #(
   logic [VisibleW-1:0] query_q;
   logic merged_q, merging_q, first_query_q, enters_q;
   logic [CountW-1:0] streamed_q;
-  logic [2:0] slots_left_q, slots;
+  logic [2:0] slots_left_q, slots_q, slots_d;
   logic [3:0] settle_q;  // Rows of V of the last chunk are in the pipeline.
   logic [CreditW-1:0] credits_q, credits_d;
 
   logic [VisibleW-1:0] chunk_keys, chunk_queries, visible;
-  logic query_last, row_done, phase_done, query_done, chunk_done;
+  logic keys_follow, queries_follow, query_last, row_done, phase_done, query_done, chunk_done;
   logic [CountW-1:0] keys_after;
   logic [QueryW-1:0] queries_after;
   assign chunk_keys = (key_left < CountW'(ChunkTokens)) ? VisibleW'(key_left) :
@@ -112,12 +112,17 @@ module linear_issue #(
                                                                VisibleW'(ChunkTokens);
   assign keys_after = key_left - CountW'(chunk_keys);
   assign queries_after = query_left - QueryW'(chunk_queries);
+  assign keys_follow = key_left > CountW'(ChunkTokens);
+  assign queries_follow = query_left > QueryW'(ChunkTokens);
   assign query_last = query_q + 1'b1 == chunk_queries;
   assign visible = (query_q < chunk_keys) ? query_q + 1'b1 : chunk_keys;
   assign row_done = left_q <= LeftW'(Lanes);
 
-  assign slots = sums_o ? 3'd3 + 3'(columns_o > 7'(NumeratorColumns)) +
-                          3'(columns_o > 7'(2 * NumeratorColumns)) : 3'd1;
+  // Output beats of a query, found out when the command is taken.
+  logic [6:0] new_columns;
+  assign new_columns = command_i[26:20];
+  assign slots_d = command_i[3] ? 3'd3 + 3'(new_columns > 7'(NumeratorColumns)) +
+                                  3'(new_columns > 7'(2 * NumeratorColumns)) : 3'd1;
 
   assign command_ready_o = state_q == Idle;
   always_comb begin
@@ -125,7 +130,7 @@ module linear_issue #(
       Idle, Drain: input_ready_o = 1'b0;
       Queries: begin
         input_ready_o = !chunk_end_o && !merging_q &&
-                        (!row_done || (slots_left_q == '0 && credits_q >= CreditW'(slots)));
+                        (!row_done || (slots_left_q == '0 && credits_q >= CreditW'(slots_q)));
       end
       default: input_ready_o = 1'b1;
     endcase
@@ -152,7 +157,7 @@ module linear_issue #(
   assign query_done = take_o && row_done && state_q == Queries;
   assign chunk_done = (query_done && query_last) ||
                       (take_o && row_done && phase_done && state_q == Values &&
-                       chunk_queries == '0);
+                       query_left == '0);
 
   // A query, behind the rows of its window.
   logic [2:0] first_query, next_query;
@@ -167,8 +172,8 @@ module linear_issue #(
       else if (command_i[47:27] != '0) state_d = Keys;
       else state_d = first_query;
     end else if (chunk_done) begin
-      if (keys_after != '0) state_d = Keys;
-      else if (queries_after != '0) state_d = next_query;
+      if (keys_follow) state_d = Keys;
+      else if (queries_follow) state_d = next_query;
       else state_d = Drain;
     end else if (take_o && row_done && phase_done) begin
       unique case (state_q)
@@ -192,7 +197,7 @@ module linear_issue #(
     endcase
   end
 
-  assign credits_d = credits_q + CreditW'(give_i) - (query_done ? CreditW'(slots) : '0);
+  assign credits_d = credits_q + CreditW'(give_i) - (query_done ? CreditW'(slots_q) : '0);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -208,6 +213,7 @@ module linear_issue #(
       enters_q <= 1'b0;
       streamed_q <= '0;
       slots_left_q <= '0;
+      slots_q <= '0;
       settle_q <= '0;
       credits_q <= CreditW'(Credits);
     end else begin
@@ -216,10 +222,11 @@ module linear_issue #(
       if (merging_i) settle_q <= 4'd10;
       else if (settle_q != '0) settle_q <= settle_q - 1'b1;
       credits_q <= credits_d;
-      if (query_done) slots_left_q <= slots - 1'b1;
+      if (query_done) slots_left_q <= slots_q - 1'b1;
       else if (slots_left_q != '0) slots_left_q <= slots_left_q - 1'b1;
       if (take_command) begin
         command_q <= command_i;
+        slots_q <= slots_d;
         left_q <= left_d;
         query_q <= '0;
         if (command_i[1]) begin

@@ -192,7 +192,7 @@ LinearCase random_linear_case(std::mt19937_64& random, const LinearConfig& confi
 }
 
 LinearCase make_linear_case(std::mt19937_64& random, const LinearConfig& config,
-                            const model::LinearShape& shape, int most) {
+                            const model::LinearShape& shape, int most, bool largest) {
   LinearCase c;
   c.config = config;
   LinearAttend op;
@@ -206,10 +206,13 @@ LinearCase make_linear_case(std::mt19937_64& random, const LinearConfig& config,
   const int rows = op.horizon < 0 ? 0 : 2 * op.horizon + 1;
   const auto q = draw_codes(random, queries * op.width, draw_kind(random));
   const auto k = draw_codes(random, keys * op.width, draw_kind(random));
-  const auto v = draw_codes(random, keys * op.value_width, draw_kind(random));
+  const auto v =
+      draw_codes(random, keys * op.value_width, largest ? Codes::kLowest : draw_kind(random));
   const auto rp = draw_codes(random, rows * op.width, draw_kind(random));
-  const std::array<model::PhiTable, 3> tables = {draw_table(random), draw_table(random),
-                                                 draw_table(random)};
+  std::array<model::PhiTable, 3> tables = {draw_table(random), draw_table(random),
+                                           draw_table(random)};
+  if (largest)
+    for (model::PhiTable& table : tables) table.fill(255);
   Layout layout(&random);
   op.tables = layout.reserve(3 * 256);
   for (std::size_t t = 0; t < 3; ++t)

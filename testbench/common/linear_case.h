@@ -24,9 +24,9 @@ struct LinearCase {
 };
 
 /// Phi by lookup: expected by linear_fixed. Operands are random, commands hold
-/// up to `most` tokens.
+/// up to `most` tokens; `largest`: phi is 255 and V -128 everywhere.
 LinearCase make_linear_case(std::mt19937_64& random, const hw::LinearConfig& config,
-                            const model::LinearShape& shape, int most);
+                            const model::LinearShape& shape, int most, bool largest = false);
 /// The same of any small shape, on any small engine or on a given one.
 LinearCase random_linear_case(std::mt19937_64& random);
 LinearCase random_linear_case(std::mt19937_64& random, const hw::LinearConfig& config);

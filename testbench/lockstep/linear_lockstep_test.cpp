@@ -76,10 +76,37 @@ void dance(const hw::LinearConfig& config, int commands) {
   }
 }
 
-TEST(LinearRtl, StaysInStepAtTheSmallPoint) { dance(kSmall, lockstep_runs(1500)); }
-TEST(LinearRtl, StaysInStepWithAChunkForEveryToken) { dance(kSingle, lockstep_runs(1500)); }
-TEST(LinearRtl, StaysInStepAtAnOddPoint) { dance(kOdd, lockstep_runs(1500)); }
-TEST(LinearRtl, StaysInStepAtTheDefaultPoint) { dance({}, (lockstep_runs(1500) + 14) / 15); }
+TEST(LinearRtl, StaysInStepAtTheSmallPoint) { dance(kSmall, lockstep_runs(4000)); }
+TEST(LinearRtl, StaysInStepWithAChunkForEveryToken) { dance(kSingle, lockstep_runs(4000)); }
+TEST(LinearRtl, StaysInStepAtAnOddPoint) { dance(kOdd, lockstep_runs(4000)); }
+TEST(LinearRtl, StaysInStepAtTheDefaultPoint) { dance({}, (lockstep_runs(4000) + 3) / 4); }
+
+// Denominators beyond 2^32, where numerators are shifted before the product, and
+// the largest sums; in long runs as many keys as the registers hold.
+TEST(LinearRtl, LongSequencesFitEverywhere) {
+  std::mt19937_64 random(test_seed(3));
+  const auto beat = hw::make_linear_beat_body(kSmall, nullptr);
+  const auto rtl = hw::make_linear_rtl_body(kSmall);
+  std::int64_t cycle = 0;
+  const auto run = [&](int keys, int queries, int width, bool causal, bool largest) {
+    model::LinearShape shape;
+    shape.keys = keys;
+    shape.queries = queries;
+    shape.width = width;
+    shape.value_width = 4;
+    shape.causal = causal;
+    shape.horizon = 4;
+    const LinearCase c = make_linear_case(random, kSmall, shape, keys, largest);
+    SCOPED_TRACE(c.description);
+    expect_bodies({beat.get(), rtl.get()}, c, false, random, cycle);
+  };
+  for (const bool largest : {false, true}) {
+    run(3000, 9, 32, false, largest);
+    run(2300, 2300, 32, true, largest);
+  }
+  if (lockstep_runs(0) < 10000) return;
+  run(1 << 20, 3, 32, false, true);
+}
 
 // A model built with one wrong constant in its reciprocal: the comparison must
 // say so, at a data pin, or it compares nothing.
