@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
 
-.PHONY: help setup build test run bench lockstep asan ubsan dev format tidy clean
+.PHONY: help setup build test run bench lockstep synth synth-bless mutate coverage asan ubsan dev format tidy clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,26 @@ bench: build ## speed as ratios in one run; writes build/bench.json
 lockstep: build ## the long lockstep run of every engine with RTL (QUADRILLE_SEED, QUADRILLE_LOCKSTEP_RUNS)
 	@for program in build/testbench/test_lockstep_*[a-z]; do \
 	  QUADRILLE_LOCKSTEP_RUNS=$${QUADRILLE_LOCKSTEP_RUNS:-100000} $$program || exit 1; done
+
+mutate: build ## plant faults in RTL and SystemC engines, count what the tests catch (ENGINES, SEED; hours)
+	@mkdir -p build/mutation
+	@rtl=0; scripts/mutate_rtl.py $(ENGINES) --seed $(or $(SEED),1) --jobs $(JOBS) || rtl=$$?; \
+	systemc=0; scripts/mutate_systemc.py $(ENGINES) --seed $(or $(SEED),1) --jobs $(JOBS) || systemc=$$?; \
+	[ $$rtl -eq 0 ] && [ $$systemc -eq 0 ]
+
+coverage: build ## line and toggle coverage of the RTL by the lockstep tests (ENGINES)
+	@scripts/rtl_coverage.py --self-test
+	@scripts/rtl_coverage.py $(ENGINES)
+
+synth: setup ## yosys on every engine: checks, cells, flip-flops, memories, longest path, change
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release --target rtl_sources -j $(JOBS) >/dev/null
+	@python3 scripts/synth/synth.py --jobs $(JOBS)
+
+synth-bless: setup ## the same, and rewrite the baseline and the tables of docs/synthesis.md
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release --target rtl_sources -j $(JOBS) >/dev/null
+	@python3 scripts/synth/synth.py --jobs $(JOBS) --bless
 
 format: ## rewrite all C++ in the project's format
 	@git ls-files '*.h' '*.cpp' | xargs clang-format -i

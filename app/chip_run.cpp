@@ -57,11 +57,12 @@ std::vector<std::int64_t> read_tensor(const hw::Bytes& dram, const hw::DramTenso
 }  // namespace
 
 ChipRun run_on_chip(const hw::ChipConfig& config, const Implementation& implementation,
-                    const ChipJob& job, bool data) {
+                    const ChipJob& job, bool data, const hw::RtlBodies& bodies) {
   hw::ChipOptions options;
   options.timing = config.timing;
   options.data = data;
-  for (const std::string& engine : implementation.rtl_engines()) options.rtl.insert(engine);
+  options.rtl = implementation.rtl;
+  options.rtl_bodies = bodies;
   const hw::SimulationContext context;
   hw::Chip chip("chip", config, options);
   chip.load(job.mapping.program, [&](const hw::Bytes& dram) {

@@ -6,13 +6,25 @@
 #include <algorithm>
 
 #include "app/files/suggest.h"
+#include "hw/chip_result.h"
+#include "hw/engines/rtl_bodies.h"
 #include "model/errors.h"
 
 namespace quadrille::app {
+namespace {
+
+bool exists_in_rtl(const std::string& engine) {
+  const std::vector<std::string>& names = hw::engines_in_rtl();
+  return std::find(names.begin(), names.end(), engine) != names.end();
+}
+
+}  // namespace
 
 std::vector<std::string> Implementation::rtl_engines() const {
   std::vector<std::string> names;
-  if (damf_rtl) names.emplace_back("damf");
+  for (const std::string& engine : kEngines) {
+    if (rtl.count(engine) != 0) names.push_back(engine);
+  }
   return names;
 }
 
@@ -33,11 +45,25 @@ Implementation parse_implementation(const std::vector<std::string>& assignments)
     }
     if (std::find(bodies.begin(), bodies.end(), body) == bodies.end())
       fail("unknown body, expected systemc or rtl" + did_you_mean(body, bodies));
-    if (engine == "damf") {
-      result.damf_rtl = body == "rtl";
-    } else if (body == "rtl") {
-      fail("the RTL of this engine is not there yet, expected systemc");
+    if (body == "systemc") {
+      result.rtl.erase(engine);
+    } else if (!exists_in_rtl(engine)) {
+      fail(fmt::format("this engine exists in SystemC only, in RTL there are {}",
+                       fmt::join(hw::engines_in_rtl(), ", ")));
+    } else {
+      result.rtl.insert(engine);
     }
+  }
+  return result;
+}
+
+Implementation all_in_rtl(const hw::Program& program) {
+  Implementation result;
+  for (const hw::Command& command : program.commands) {
+    const hw::Unit unit = hw::unit_of(command.operation);
+    if (unit == hw::Unit::kDma) continue;
+    const std::string engine = hw::engine_name(hw::engine_of(unit));
+    if (exists_in_rtl(engine)) result.rtl.insert(engine);
   }
   return result;
 }

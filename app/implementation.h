@@ -1,8 +1,11 @@
 // Which body of each engine runs: --impl ENGINE=systemc|rtl.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
+
+#include "hw/sequencer/program.h"
 
 namespace quadrille::app {
 
@@ -11,15 +14,18 @@ inline const std::vector<std::string> kEngines = {"cim",      "softmax", "damf",
                                                   "sinkhorn", "linear",  "vector"};
 
 struct Implementation {
-  bool damf_rtl = false;
+  std::set<std::string> rtl;  ///< Names of the engines in RTL; the others are SystemC.
 
-  bool any_rtl() const { return damf_rtl; }
-  /// Names of the engines in RTL.
+  bool any_rtl() const { return !rtl.empty(); }
+  /// The same names in the order of kEngines.
   std::vector<std::string> rtl_engines() const;
 };
 
-/// From "ENGINE=systemc" and "ENGINE=rtl" words. InputError for an unknown
-/// engine or body and for an engine that does not exist or has no RTL yet.
+/// From "ENGINE=systemc" and "ENGINE=rtl" words; of two about one engine the last
+/// holds. InputError for an unknown engine or body and for an engine without RTL.
 Implementation parse_implementation(const std::vector<std::string>& assignments);
+
+/// Every engine that the program uses in RTL, but those that exist in SystemC only.
+Implementation all_in_rtl(const hw::Program& program);
 
 }  // namespace quadrille::app

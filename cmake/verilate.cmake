@@ -3,13 +3,18 @@
 #
 #   quadrille_table(GENERATOR MODULE)
 #     Table module MODULE, written to ${QUADRILLE_RTL_TABLES}/MODULE.sv.
-#   quadrille_rtl_engine(ENGINE [TABLES MODULE...] [FOLDERS FOLDER...])
+#   quadrille_rtl_engine(ENGINE [TABLES MODULE...] [FOLDERS FOLDER...] [VERILATE OPTION...])
 #     The engine of the present folder: top module ENGINE_engine, all *.sv there,
-#     in rtl/prim and in other FOLDERS, the table modules, the waivers ENGINE.vlt.
-#     Its sources are listed in ${QUADRILLE_RTL_SOURCES}/ENGINE.f, waivers first.
-#   quadrille_rtl_point(ENGINE POINT "PARAMETER=VALUE;..." [TOP MODULE] [SLOW])
+#     in rtl/prim (with its table) and in other FOLDERS, the TABLES, the waivers ENGINE.vlt.
+#     VERILATE: more options for Verilator.
+#     Its sources are listed in ${QUADRILLE_RTL_SOURCES}/ENGINE.f, waivers first,
+#     its points in ENGINE.points (class, top module, parameters), smallest first:
+#     scripts/rtl_program.py reads both.
+#   quadrille_rtl_point(ENGINE POINT "PARAMETER=VALUE;..." [TOP MODULE] [SLOW] [TRACED])
 #     Target rtl_ENGINE_POINT with class VEngineEnginePOINT (say VdamfEngine4x2),
 #     linked by quadrille_rtl and linted by lint_rtl. SLOW compiles it at -O1.
+#     TRACED makes rtl_ENGINE_POINT_traced besides, class VEngineEnginePOINTTraced:
+#     the same netlist with waveforms.
 #   quadrille_rtl_wrong(ENGINE "PARAMETER=VALUE;..." FILE FROM TO)
 #     The same as VEngineEngineWrong, with one constant changed: in the source
 #     whose name is FILE, the text FROM becomes TO. For tests.
@@ -37,8 +42,16 @@ target_compile_definitions(quadrille_verilator_runtime PUBLIC VM_COVERAGE=0 VM_S
 target_compile_options(quadrille_verilator_runtime PRIVATE -O3 -w)
 target_link_libraries(quadrille_verilator_runtime PUBLIC Threads::Threads)
 
+# FST waveforms, for the models that write them. Nothing of a model's or the
+# runtime's layout depends on tracing, so both kinds share one runtime.
+add_library(quadrille_verilator_fst STATIC ${verilator_root}/include/verilated_fst_c.cpp)
+target_compile_options(quadrille_verilator_fst PRIVATE -O2 -w)
+target_link_libraries(quadrille_verilator_fst PUBLIC quadrille_verilator_runtime ZLIB::ZLIB)
+
 add_library(quadrille_rtl INTERFACE)
+target_link_libraries(quadrille_rtl INTERFACE quadrille_verilator_fst)
 add_custom_target(lint_rtl COMMENT "Linting the RTL")
+add_custom_target(rtl_sources COMMENT "Generated RTL sources")
 
 function(quadrille_table generator name)
   add_custom_command(OUTPUT ${QUADRILLE_RTL_TABLES}/${name}.sv
@@ -47,35 +60,43 @@ function(quadrille_table generator name)
 endfunction()
 
 function(quadrille_rtl_engine engine)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "TABLES;FOLDERS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "TABLES;FOLDERS;VERILATE")
   set(sources ${CMAKE_CURRENT_SOURCE_DIR}/${engine}.vlt)
   foreach(folder ${CMAKE_SOURCE_DIR}/rtl/prim ${arg_FOLDERS} ${CMAKE_CURRENT_SOURCE_DIR})
     file(GLOB modules CONFIGURE_DEPENDS ${folder}/*.sv)
     list(APPEND sources ${modules})
   endforeach()
-  foreach(table ${arg_TABLES})
+  foreach(table prim_reciprocal_seed ${arg_TABLES})
     list(APPEND sources ${QUADRILLE_RTL_TABLES}/${table}.sv)
   endforeach()
   set_property(GLOBAL PROPERTY quadrille_rtl_sources_${engine} ${sources})
+  set_property(GLOBAL PROPERTY quadrille_rtl_options_${engine} ${arg_VERILATE})
   list(JOIN sources "\n" lines)
   file(CONFIGURE OUTPUT ${QUADRILLE_RTL_SOURCES}/${engine}.f CONTENT "${lines}\n" @ONLY)
+  file(WRITE ${QUADRILLE_RTL_SOURCES}/${engine}.points "")
+  add_custom_target(rtl_sources_${engine} DEPENDS ${sources})
+  add_dependencies(rtl_sources rtl_sources_${engine})
 endfunction()
 
-# Target with class PREFIX from TOP and SOURCES. The names of Verilator's files
-# are only known after it ran: they are compiled as one file that includes them all.
-function(quadrille_verilate target top prefix parameters)
+# Target with class PREFIX from TOP and SOURCES, with more OPTIONS for Verilator.
+# The names of Verilator's files are only known after it ran: they are compiled as
+# two files that include them all.
+function(quadrille_verilate target top prefix parameters options)
   set(folder ${CMAKE_BINARY_DIR}/rtl/${target})
   file(MAKE_DIRECTORY ${folder})
   list(TRANSFORM parameters PREPEND -G OUTPUT_VARIABLE overrides)
   add_custom_command(
-    OUTPUT ${folder}/all.cc ${folder}/${prefix}.h
+    OUTPUT ${folder}/all.cc ${folder}/slow.cc ${folder}/${prefix}.h
+    # Files of a former run, which this one does not write, must not be included.
+    COMMAND ${CMAKE_COMMAND} -E rm -rf ${folder}
     COMMAND ${VERILATOR} --cc --assert -Wall -O3 --x-assign fast --x-initial fast --prefix ${prefix}
-            --top-module ${top} --Mdir ${folder} ${overrides} ${ARGN}
+            --top-module ${top} --Mdir ${folder} ${overrides} ${options} ${ARGN}
     COMMAND ${CMAKE_COMMAND} -D FOLDER=${folder} -P ${quadrille_rtl_helpers}/include_all.cmake
     DEPENDS ${ARGN} ${quadrille_rtl_helpers}/include_all.cmake
     COMMENT "Verilating ${target}"
     VERBATIM)
-  add_library(${target} STATIC ${folder}/all.cc ${folder}/${prefix}.h)
+  add_library(${target} STATIC ${folder}/all.cc ${folder}/slow.cc ${folder}/${prefix}.h)
+  set_source_files_properties(${folder}/slow.cc PROPERTIES COMPILE_OPTIONS -O0)
   target_include_directories(${target} SYSTEM PUBLIC ${folder})
   target_compile_options(${target} PRIVATE -O3 -w)
   target_link_libraries(${target} PUBLIC quadrille_verilator_runtime)
@@ -83,14 +104,21 @@ function(quadrille_verilate target top prefix parameters)
 endfunction()
 
 function(quadrille_rtl_point engine point parameters)
-  cmake_parse_arguments(PARSE_ARGV 3 arg "SLOW" "TOP" "")
+  cmake_parse_arguments(PARSE_ARGV 3 arg "SLOW;TRACED" "TOP" "")
   get_property(sources GLOBAL PROPERTY quadrille_rtl_sources_${engine})
+  get_property(options GLOBAL PROPERTY quadrille_rtl_options_${engine})
   if(NOT arg_TOP)
     set(arg_TOP ${engine}_engine)
   endif()
-  quadrille_verilate(rtl_${engine}_${point} ${arg_TOP} V${engine}Engine${point} "${parameters}" ${sources})
+  quadrille_verilate(rtl_${engine}_${point} ${arg_TOP} V${engine}Engine${point} "${parameters}" "${options}" ${sources})
+  file(APPEND ${QUADRILLE_RTL_SOURCES}/${engine}.points "V${engine}Engine${point} ${arg_TOP} ${parameters}\n")
   if(arg_SLOW)
     target_compile_options(rtl_${engine}_${point} PRIVATE -O1)
+  endif()
+  if(arg_TRACED)
+    quadrille_verilate(rtl_${engine}_${point}_traced ${arg_TOP} V${engine}Engine${point}Traced "${parameters}"
+                       "${options};--trace-fst" ${sources})
+    target_compile_options(rtl_${engine}_${point}_traced PRIVATE -O1)
   endif()
   list(TRANSFORM parameters PREPEND -G OUTPUT_VARIABLE overrides)
   add_custom_target(lint_rtl_${engine}_${point}
@@ -101,6 +129,7 @@ endfunction()
 
 function(quadrille_rtl_wrong engine parameters file from to)
   get_property(sources GLOBAL PROPERTY quadrille_rtl_sources_${engine})
+  get_property(options GLOBAL PROPERTY quadrille_rtl_options_${engine})
   set(wrong_sources "")
   foreach(source ${sources})
     get_filename_component(name ${source} NAME)
@@ -116,5 +145,6 @@ function(quadrille_rtl_wrong engine parameters file from to)
       list(APPEND wrong_sources ${source})
     endif()
   endforeach()
-  quadrille_verilate(rtl_${engine}_wrong ${engine}_engine V${engine}EngineWrong "${parameters}" ${wrong_sources})
+  quadrille_verilate(rtl_${engine}_wrong ${engine}_engine V${engine}EngineWrong "${parameters}" "${options}"
+                     ${wrong_sources})
 endfunction()

@@ -1,5 +1,6 @@
 #include "hw/chip.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -13,16 +14,11 @@ namespace {
 
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
-// Engines that exist in RTL; `--impl NAME=rtl` of another is the user's error.
-const std::set<std::string>& engines_in_rtl() {
-  static const std::set<std::string> names{"cim", "softmax", "damf", "sinkhorn", "linear"};
-  return names;
-}
-
 const ChipConfig& checked(const ChipConfig& config, const ChipOptions& options) {
   validate(config, config.name);
   for (const std::string& name : options.rtl) {
-    if (engines_in_rtl().count(name) == 0) {
+    const std::vector<std::string>& known = engines_in_rtl();
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
       throw InputError(
           "--impl", name,
           "expected an engine that exists in RTL: cim, softmax, damf, sinkhorn or linear");
@@ -40,26 +36,6 @@ std::vector<PortClass> port_classes() {
     classes.push_back(dma ? PortClass::kDma : PortClass::kWriter);
   }
   return classes;
-}
-
-Engine engine_of(Unit unit) {
-  switch (unit) {
-    case Unit::kSoftmax:
-      return Engine::kSoftmax;
-    case Unit::kDamf:
-      return Engine::kDamf;
-    case Unit::kVector:
-      return Engine::kVector;
-    case Unit::kSinkhorn:
-      return Engine::kSinkhorn;
-    case Unit::kLinear:
-      return Engine::kLinear;
-    case Unit::kDma:
-    case Unit::kCimWrite:
-    case Unit::kCimCompute:
-      break;
-  }
-  return Engine::kCim;
 }
 
 }  // namespace

@@ -20,4 +20,24 @@ const char* engine_name(Engine engine) {
   return "unknown";
 }
 
+Engine engine_of(Unit unit) {
+  switch (unit) {
+    case Unit::kSoftmax:
+      return Engine::kSoftmax;
+    case Unit::kDamf:
+      return Engine::kDamf;
+    case Unit::kVector:
+      return Engine::kVector;
+    case Unit::kSinkhorn:
+      return Engine::kSinkhorn;
+    case Unit::kLinear:
+      return Engine::kLinear;
+    case Unit::kDma:
+    case Unit::kCimWrite:
+    case Unit::kCimCompute:
+      break;
+  }
+  return Engine::kCim;
+}
+
 }  // namespace quadrille::hw

@@ -39,6 +39,8 @@ struct CommandRecord {
 enum class Engine { kCim, kSoftmax, kDamf, kSinkhorn, kLinear, kVector };
 inline constexpr int kEngines = 6;
 const char* engine_name(Engine engine);
+/// The engine that a unit is a port of. The DMA is of none: do not ask.
+Engine engine_of(Unit unit);
 
 struct EngineTotals {
   std::int64_t commands = 0;

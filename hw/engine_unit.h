@@ -11,6 +11,7 @@
 
 #include "hw/chip_result.h"
 #include "hw/engines/beat_engine.h"
+#include "hw/engines/paired_body.h"
 #include "hw/memory/scratchpad.h"
 #include "hw/memory/stream_port.h"
 #include "hw/sequencer/sequencer.h"
@@ -187,7 +188,7 @@ class EngineUnit final : public SteppedUnit {
     }
     writer_.step(written, given,
                  *around_.scratchpad);  // Before the tick, which changes the output pins.
-    body_->tick(pins);
+    tick(pins, cycle);
     reader_.step(cycle, read, popped, *around_.scratchpad);
     if (!body_->command_ready()) return false;
     if (!reader_.drained()) throw stuck("its engine left input beats", cycle);
@@ -212,6 +213,22 @@ class EngineUnit final : public SteppedUnit {
 
   int reader_port() const { return 2 * static_cast<int>(unit_); }
   int writer_port() const { return 2 * static_cast<int>(unit_) + 1; }
+
+  /// A pair of bodies that part says where; the unit adds when, and in what.
+  void tick(const BeatInputs<EngineOperation>& pins, std::int64_t cycle) {
+    try {
+      body_->tick(pins);
+    } catch (PinsDiffer& found) {
+      PinDifference& where = found.difference;
+      where.engine = engine_name(engine_of(unit_));
+      where.command = index_;
+      where.cycle = cycle + 1;
+      where.command_cycle = cycle + 1 - started_;
+      where.output_beats = writer_.given();
+      where.beat_address = writer_.next_address();
+      throw;
+    }
+  }
 
   /// Fills in what the command did, once its course is known.
   void account(CommandRecord& entry, CommandCourse course) {

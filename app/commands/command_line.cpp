@@ -101,6 +101,12 @@ int parse_and_run(int argc, const char* const* argv) {
       ->capture_default_str();
   eval_app->add_option("--set", eval.settings, "KEY=VALUE: a setting of the operator")
       ->allow_extra_args(false);
+  eval_app->add_option("--waves", eval.waves,
+                       "With --level all: FST waveform of the RTL around the first difference");
+  eval_app
+      ->add_option("--waves-cycles", eval.waves_cycles, "Cycles before and after the difference")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
+      ->capture_default_str();
 
   RegressOptions regress;
   CLI::App* regress_app = program.add_subcommand("regress", "Stored cases against stored goldens");
@@ -109,6 +115,8 @@ int parse_and_run(int argc, const char* const* argv) {
       ->check(word_of_list(regress_levels()))
       ->capture_default_str();
   regress_app->add_flag("--bless", regress.bless, "Rewrite the goldens");
+  regress_app->add_option("--cycles", regress.cycles,
+                          "With --level all: table of every case's cycles in tile, beat and RTL");
 
   std::string tables_chip = "default";
   CLI::App* tables_app = program.add_subcommand(

@@ -1,6 +1,7 @@
 #include "app/commands/eval.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 
@@ -9,7 +10,7 @@
 #include "app/config/chip_file.h"
 #include "app/files/shipped.h"
 #include "app/operators/compare.h"
-#include "app/regression/case.h"
+#include "app/rtl_check.h"
 #include "app/version.h"
 #include "model/errors.h"
 
@@ -23,10 +24,10 @@ struct LevelRun {
 };
 
 LevelRun run_on(const Operator& op, hw::ChipConfig chip, hw::Timing timing, bool rtl) {
-  Implementation implementation;
-  implementation.damf_rtl = rtl;
   chip.timing = timing;
-  const ChipRun run = run_on_chip(chip, implementation, op.lower(chip), true);
+  const ChipJob job = op.lower(chip);
+  const Implementation implementation = rtl ? all_in_rtl(job.mapping.program) : Implementation{};
+  const ChipRun run = run_on_chip(chip, implementation, job, true);
   LevelRun made{op.collect(run.outputs), run.result.cycles, 0};
   for (const hw::EngineTotals& engine : run.result.totals.engines)
     made.saturated += engine.activity.saturated;
@@ -46,31 +47,39 @@ void print_run(const std::string& level, const hw::ChipConfig& chip, const Level
 /// Every integer level against `fixed`; returns false at the first difference.
 bool compare_all(const Operator& op, const hw::ChipConfig& chip, const OperatorResult& fixed,
                  const EvalOptions& options) {
-  struct Other {
-    std::string name;
-    hw::Timing timing;
-    bool rtl;
-  };
-  std::vector<Other> others = {{"systemc (tile)", hw::Timing::kTile, false},
-                               {"systemc (beat)", hw::Timing::kBeat, false}};
-  if (has_rtl(op)) others.push_back({"rtl", hw::Timing::kBeat, true});
   std::int64_t beat_cycles = 0;
-  for (const Other& other : others) {
-    const LevelRun run = run_on(op, chip, other.timing, other.rtl);
-    print_run(other.name, chip, run);
-    if (const auto difference = first_difference("fixed", fixed, other.name, run.result)) {
-      fmt::print(stderr, "{}: {} differs from fixed: {}, by cycle {}\n", options.input, other.name,
+  for (const auto& [name, timing] : {std::pair{"systemc (tile)", hw::Timing::kTile},
+                                     std::pair{"systemc (beat)", hw::Timing::kBeat}}) {
+    const LevelRun run = run_on(op, chip, timing, false);
+    print_run(name, chip, run);
+    if (const auto difference = first_difference("fixed", fixed, name, run.result)) {
+      fmt::print(stderr, "{}: {} differs from fixed: {}, by cycle {}\n", options.input, name,
                  *difference, run.cycles);
-      return false;
-    }
-    if (other.rtl && run.cycles != beat_cycles) {
-      fmt::print(stderr, "{}: rtl takes {} cycles, systemc (beat) {}\n", options.input, run.cycles,
-                 beat_cycles);
       return false;
     }
     beat_cycles = run.cycles;
   }
-  fmt::print("every bit of {} equals fixed\n", has_rtl(op) ? "systemc and rtl" : "systemc");
+  RtlCheckOptions rtl;
+  rtl.waves = options.waves;
+  rtl.waves_cycles = options.waves_cycles;
+  const RtlCheck check = check_rtl(op, chip, fixed, beat_cycles, rtl);
+  if (check.difference) {
+    fmt::print(stderr, "{}: {}\n", options.input, *check.difference);
+    if (check.waves_written) fmt::print("waveform in {}\n", options.waves);
+    return false;
+  }
+  if (!check.not_built.empty()) {
+    fmt::print("not built in RTL for chip {}, so in SystemC: {}\n", chip.name,
+               fmt::join(check.not_built, ", "));
+  }
+  if (check.engines.empty()) {
+    fmt::print("every bit of systemc equals fixed\n");
+    return true;
+  }
+  print_run(fmt::format("rtl ({})", fmt::join(check.engines, ", ")), chip,
+            {check.result, check.cycles, 0});
+  fmt::print(
+      "every bit of systemc and rtl equals fixed, every pin and cycle of rtl systemc (beat)\n");
   return true;
 }
 
@@ -109,11 +118,9 @@ int eval_command(const EvalOptions& options) {
   const auto op =
       make_operator(options.operation, FileTensors(SafetensorsFile::open(options.input)),
                     Settings::parse(options.settings));
-  if (options.level == "rtl" && !has_rtl(*op)) {
-    throw InputError("--level", "'rtl'",
-                     fmt::format("the RTL of {} is not there yet, expected float, fixed, systemc "
-                                 "or all",
-                                 options.operation));
+  if (!options.waves.empty() && options.level != "all") {
+    throw InputError("--waves", "'" + options.waves + "'",
+                     "waveforms are of the first difference, expected --level all");
   }
   if (options.level == "float") {
     write_result(*op, op->run_float(), "float", options);

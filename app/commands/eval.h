@@ -1,6 +1,7 @@
 // `quadrille eval`: one operator on the user's tensors, at one level or all.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,8 @@ struct EvalOptions {
   std::string output;
   std::string chip = "default";
   std::vector<std::string> settings;  ///< KEY=VALUE
+  std::string waves;                  ///< FST file of a difference in RTL; "": none.
+  std::int64_t waves_cycles = 200;    ///< Before and after it.
 };
 
 /// Words of --level.

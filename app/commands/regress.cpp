@@ -5,8 +5,10 @@
 #include <filesystem>
 
 #include "app/commands/command_line.h"
+#include "app/files/atomic_file.h"
 #include "app/files/progress.h"
 #include "app/regression/case.h"
+#include "model/errors.h"
 
 namespace quadrille::app {
 namespace {
@@ -15,7 +17,7 @@ std::vector<CaseLevel> levels_of(const std::string& level) {
   if (level == "fixed") return {CaseLevel::kFixed};
   if (level == "systemc") return {CaseLevel::kSystemc};
   if (level == "rtl") return {CaseLevel::kRtl};
-  return {CaseLevel::kFixed, CaseLevel::kSystemc, CaseLevel::kRtl};
+  return {CaseLevel::kFixed, CaseLevel::kSystemc, CaseLevel::kBuiltRtl};
 }
 
 }  // namespace
@@ -28,20 +30,21 @@ const std::vector<std::string>& regress_levels() {
 int regress_command(const RegressOptions& options) {
   const std::vector<CaseLevel> levels = levels_of(options.level);
   const std::vector<std::string> cases = options.cases.empty() ? shipped_cases() : options.cases;
+  if (!options.cycles.empty() && (options.level != "all" || options.bless)) {
+    throw InputError("--cycles", "'" + options.cycles + "'",
+                     "a table of all levels, expected --level all and no --bless");
+  }
   Progress progress;
+  std::string cycles = kCaseCyclesHeader;
   std::size_t failed = 0, checked = 0;
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const Case stored = read_case(cases[i]);
     progress.show(fmt::format("{}/{} {}", i + 1, cases.size(), stored.name));
-    if (options.level == "rtl" && !options.bless && !has_rtl(*stored.operation)) {
-      progress.clear();
-      fmt::print("{:<40} has no RTL\n", stored.name);
-      continue;
-    }
     const CaseVerdict verdict = options.bless ? bless_case(stored) : check_case(stored, levels);
     progress.clear();
     ++checked;
     failed += verdict.good() ? 0 : 1;
+    cycles += case_cycles_line(stored, verdict);
     fmt::print("{:<40} {:<7} {} values, {} counters\n", stored.name,
                !verdict.good() ? "FAILED"
                : options.bless ? "blessed"
@@ -52,6 +55,7 @@ int regress_command(const RegressOptions& options) {
   }
   fmt::print("{} of {} cases {}\n", checked - failed, checked, options.bless ? "blessed" : "ok");
   if (checked == 0) fmt::print(stderr, "regress: nothing was compared\n");
+  if (!options.cycles.empty() && failed == 0 && checked > 0) write_file(options.cycles, cycles);
   return failed > 0 || checked == 0 ? kComparisonFailed : kGood;
 }
 

@@ -10,6 +10,7 @@ struct RegressOptions {
   std::vector<std::string> cases;  ///< Names or folders; none: all shipped cases.
   std::string level = "all";
   bool bless = false;
+  std::string cycles;  ///< CSV file of cycles; "": none.
 };
 
 const std::vector<std::string>& regress_levels();

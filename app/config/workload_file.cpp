@@ -185,7 +185,7 @@ const std::vector<std::string>& workload_kinds() {
 }
 
 Workload read_workload(const YamlNode& root) {
-  const std::string path = root.file();
+  const std::string& path = root.file();
   const std::string folder = std::filesystem::path(path).parent_path().string();
   Workload workload;
   workload.path = path;

@@ -38,7 +38,8 @@ struct RunCost {
 /// Of an experiment's summary.json, which has keys of its own.
 inline constexpr int kExperimentSchemaVersion = 1;
 
-struct ExperimentReport {
+// Moving one may throw only as far as JSON's move may, which is not declared noexcept.
+struct ExperimentReport {                                  // NOLINT(bugprone-exception-escape)
   std::string text;                                        ///< For the console.
   std::vector<std::pair<std::string, std::string>> files;  ///< Name, content.
   nlohmann::ordered_json figures;                          ///< What summary.json adds.

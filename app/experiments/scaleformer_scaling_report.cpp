@@ -218,7 +218,7 @@ void put_table(Text to, const ScalingPlan& plan, const std::string& what,
 }
 
 std::string cycles_cell(const ScalingCurve& curve, std::size_t point) {
-  const std::string cycles = std::to_string(curve.points[point].cost->cycles);
+  std::string cycles = std::to_string(curve.points[point].cost->cycles);
   const std::optional<double> slope = local_slope(curve, point);
   if (curve.variant.linear || !slope) return cycles;
   return fmt::format("{} ({:.2f})", cycles, *slope);
@@ -239,7 +239,7 @@ void put_tables(Text to, const ScalingPlan& plan, const std::vector<ScalingCurve
   put_slopes(to, "slope", curves, &ScalingCurve::fit);
   put_slopes(to, "energy", curves, &ScalingCurve::energy_fit);
   for (const auto& [name, figure] :
-       {std::pair{"DRAM B", dram_bytes_of}, std::pair{"SRAM B", sram_bytes_of}}) {
+       {std::pair{"DRAM B", &dram_bytes_of}, std::pair{"SRAM B", &sram_bytes_of}}) {
     fmt::format_to(to, "\n");
     put_table(to, plan, name, curves, [figure = figure](const ScalingCurve& curve, std::size_t i) {
       return fmt::format("{:.0f}", figure(*curve.points[i].cost));

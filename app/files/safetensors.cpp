@@ -477,7 +477,8 @@ std::vector<std::int64_t> SafetensorsFile::read_i64(const std::string& name) con
         values[i] = load<std::int16_t>(bytes);
         break;
       case Dtype::kI8:
-        values[i] = load<std::int8_t>(bytes);
+        // A number, not a character: its sign is meant.
+        values[i] = load<std::int8_t>(bytes);  // NOLINT(bugprone-signed-char-misuse)
         break;
       case Dtype::kU64: {
         const auto value = load<std::uint64_t>(bytes);

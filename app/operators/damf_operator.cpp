@@ -120,7 +120,6 @@ class DamfAttendOperator : public Operator {
   std::map<std::string, double> scales() const override {
     return {{"s", s_codes_.scale}, {"t", t_codes_.scale}, {"V", v_codes_.scale}};
   }
-  const char* engine() const override { return engine_ == DamfEngine::kLinear ? "linear" : "damf"; }
 
  private:
   InputTensor s_, t_, v_;
@@ -204,7 +203,6 @@ class DamfOperator : public Operator {
             {"s", s_scale_},       {"t", t_scale_},
             {"V", v_scale_}};
   }
-  const char* engine() const override { return "damf"; }
 
  private:
   /// Singular vectors, level `float` of the intermediates, and their scales.

@@ -119,10 +119,6 @@ std::map<std::string, double> LayerOperator::scales() const {
   return {{"X", layer_.x.scale}, {"WV", layer_.wv.scale}, {"WO", layer_.wo.scale}};
 }
 
-const char* LayerOperator::engine() const {
-  return word_of(kMechanismChoices, shape_.mechanism).c_str();
-}
-
 ChipJob lower_shape(const hw::ChipConfig& chip, const model::AttentionShape& shape) {
   return lower_integer(chip, empty_layer(shape));
 }

@@ -17,7 +17,6 @@ class LayerOperator : public Operator {
   ChipJob lower(const hw::ChipConfig& chip) const override;
   OperatorResult collect(const CodeMap& outputs) const override;
   std::map<std::string, double> scales() const override;
-  const char* engine() const override;
 
   const LayerData& data() const { return data_; }
 

@@ -127,7 +127,6 @@ class LinearOperator : public Operator {
     if (rp_) scales["RP"] = rp_codes_.scale;
     return scales;
   }
-  const char* engine() const override { return "linear"; }
 
  private:
   Shape out_shape() const { return {q_.shape()[0], v_.shape()[1]}; }

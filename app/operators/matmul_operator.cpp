@@ -46,7 +46,6 @@ class MatmulOperator : public Operator {
   std::map<std::string, double> scales() const override {
     return {{"X", x_codes_.scale}, {"W", w_codes_.scale}};
   }
-  const char* engine() const override { return "cim"; }
 
  private:
   Shape out_shape() const { return {x_.shape()[0], w_.shape()[1]}; }

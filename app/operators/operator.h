@@ -74,8 +74,6 @@ class Operator {
 
   /// Scales of the quantised inputs and static intermediates: value = code * scale.
   virtual std::map<std::string, double> scales() const = 0;
-  /// Engine whose RTL takes part at the level `rtl`.
-  virtual const char* engine() const = 0;
   /// The tensor by which the operator's error is judged.
   virtual const char* result_name() const { return "out"; }
 };

@@ -154,7 +154,6 @@ class SinkhornOperator : public Operator {
     if (v_) scales["V"] = v_codes_.scale;
     return scales;
   }
-  const char* engine() const override { return "sinkhorn"; }
   const char* result_name() const override { return v_ ? "out" : "K"; }
 
  private:

@@ -68,7 +68,6 @@ class SoftmaxOperator : public Operator {
   std::map<std::string, double> scales() const override {
     return {{"Q", q_codes_.scale}, {"K", k_codes_.scale}, {"V", v_codes_.scale}};
   }
-  const char* engine() const override { return "softmax"; }
 
  private:
   Shape weights_shape() const { return {q_.shape()[0], k_.shape()[0]}; }

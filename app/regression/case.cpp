@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "app/built_rtl.h"
 #include "app/chip_run.h"
 #include "app/config/chip_file.h"
 #include "app/config/workload_file.h"
@@ -58,16 +59,22 @@ void collect(const hw::CounterModule& module, const std::string& prefix, Counter
 
 struct CaseRun {
   OperatorResult result;
+  std::int64_t cycles = 0;
+  std::vector<std::string> rtl_engines;
   Counters counters;
 };
 
-CaseRun run_case(const Case& stored, hw::Timing timing, bool rtl) {
-  Implementation implementation;
-  implementation.damf_rtl = rtl;
+CaseRun run_case(const Case& stored, hw::Timing timing, CaseLevel level) {
   hw::ChipConfig chip = stored.chip;
   chip.timing = timing;
-  const ChipRun run = run_on_chip(chip, implementation, stored.operation->lower(chip), true);
-  CaseRun made{stored.operation->collect(run.outputs), {}};
+  const ChipJob job = stored.operation->lower(chip);
+  Implementation implementation;
+  if (level == CaseLevel::kRtl) implementation = all_in_rtl(job.mapping.program);
+  if (level == CaseLevel::kBuiltRtl)
+    implementation = built_in_rtl(job.mapping.program, stored.chip);
+  const ChipRun run = run_on_chip(chip, implementation, job, true);
+  CaseRun made{
+      stored.operation->collect(run.outputs), run.result.cycles, implementation.rtl_engines(), {}};
   collect(run.result.counters, "", made.counters);
   return made;
 }
@@ -129,8 +136,6 @@ void compare_counters(const std::string& level, const Counters& golden, const Co
 
 }  // namespace
 
-bool has_rtl(const Operator& operation) { return operation.engine() == std::string("damf"); }
-
 std::vector<std::string> shipped_cases() {
   std::vector<std::string> folders;
   std::error_code error;
@@ -169,7 +174,9 @@ Case read_case(const std::string& given) {
 CaseVerdict check_case(const Case& stored, const std::vector<CaseLevel>& levels) {
   CaseVerdict verdict;
   const OperatorResult golden = read_golden(stored);
-  const auto check = [&](const std::string& level, const char* timing, const CaseRun& run) {
+  const auto check = [&](const std::string& level, const char* timing, const CaseRun& run,
+                         std::optional<std::int64_t>& cycles) {
+    cycles = run.cycles;
     compare_tensors(level, golden, run.result, verdict);
     compare_counters(level, read_counters(stored, timing), run.counters, verdict);
   };
@@ -177,10 +184,13 @@ CaseVerdict check_case(const Case& stored, const std::vector<CaseLevel>& levels)
     if (level == CaseLevel::kFixed) {
       compare_tensors("fixed", golden, stored.operation->run_fixed(), verdict);
     } else if (level == CaseLevel::kSystemc) {
-      check("systemc (tile)", "tile", run_case(stored, hw::Timing::kTile, false));
-      check("systemc (beat)", "beat", run_case(stored, hw::Timing::kBeat, false));
-    } else if (has_rtl(*stored.operation)) {
-      CaseRun run = run_case(stored, hw::Timing::kBeat, true);
+      check("systemc (tile)", "tile", run_case(stored, hw::Timing::kTile, level),
+            verdict.tile_cycles);
+      check("systemc (beat)", "beat", run_case(stored, hw::Timing::kBeat, level),
+            verdict.beat_cycles);
+    } else {
+      const CaseRun run = run_case(stored, hw::Timing::kBeat, level);
+      if (run.rtl_engines.empty()) continue;
       // The RTL's pins do not tell the counters of values.
       Counters expected = read_counters(stored, "beat");
       for (auto& [name, value] : expected) {
@@ -189,9 +199,21 @@ CaseVerdict check_case(const Case& stored, const std::vector<CaseLevel>& levels)
       }
       compare_tensors("rtl", golden, run.result, verdict);
       compare_counters("rtl", expected, run.counters, verdict);
+      verdict.rtl_cycles = run.cycles;
+      verdict.rtl_engines = run.rtl_engines;
     }
   }
   return verdict;
+}
+
+std::string case_cycles_line(const Case& stored, const CaseVerdict& verdict) {
+  if (!verdict.tile_cycles || !verdict.beat_cycles) return "";
+  const auto beat = static_cast<double>(*verdict.beat_cycles);
+  return fmt::format("{},{},{},{},{},{},{:.3f}\n", stored.name, stored.chip.name,
+                     fmt::join(verdict.rtl_engines, " "), *verdict.tile_cycles,
+                     *verdict.beat_cycles,
+                     verdict.rtl_cycles ? std::to_string(*verdict.rtl_cycles) : "",
+                     100.0 * (static_cast<double>(*verdict.tile_cycles) - beat) / beat);
 }
 
 CaseVerdict bless_case(const Case& stored) {
@@ -200,7 +222,7 @@ CaseVerdict bless_case(const Case& stored) {
   Json counters = {{"schema_version", 1}};
   for (const auto& [name, timing] :
        {std::pair{"tile", hw::Timing::kTile}, std::pair{"beat", hw::Timing::kBeat}}) {
-    const CaseRun run = run_case(stored, timing, false);
+    const CaseRun run = run_case(stored, timing, CaseLevel::kSystemc);
     compare_tensors(fmt::format("systemc ({})", name), fixed, run.result, verdict);
     counters[name] = run.counters;
     verdict.counters += run.counters.size();

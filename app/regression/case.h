@@ -7,7 +7,9 @@
 //   counters.json        every counter of the runs in tile and in beat timing
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,13 +24,23 @@ struct Case {
   std::unique_ptr<Operator> operation;
 };
 
-enum class CaseLevel { kFixed, kSystemc, kRtl };
+enum class CaseLevel {
+  kFixed,
+  kSystemc,
+  kRtl,       ///< Every engine of the case; InputError where one is not built.
+  kBuiltRtl,  ///< Those that are built; nothing where none is.
+};
 
 /// What went wrong, one line each, and how much was compared.
 struct CaseVerdict {
   std::vector<std::string> differences;
   std::size_t values = 0;
   std::size_t counters = 0;
+  // Of the runs that were made.
+  std::optional<std::int64_t> tile_cycles;
+  std::optional<std::int64_t> beat_cycles;
+  std::optional<std::int64_t> rtl_cycles;
+  std::vector<std::string> rtl_engines;
   bool good() const { return differences.empty(); }
 };
 
@@ -46,7 +58,9 @@ CaseVerdict check_case(const Case& stored, const std::vector<CaseLevel>& levels)
 /// Rewrites the goldens, unless `fixed` and `systemc` differ.
 CaseVerdict bless_case(const Case& stored);
 
-/// True when the case's engine has an RTL body.
-bool has_rtl(const Operator& operation);
+/// The table of `regress --cycles`: a header, and a line per case at all levels.
+inline constexpr const char* kCaseCyclesHeader =
+    "case,chip,rtl_engines,tile_cycles,beat_cycles,rtl_cycles,tile_error_percent\n";
+std::string case_cycles_line(const Case& stored, const CaseVerdict& verdict);
 
 }  // namespace quadrille::app

@@ -107,7 +107,9 @@ void set_linear_ticks(Axis& axis, bool begin_fixed, bool end_fixed) {
   const double last = std::ceil(axis.end / step - 1e-9);
   if (!begin_fixed) axis.begin = first * step;
   if (!end_fixed) axis.end = last * step;
-  for (double k = first; k <= last; ++k) {
+  const auto steps = static_cast<int>(last - first);
+  for (int i = 0; i <= steps; ++i) {
+    const double k = first + i;
     const double at = k == 0.0 ? 0.0 : k * step;
     axis.ticks.push_back({at, plain_number(at, step)});
   }

@@ -24,14 +24,15 @@ const std::vector<std::string>& report_file_names() {
   return names;
 }
 
-void commit_report(OutputFolder& folder, std::vector<std::pair<std::string, std::string>> files) {
+void commit_report(OutputFolder& folder,
+                   const std::vector<std::pair<std::string, std::string>>& files) {
   std::vector<std::string> left = report_file_names();
-  for (auto& [name, content] : files) {
+  for (const auto& [name, content] : files) {
     const auto known = std::find(left.begin(), left.end(), name);
     if (known == left.end())
       throw InvariantError("report file " + name + " is not listed, or twice in one report");
     left.erase(known);
-    folder.add(name, std::move(content));
+    folder.add(name, content);
   }
   for (const std::string& name : left) folder.drop(name);
   folder.commit();

@@ -16,6 +16,7 @@ const std::vector<std::string>& report_file_names();
 /// Commits these files (name, content), the last one last. Files that another
 /// report left in the folder and this one does not have go; files of other names
 /// stay. InvariantError for a name that report_file_names() lacks.
-void commit_report(OutputFolder& folder, std::vector<std::pair<std::string, std::string>> files);
+void commit_report(OutputFolder& folder,
+                   const std::vector<std::pair<std::string, std::string>>& files);
 
 }  // namespace quadrille::app

@@ -4,10 +4,13 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "hw/engines/cim/cim_bank.h"
 #include "hw/engines/damf/damf_engine.h"
 #include "hw/engines/linear/linear_engine.h"
+#include "hw/engines/rtl_wave.h"
 #include "hw/engines/sinkhorn/sinkhorn_engine.h"
 #include "hw/engines/softmax/softmax_engine.h"
 
@@ -23,5 +26,30 @@ struct RtlBodies {
   RtlFactory<SinkhornOperation, SinkhornConfig> sinkhorn = make_sinkhorn_rtl_body;
   RtlFactory<LinearAttend, LinearConfig> linear = make_linear_rtl_body;
 };
+
+/// The same bodies with a waveform each; empty where an engine has none yet.
+template <typename Operation, typename Config>
+using TracedRtlFactory =
+    std::function<std::unique_ptr<BeatEngine<Operation>>(const Config&, const RtlTrace&)>;
+
+struct TracedRtlBodies {
+  std::function<CimBodies(CimBank&, const RtlTrace&)> cim = make_cim_traced_rtl_bodies;
+  TracedRtlFactory<SoftmaxRows, SoftmaxConfig> softmax = make_softmax_traced_rtl_body;
+  TracedRtlFactory<DamfOperation, DamfConfig> damf = make_damf_traced_rtl_body;
+  TracedRtlFactory<SinkhornOperation, SinkhornConfig> sinkhorn = make_sinkhorn_traced_rtl_body;
+  TracedRtlFactory<LinearAttend, LinearConfig> linear = make_linear_traced_rtl_body;
+};
+
+/// Names of the engines that exist in RTL.
+const std::vector<std::string>& engines_in_rtl();
+
+/// `bodies` with `engine`'s taken from `traced`. Throws InputError when it has no
+/// waveforms.
+RtlBodies with_waves(RtlBodies bodies, const TracedRtlBodies& traced, const std::string& engine,
+                     const RtlTrace& trace);
+
+/// Each body of `bodies` beside its SystemC body, compared in every cycle: the run
+/// stops with PinsDiffer (hw/engines/paired_body.h) at the first difference.
+RtlBodies paired_with_systemc(RtlBodies bodies);
 
 }  // namespace quadrille::hw

@@ -8,12 +8,14 @@
 #include <array>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "hw/engines/beat_engine.h"
+#include "hw/engines/rtl_wave.h"
 #include "model/errors.h"
 
 namespace quadrille::hw {
@@ -84,14 +86,14 @@ class RtlBody : public BeatEngine<Operation> {
  public:
   using PackCommand = std::function<CommandBits(const Operation&)>;
 
-  explicit RtlBody(PackCommand pack_command) : pack_command_(std::move(pack_command)) {
-    model_.rst_ni = 1;
-    model_.eval();
-    model_.rst_ni = 0;
-    clock();
-    model_.rst_ni = 1;
-    clock();
-    sample();
+  explicit RtlBody(PackCommand pack_command) : pack_command_(std::move(pack_command)) { reset(); }
+  /// With a waveform; `Model` must be a TRACED one (cmake/verilate.cmake).
+  RtlBody(PackCommand pack_command, const RtlTrace& trace)
+      : pack_command_(std::move(pack_command)), wave_(std::make_unique<RtlWave>(trace)) {
+    context_.traceEverOn(true);
+    model_.trace(wave_->fst(), RtlWave::kLevels);
+    wave_->open();
+    reset();
   }
   ~RtlBody() override { model_.final(); }
 
@@ -117,6 +119,10 @@ class RtlBody : public BeatEngine<Operation> {
     if (inputs.input != nullptr)
       port_from_bytes(model_.input_data_i, inputs.input->bytes.data(), Beat::kBytes);
     model_.output_ready_i = inputs.output_ready;
+    if (wave_) {
+      model_.eval();
+      wave_->before_edge();
+    }
     clock();
     sample();
   }
@@ -125,9 +131,21 @@ class RtlBody : public BeatEngine<Operation> {
   const Model& model() const { return model_; }
 
  private:
+  void reset() {
+    model_.rst_ni = 1;
+    model_.eval();
+    model_.rst_ni = 0;
+    clock();
+    model_.rst_ni = 1;
+    clock();
+    sample();
+    reset_done_ = true;
+  }
+
   void clock() {
     model_.clk_i = 1;
     model_.eval();
+    if (wave_ && reset_done_) wave_->after_edge();
     model_.clk_i = 0;
     model_.eval();
   }
@@ -142,6 +160,8 @@ class RtlBody : public BeatEngine<Operation> {
   VerilatedContext context_;
   Model model_{&context_};
   Beat output_;
+  bool reset_done_ = false;
+  std::unique_ptr<RtlWave> wave_;  ///< Null: no waveform.
 };
 
 /// A set of parameters that an engine's RTL was verilated for.
@@ -149,6 +169,8 @@ template <typename Config, typename Body>
 struct RtlPoint {
   Config config;
   Body (*make)(const Config&);
+  /// The TRACED model of the same point, or null.
+  Body (*make_traced)(const Config&, const RtlTrace&) = nullptr;
 };
 
 /// The body of the point that is `config`. `describe` lists the parameters of a
@@ -163,6 +185,22 @@ Body make_at_point(const char* engine, const RtlPoint<Config, Body> (&points)[N]
   }
   throw InputError(std::string("engine ") + engine + ": RTL is not built for " + describe(config) +
                    "; expected " + built + ")");
+}
+
+/// The same with a waveform. Throws InputError that lists the points that can
+/// write one.
+template <typename Config, typename Body, std::size_t N>
+Body make_traced_at_point(const char* engine, const RtlPoint<Config, Body> (&points)[N],
+                          const Config& config, const RtlTrace& trace,
+                          std::string (*describe)(const Config&)) {
+  std::string built;
+  for (const RtlPoint<Config, Body>& point : points) {
+    if (point.make_traced == nullptr) continue;
+    if (describe(point.config) == describe(config)) return point.make_traced(config, trace);
+    built += (built.empty() ? "(" : ") or (") + describe(point.config);
+  }
+  throw InputError(std::string("engine ") + engine + ": no waveforms of RTL with " +
+                   describe(config) + "; expected " + built + ")");
 }
 
 }  // namespace quadrille::hw

@@ -5,6 +5,61 @@
 #include <string>
 
 namespace quadrille::hw {
+namespace {
+
+/// Copies of more bursts are timed by trains even where those are not exact.
+constexpr std::int64_t kWalkedBursts = 4096;
+
+struct DmaRules {
+  std::int64_t burst_bytes;
+  std::int64_t word_bytes;
+  std::size_t window;
+  std::int64_t read_latency;
+};
+
+/// True when every burst is one bank access: then a train's spacing and release
+/// say it all.
+bool one_access_each(const DmaCopy& copy, const DmaRules& rules) {
+  const std::int64_t burst = rules.burst_bytes;
+  const auto aligned = [&](std::uint64_t address, std::int64_t pitch) {
+    return static_cast<std::int64_t>(address) % burst == 0 &&
+           (copy.rows == 1 || pitch % burst == 0);
+  };
+  return burst <= rules.word_bytes && copy.row_bytes % burst == 0 &&
+         aligned(copy.dram_address, copy.dram_pitch_bytes) &&
+         aligned(copy.scratchpad_address, copy.scratchpad_pitch_bytes);
+}
+
+/// The recurrence of beat timing, burst by burst, when no bank refuses: the cycle
+/// in which the copy has ended. `send(address, bytes, issue)` gives the cycle in
+/// which a burst's data have crossed the bus.
+template <typename Send>
+std::int64_t walk_bursts(const DmaCopy& copy, const DmaRules& rules, std::int64_t start,
+                         Send send) {
+  std::vector<std::int64_t> free(rules.window, start + 1);  // When each slot can be used again.
+  std::int64_t issued = start;
+  std::int64_t moved = start;  // Cycle of the last bank access.
+  std::int64_t end = start;    // Data answer in order.
+  std::size_t slot = 0;
+  for (BurstCursor burst(copy, rules.burst_bytes, rules.word_bytes); !burst.done();
+       burst.advance(), slot = (slot + 1) % rules.window) {
+    const std::int64_t pieces = burst.pieces(burst.position(), burst.position() + burst.bytes());
+    if (copy.to_scratchpad) {
+      issued = std::max(issued + 1, free[slot]);
+      end = std::max(end, send(burst.dram_address(), burst.bytes(), issued));
+      moved = std::max(end, moved + 1) + pieces - 1;
+      free[slot] = moved + 1;
+    } else {
+      moved = std::max(moved + 1, free[slot]) + pieces - 1;
+      issued = std::max(issued + 1, moved + rules.read_latency);
+      end = std::max(end, send(burst.dram_address(), burst.bytes(), issued));
+      free[slot] = end;
+    }
+  }
+  return copy.to_scratchpad ? moved + 1 : end;
+}
+
+}  // namespace
 
 Dma::Dma(sc_core::sc_module_name name, const ChipConfig& config, const Clock& clock, bool data,
          bool external_dram)
@@ -97,13 +152,23 @@ std::int64_t Dma::run(const DmaCopy& copy, std::int64_t start) {
 
 std::int64_t Dma::run_trains(const DmaCopy& copy, const DmaFootprint& footprint,
                              std::int64_t start) {
-  const bool one_run = contiguous_in_dram(copy);
-  train_.rows = one_run ? 1 : copy.rows;
-  train_.pitch_bytes = copy.dram_pitch_bytes;
-  payload_.set_extension(&train_);
-  transport(copy.to_scratchpad, copy.dram_address,
-            one_run ? copy.rows * copy.row_bytes : copy.row_bytes, nullptr, start);
-  payload_.clear_extension<BurstTrain>();
+  const DmaRules rules{burst_bytes_, word_bytes_, static_cast<std::size_t>(window_), read_latency_};
+  const bool walked = footprint.bursts <= kWalkedBursts && !one_access_each(copy, rules);
+  std::int64_t walk_end = 0;
+  if (walked) {
+    walk_end = walk_bursts(copy, rules, start,
+                           [&](std::uint64_t address, std::int64_t bytes, std::int64_t issue) {
+                             return transport(copy.to_scratchpad, address, bytes, nullptr, issue);
+                           });
+  } else {
+    const bool one_run = contiguous_in_dram(copy);
+    train_.rows = one_run ? 1 : copy.rows;
+    train_.pitch_bytes = copy.dram_pitch_bytes;
+    payload_.set_extension(&train_);
+    transport(copy.to_scratchpad, copy.dram_address,
+              one_run ? copy.rows * copy.row_bytes : copy.row_bytes, nullptr, start);
+    payload_.clear_extension<BurstTrain>();
+  }
   if (data_) {
     if (dram_bytes_.size() == 0) dram_bytes_ = dmi_of(dram_socket);
     const auto length = static_cast<std::uint64_t>(copy.row_bytes);
@@ -120,6 +185,7 @@ std::int64_t Dma::run_trains(const DmaCopy& copy, const DmaFootprint& footprint,
       }
     }
   }
+  if (walked) return walk_end;
   if (!copy.to_scratchpad) return train_.last_end();
   return std::max(train_.last_end() + train_.release,
                   train_.first_end() + footprint.scratchpad.accesses);

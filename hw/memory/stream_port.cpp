@@ -161,7 +161,7 @@ StreamWriter::StreamWriter(const ScratchpadConfig& config, bool data)
 void StreamWriter::start(const Stream* stream) {
   accesses_ = AccessCursor(*stream, word_bytes_);
   beats_ = StreamCursor(*stream);
-  head_ = tail_ = 0;
+  head_ = tail_ = given_ = 0;
   conflicts_ = 0;
 }
 
@@ -191,6 +191,7 @@ void StreamWriter::step(bool granted, const Beat* pushed, const Scratchpad& scra
     const auto size = static_cast<std::size_t>(pushed->size);
     if (data_) std::memcpy(place.bytes.data() + offset, pushed->bytes.data(), size);
     beats_.advance();
+    ++given_;
     if (offset + size == static_cast<std::uint64_t>(place.size)) {
       accesses_.advance();
       ++tail_;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "hw/chip_config.h"
@@ -121,6 +122,12 @@ class StreamWriter {
   bool all_given() const { return beats_.done(); }
   /// All beats of the stream have been stored.
   bool drained() const { return beats_.done() && head_ == tail_; }
+  /// Beats pushed since the start, and where the next one belongs, if there is one.
+  std::int64_t given() const { return given_; }
+  std::optional<std::uint64_t> next_address() const {
+    if (beats_.done()) return std::nullopt;
+    return beats_.address();
+  }
   /// One clock edge; `pushed` is the beat taken from the engine, or null. A
   /// beat too many, or of another size than the stream lists, is an
   /// InvariantError.
@@ -138,6 +145,7 @@ class StreamWriter {
   std::vector<Place> fifo_;
   AccessCursor accesses_;
   StreamCursor beats_;
+  std::int64_t given_ = 0;
   std::int64_t head_ = 0;
   std::int64_t tail_ = 0;  ///< Words complete; place tail_ is being gathered.
   std::int64_t conflicts_ = 0;

@@ -23,9 +23,6 @@ module damf_collapse #(
   output logic [Lanes*AccW-1:0] sums_o
 );
 
-  localparam int unsigned PlainW = 8 + TokenW;  // N * 2^7
-  localparam int unsigned WeightedW = 16 + TokenW;  // N * 2^14, both signs
-
   logic valid_q, first_q, last_q, complete_q, positive_q;
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) {valid_q, complete_q} <= '0;
@@ -46,40 +43,24 @@ module damf_collapse #(
   assign s = combine_uniform_i ? '0 : combine_s_i;
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lane
-    logic signed [7:0] value, value_q;
-    logic signed [15:0] product_q;
-    logic signed [PlainW-1:0] plain_q, plain_copy_q, plain, plain_selected_q;
-    logic signed [WeightedW-1:0] positive_sum_q, negative_sum_q;
-    logic signed [WeightedW-1:0] positive_copy_q, negative_copy_q;
-    logic signed [WeightedW-1:0] positive, negative, weighted_q;
-    logic signed [AccW-1:0] from_plain_q, from_weighted_q, sum_q;
-    assign value = values_i[lane*8+:8];
-    assign plain = causal_i ? plain_q : plain_copy_q;
-    assign positive = causal_i ? positive_sum_q : positive_copy_q;
-    assign negative = causal_i ? negative_sum_q : negative_copy_q;
-    always_ff @(posedge clk_i) begin
-      value_q <= value;
-      product_q <= key_t_i * value;
-      if (valid_q) begin
-        plain_q <= (first_q ? '0 : plain_q) + PlainW'(value_q);
-        positive_sum_q <= (first_q ? '0 : positive_sum_q) +
-                          (positive_q ? WeightedW'(product_q) : '0);
-        negative_sum_q <= (first_q ? '0 : negative_sum_q) +
-                          (positive_q ? '0 : WeightedW'(product_q));
-      end
-      if (complete_q) begin
-        plain_copy_q <= plain_q;
-        positive_copy_q <= positive_sum_q;
-        negative_copy_q <= negative_sum_q;
-      end
-      plain_selected_q <= plain;
-      if (clamp_i) weighted_q <= (select_s_i > 0) ? positive : negative;
-      else weighted_q <= positive + negative;
-      from_plain_q <= AccW'(a_max) * AccW'(plain_selected_q);
-      from_weighted_q <= AccW'(s) * AccW'(weighted_q);
-      sum_q <= from_plain_q + from_weighted_q;
-    end
-    assign sums_o[lane*AccW+:AccW] = sum_q;
+    damf_collapse_lane #(
+      .TokenW(TokenW),
+      .AccW  (AccW)
+    ) u_lane (
+      .clk_i,
+      .clamp_i,
+      .causal_i,
+      .key_t_i,
+      .value_i          (values_i[lane*8+:8]),
+      .add_i            (valid_q),
+      .first_i          (first_q),
+      .positive_i       (positive_q),
+      .complete_i       (complete_q),
+      .select_positive_i(select_s_i > 0),
+      .s_i              (s),
+      .a_max_i          (a_max),
+      .sum_o            (sums_o[lane*AccW+:AccW])
+    );
   end
 
 endmodule

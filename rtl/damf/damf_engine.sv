@@ -454,12 +454,12 @@ module damf_engine #(
   for (genvar r = 0; r < QueryRows; r++) begin : gen_row
     damf_query_row #(
       .Lanes(Lanes),
-      .Row  (r),
       .SlotW(SlotW),
       .AccW (AccW)
     ) u_row (
       .clk_i,
       .rst_ni,
+      .row_i               (SlotW'(r)),
       .clamp_i             (clamp),
       .threshold_low_i     (short_low_q),
       .threshold_high_i    (short_high_q),

@@ -18,10 +18,6 @@ module damf_normalise #(
   output logic [  Lanes*32-1:0] outputs_o
 );
 
-  // Weighted sums: N * 2^22 times a mantissa up to 2^16. Sums of shifted terms
-  // are wider, but their mantissa is 1.
-  localparam int unsigned ProductW = 40 + TokenW;
-
   logic [4:1] valid_q, tail_q;
   logic [16:0] mantissa_q;
   logic [5:0] shift_1_q, shift_2_q;
@@ -38,23 +34,16 @@ module damf_normalise #(
   end
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lane
-    logic signed [AccW-1:0] sum_q;
-    logic signed [ProductW-1:0] product_q;
-    logic signed [31:0] result;
-    always_ff @(posedge clk_i) begin
-      sum_q <= sums_i[lane*AccW+:AccW];
-      product_q <= ProductW'(sum_q) * ProductW'($signed({1'b0, mantissa_q}));
-    end
-    prim_round_shift #(
-      .InW (ProductW + 8),
-      .OutW(32)
-    ) u_round (
+    damf_normalise_lane #(
+      .TokenW(TokenW),
+      .AccW  (AccW)
+    ) u_lane (
       .clk_i,
-      .value_i({product_q, 8'b0}),
-      .shift_i(shift_2_q),
-      .value_o(result)
+      .sum_i     (sums_i[lane*AccW+:AccW]),
+      .mantissa_i(mantissa_q),
+      .shift_i   (shift_2_q),
+      .output_o  (outputs_o[lane*32+:32])
     );
-    assign outputs_o[lane*32+:32] = result;
   end
 
   assign valid_o = valid_q[4];

@@ -4,12 +4,14 @@
 // stalls, and holds its sums only until the next key group's first key.
 module damf_query_row #(
   parameter int unsigned Lanes = 4,
-  parameter int unsigned Row   = 0,
   parameter int unsigned SlotW = 1,
   parameter int unsigned AccW  = 35
 ) (
   input  logic                  clk_i,
   input  logic                  rst_ni,
+  // Constant: which row of the array this is. An input, so that all rows are
+  // one module.
+  input  logic      [SlotW-1:0] row_i,
   // Settings, constant during a command; thresholds to 14 fraction bits.
   input  logic                  clamp_i,
   input  logic           [15:0] threshold_low_i,
@@ -94,7 +96,7 @@ module damf_query_row #(
   always_ff @(posedge clk_i) begin
     s_q <= s;
     score_q <= s * key_t_i;
-    masked_q <= key_beyond_i > SlotW'(Row);
+    masked_q <= key_beyond_i > row_i;
   end
 
   // ------------------------------------------------ 2: weight of (13), magnitude
@@ -165,28 +167,24 @@ module damf_query_row #(
 
   // ------------------------------------------------ 5..8: lanes
 
-  // |weight| <= 2^15 or two powers up to 2^16, times |v| <= 2^7.
-  localparam int unsigned TermW = 26;
-
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lane
-    logic signed [TermW-1:0] value, large_q, small_q, term_q, shifted_q;
-    logic signed [AccW-1:0] sum_q;
-    assign value = TermW'($signed(values_i[lane*8+:8]));
-    always_ff @(posedge clk_i) begin
-      if (shift) begin
-        large_q <= visible_5_q ? value <<< exponent_max : '0;
-        if (!nonzero_5_q) small_q <= '0;
-        else if (negative_5_q) small_q <= -(value <<< exponent_q);
-        else small_q <= value <<< exponent_q;
-      end else begin
-        large_q <= TermW'(weight_q[5]) * value;
-        small_q <= '0;
-      end
-      term_q <= large_q + small_q;
-      shifted_q <= term_q >>> term_shift;
-      if (valid_q[8]) sum_q <= (first_q[8] ? '0 : sum_q) + AccW'(shifted_q);
-    end
-    assign sums_o[lane*AccW+:AccW] = sum_q;
+    damf_query_lane #(
+      .AccW(AccW)
+    ) u_lane (
+      .clk_i,
+      .shift_i       (shift),
+      .visible_i     (visible_5_q),
+      .nonzero_i     (nonzero_5_q),
+      .negative_i    (negative_5_q),
+      .exponent_max_i(exponent_max),
+      .exponent_i    (exponent_q),
+      .weight_i      (weight_q[5]),
+      .value_i       (values_i[lane*8+:8]),
+      .term_shift_i  (term_shift),
+      .add_i         (valid_q[8]),
+      .first_i       (first_q[8]),
+      .sum_o         (sums_o[lane*AccW+:AccW])
+    );
   end
 
   assign done_o = valid_q[9] && last_q[9];

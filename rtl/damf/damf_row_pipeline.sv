@@ -196,45 +196,41 @@ module damf_row_pipeline #(
   // ------------------------------------------------ 5..7: denominator
 
   logic signed [DenomW-1:0] scaled_q, denominator_q;
-  logic [DivisorW-1:0] divisor_q[8:9];
+  logic [DivisorW-1:0] divisor_q;
   assign uniform_d = (a_max_q[7] <= 0) || (denominator_q <= 0);
   always_ff @(posedge clk_i) begin
     scaled_q <= DenomW'($signed({1'b0, count_q[5]})) * DenomW'(a_max_q[5]);
     denominator_q <= scaled_q + DenomW'(score_sum_q[6]);
-    divisor_q[8] <= uniform_d ? DivisorW'(count_q[7]) : denominator_q[DivisorW-1:0];
-    divisor_q[9] <= divisor_q[8];
+    divisor_q <= uniform_d ? DivisorW'(count_q[7]) : denominator_q[DivisorW-1:0];
   end
 
-  // ------------------------------------------------ 8: leading ones
+  // ------------------------------------------------ 8: normalise
 
-  logic [LeadW-1:0] lead, lead_9_q, lead_10_q;
-  logic [3:0] max_lead, max_lead_9_q, max_lead_10_q;
-  prim_leading_one #(
+  logic [LeadW-1:0] lead_9, lead_10_q;
+  logic [3:0] max_lead_9, max_lead_10_q;
+  logic [DivisorW-1:0] normal_9, normal_q;
+  logic [14:0] max_normal_9, max_normal_q;
+  prim_normalise #(
     .Width(DivisorW)
-  ) u_lead (
-    .value_i(divisor_q[8]),
-    .index_o(lead)
+  ) u_normalise (
+    .clk_i,
+    .value_i (divisor_q),
+    .normal_o(normal_9),
+    .index_o (lead_9)
   );
-  prim_leading_one #(
+  prim_normalise #(
     .Width(15)
-  ) u_max_lead (
-    .value_i(a_max_q[8][14:0]),
-    .index_o(max_lead)
+  ) u_normalise_max (
+    .clk_i,
+    .value_i (a_max_q[8][14:0]),
+    .normal_o(max_normal_9),
+    .index_o (max_lead_9)
   );
   always_ff @(posedge clk_i) begin
-    lead_9_q <= lead;
-    lead_10_q <= lead_9_q;
-    max_lead_9_q <= max_lead;
-    max_lead_10_q <= max_lead_9_q;
-  end
-
-  // ------------------------------------------------ 9: normalise
-
-  logic [DivisorW-1:0] normal_q;
-  logic [14:0] max_normal_q;
-  always_ff @(posedge clk_i) begin
-    normal_q <= divisor_q[9] << (LeadW'(DivisorW - 1) - lead_9_q);
-    max_normal_q <= a_max_q[9][14:0] << (4'd14 - max_lead_9_q);
+    normal_q <= normal_9;
+    lead_10_q <= lead_9;
+    max_normal_q <= max_normal_9;
+    max_lead_10_q <= max_lead_9;
   end
 
   // ------------------------------------------------ 10: round to powers of two
@@ -247,13 +243,12 @@ module damf_row_pipeline #(
   logic [5:0] exponent_q[11:13];
   logic [4:0] max_exponent_q[11:14];
   logic [5:0] lead_q[11:13];
-  logic [15:0] leading_bits, leading_bits_q;
-  logic [9:0] seed, seed_q[11:13];
-  assign leading_bits = normal[39:24];
+  logic [16:0] mantissa;
 
-  damf_reciprocal_seed u_seed (
-    .index_i(leading_bits[14:8]),
-    .seed_o (seed)
+  prim_newton u_newton (
+    .clk_i,
+    .m_i       (normal[39:24]),
+    .mantissa_o(mantissa)
   );
 
   always_ff @(posedge clk_i) begin
@@ -262,26 +257,19 @@ module damf_row_pipeline #(
     max_exponent_q[11] <= 5'(max_lead_10_q) + 5'(max_normal >= threshold_low_i) +
                           5'(max_normal >= threshold_high_i);
     lead_q[11] <= 6'(lead_10_q);
-    leading_bits_q <= leading_bits;
-    seed_q[11] <= seed;
     for (int unsigned k = 12; k <= 13; k++) begin
       exponent_q[k] <= exponent_q[k-1];
       lead_q[k] <= lead_q[k-1];
-      seed_q[k] <= seed_q[k-1];
     end
     for (int unsigned k = 12; k <= 14; k++) max_exponent_q[k] <= max_exponent_q[k-1];
   end
 
-  // ------------------------------------------------ 11..13: Newton step
+  // ------------------------------------------------ 13: one output shift for all modes
 
-  logic [25:0] product_q;
-  logic [26:0] correction_q;
   logic as_shift;
   assign as_shift = shift_i && !uniform_q[13];
 
   always_ff @(posedge clk_i) begin
-    product_q <= 26'(leading_bits_q) * 26'(seed_q[11]);
-    correction_q <= {1'b1, 26'b0} - 27'(product_q);
     row_shift_o <= as_shift;
     row_term_shift_o <= '0;
     if (as_shift) begin
@@ -292,7 +280,7 @@ module damf_row_pipeline #(
         row_term_shift_o <= 5'(exponent_q[13] - 6'(guard_i));
       end
     end else begin
-      row_mantissa_o <= 17'((37'(seed_q[13]) * 37'(correction_q)) >> 19);
+      row_mantissa_o <= mantissa;
       row_output_shift_o <= 6'd16 + lead_q[13];
     end
   end

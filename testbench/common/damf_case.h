@@ -98,6 +98,11 @@ inline DamfCase make_attend_case(std::mt19937_64& random, int tokens, int width,
   op.width = width;
   op.settings = settings;
   op.rule = model::make_power_rule(settings.rounding, scale);
+  if (random() % 8 == 0) {
+    // Any threshold is a threshold: close above a number that codes do reach.
+    for (auto* threshold : {&op.rule.threshold_low, &op.rule.threshold_high})
+      *threshold = (*threshold >> 25 << 25) | std::uint64_t{1} << (random() % 25);
+  }
   op.scores = 0;
   op.values = 2 * length + random() % 7;
   op.value_pitch_bytes = width + static_cast<std::int64_t>(random() % 5);
@@ -140,8 +145,10 @@ inline DamfCase make_project_case(std::mt19937_64& random, int tokens, int width
   std::vector<std::int32_t> u(depth);
   std::vector<std::int32_t> v(depth);
   std::vector<std::int32_t> x(length * depth);
+  // Coarse codes under powers of two: sums that round at a tie.
+  const bool ties = random() % 4 == 0;
   for (auto* tensor : {&u, &v, &x}) {
-    for (auto& code : *tensor) code = draw_code(random, kind);
+    for (auto& code : *tensor) code = draw_code(random, kind) & (ties ? ~31 : ~0);
   }
   hw::DamfProject op;
   op.tokens = tokens;
@@ -151,12 +158,14 @@ inline DamfCase make_project_case(std::mt19937_64& random, int tokens, int width
   op.source = op.v + depth;
   op.source_pitch_bytes = width + static_cast<std::int64_t>(random() % 5);
   op.destination = op.source + length * static_cast<std::uint64_t>(op.source_pitch_bytes);
-  // From codes of a few bits to saturation; sometimes a shift that leaves none.
+  // From codes of a few bits to saturation; sometimes a shift that leaves no bit or all of them.
   const double typical = 1.0 / (64.0 * std::sqrt(static_cast<double>(width)));
   std::uniform_real_distribution<double> octaves(-4.0, 4.0);
-  op.s_multiplier = model::make_multiplier(typical * std::exp2(octaves(random)));
-  op.t_multiplier = model::make_multiplier(typical * std::exp2(octaves(random)));
-  if (random() % 8 == 0) op.t_multiplier.shift = static_cast<int>(random() % 63);
+  for (model::Multiplier* multiplier : {&op.s_multiplier, &op.t_multiplier}) {
+    const double drawn = std::log2(typical) + octaves(random);
+    *multiplier = model::make_multiplier(std::exp2(ties ? std::floor(drawn) : drawn));
+    if (random() % 8 == 0) multiplier->shift = static_cast<int>(random() % 63);
+  }
 
   result.before = Image(op.destination + 2 * length);
   const hw::Bytes memory = result.before.bytes();

@@ -176,7 +176,10 @@ std::vector<LinearAttend> cut_linear(const LinearAttend& whole, int queries, int
 }
 
 LinearCase random_linear_case(std::mt19937_64& random) {
-  const LinearConfig config = draw_config(random);
+  return random_linear_case(random, draw_config(random));
+}
+
+LinearCase random_linear_case(std::mt19937_64& random, const LinearConfig& config) {
   model::LinearShape shape;
   shape.causal = pick(random, 0, 1) == 1;
   shape.width = pick(random, 1, config.max_width);
@@ -241,8 +244,12 @@ LinearCase make_linear_case(std::mt19937_64& random, const LinearConfig& config,
 }
 
 LinearCase random_damf_linear_case(std::mt19937_64& random) {
+  return random_damf_linear_case(random, draw_config(random));
+}
+
+LinearCase random_damf_linear_case(std::mt19937_64& random, const LinearConfig& config) {
   LinearCase c;
-  c.config = draw_config(random);
+  c.config = config;
   LinearAttend op;
   op.kind = LinearKind::kDamf;
   op.causal = pick(random, 0, 1) == 1;

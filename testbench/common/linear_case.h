@@ -27,10 +27,12 @@ struct LinearCase {
 /// up to `most` tokens.
 LinearCase make_linear_case(std::mt19937_64& random, const hw::LinearConfig& config,
                             const model::LinearShape& shape, int most);
-/// The same of any small shape.
+/// The same of any small shape, on any small engine or on a given one.
 LinearCase random_linear_case(std::mt19937_64& random);
+LinearCase random_linear_case(std::mt19937_64& random, const hw::LinearConfig& config);
 /// DAMF's collapsed form: expected by damf_fixed.
 LinearCase random_damf_linear_case(std::mt19937_64& random);
+LinearCase random_damf_linear_case(std::mt19937_64& random, const hw::LinearConfig& config);
 
 /// Cuts the sequence that `whole` describes (its counts are those of the whole,
 /// its addresses those of the first rows) into commands of at most `most` tokens,

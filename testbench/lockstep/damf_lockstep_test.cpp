@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <iostream>
 #include <random>
 
 #include "hw/engines/damf/damf_engine.h"
@@ -23,7 +24,8 @@ TEST(DamfTile, EqualsTheSpecification) {
   std::mt19937_64 random(seed);
   std::int64_t uniform_rows = 0;
   std::int64_t saturated = 0;
-  for (int round = 0; round < lockstep_runs(20); ++round) {
+  const int commands = lockstep_runs(500);
+  for (int complete = 0; complete < commands;) {
     for (const model::DamfSettings& settings : pairwise_settings(random)) {
       const hw::DamfConfig& config = random() % 2 == 0 ? kSmall : kWide;
       const DamfCase test = random_damf_case(random, config, settings);
@@ -35,6 +37,7 @@ TEST(DamfTile, EqualsTheSpecification) {
       ASSERT_EQ(activity.saturated, test.expected.saturated) << test.description;
       uniform_rows += activity.uniform_rows;
       saturated += activity.saturated;
+      ++complete;
     }
   }
   EXPECT_GT(uniform_rows, 0);
@@ -61,15 +64,16 @@ Surroundings draw_surroundings(std::mt19937_64& random) {
   return result;
 }
 
-// Every settings pair, each command unstalled and under random stalls, one
-// after the other on the same bodies.
-void dance(const hw::DamfConfig& config, const std::vector<Body*>& bodies, int rounds) {
+// At least `commands` commands, one after the other on the same bodies: every
+// settings pair in turn, each command unstalled and under random stalls.
+void dance(const hw::DamfConfig& config, const std::vector<Body*>& bodies, int commands) {
   const std::uint64_t seed = test_seed(2);
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   std::int64_t cycle = 0;
   std::int64_t compared = 0;
-  for (int round = 0; round < rounds; ++round) {
+  int complete = 0;
+  while (complete < commands) {
     for (const model::DamfSettings& settings : pairwise_settings(random)) {
       const DamfCase test = random_damf_case(random, config, settings);
       for (const bool stalled : {false, true}) {
@@ -83,9 +87,12 @@ void dance(const hw::DamfConfig& config, const std::vector<Body*>& bodies, int r
               << test.description;
         }
         compared += result.compared_pins + result.output_beats;
+        ++complete;
       }
     }
   }
+  std::cout << "damf lanes " << config.lanes << ", query_rows " << config.query_rows << ": "
+            << complete << " commands, " << cycle << " cycles, seed " << seed << "\n";
   EXPECT_GT(compared, 0);
 }
 
@@ -94,34 +101,31 @@ TEST(DamfBeat, EqualsTheSpecificationAndTheTimingContract) {
        {kSmall, kWide, hw::DamfConfig{1, 1, 512, 64}, hw::DamfConfig{6, 17, 512, 64},
         hw::DamfConfig{64, 16, 512, 256}}) {
     const auto body = hw::make_damf_beat_body(config);
-    dance(config, {body.get()}, 3);
+    dance(config, {body.get()}, 100);
   }
 }
 
-TEST(DamfRtl, StaysInStepWithTheBeatBody) {
-  for (const hw::DamfConfig& config : {kSmall, kWide}) {
-    const auto beat = hw::make_damf_beat_body(config);
-    const auto rtl = hw::make_damf_rtl_body(config);
-    dance(config, {beat.get(), rtl.get()}, lockstep_runs(10));
-  }
-}
-
-TEST(DamfRtl, StaysInStepAtTheDefaultPoint) {
-  const hw::DamfConfig config;
+void dance_with_rtl(const hw::DamfConfig& config, int commands) {
   const auto beat = hw::make_damf_beat_body(config);
   const auto rtl = hw::make_damf_rtl_body(config);
-  dance(config, {beat.get(), rtl.get()}, 1);
+  dance(config, {beat.get(), rtl.get()}, commands);
 }
 
-// The widths of the accumulators at the most tokens and the largest codes.
-TEST(DamfLargest, SumsFitEverywhere) {
+TEST(DamfRtl, StaysInStepAtTheSmallPoint) { dance_with_rtl(kSmall, lockstep_runs(500) * 3 / 5); }
+
+TEST(DamfRtl, StaysInStepAtAWiderPoint) { dance_with_rtl(kWide, lockstep_runs(500) * 2 / 5); }
+
+TEST(DamfRtl, StaysInStepAtTheDefaultPoint) { dance_with_rtl({}, lockstep_runs(1'000) / 50); }
+
+// The widths of the counters and accumulators at the most tokens and the largest codes.
+void run_largest(const hw::DamfConfig& config, const std::vector<Codes>& kinds) {
   const std::uint64_t seed = test_seed(3);
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
-  const auto beat = hw::make_damf_beat_body(kWide);
-  const auto rtl = hw::make_damf_rtl_body(kWide);
+  const auto beat = hw::make_damf_beat_body(config);
+  const auto rtl = hw::make_damf_rtl_body(config);
   std::int64_t cycle = 0;
-  for (const Codes kind : {Codes::kLowest, Codes::kExtreme, Codes::kUniform}) {
+  for (const Codes kind : kinds) {
     for (const model::DamfMode mode :
          {model::DamfMode::kMaclaurin, model::DamfMode::kShift, model::DamfMode::kCollapsed}) {
       for (const model::DamfShiftOrder order :
@@ -133,21 +137,29 @@ TEST(DamfLargest, SumsFitEverywhere) {
           settings.guard_bits = guard_bits;
           settings.causal = guard_bits == 0 && kind != Codes::kUniform;
           const DamfCase test =
-              make_attend_case(random, kWide.max_tokens, 3, settings, 0.4999, kind);
+              make_attend_case(random, config.max_tokens, 3, settings, 0.4999, kind);
           Image memory = test.before;
           const LockstepResult result =
-              run({beat.get(), rtl.get()}, kWide, test, memory, {}, cycle);
+              run({beat.get(), rtl.get()}, config, test, memory, {}, cycle);
           ASSERT_EQ(result.difference, "") << test.description;
           ASSERT_TRUE(memory == test.after) << test.description;
-          ASSERT_EQ(result.cycles, hw::DamfEngine(kWide).alone_cycles(test.operation));
+          ASSERT_EQ(result.cycles, hw::DamfEngine(config).alone_cycles(test.operation));
           Image tile = test.before;
           hw::Activity activity;
-          hw::DamfEngine(kWide).execute(test.operation, tile.bytes(), activity);
+          hw::DamfEngine(config).execute(test.operation, tile.bytes(), activity);
           ASSERT_TRUE(tile == test.after) << test.description;
         }
       }
     }
   }
+}
+
+TEST(DamfLargest, SumsFitEverywhere) {
+  run_largest(kWide, {Codes::kLowest, Codes::kExtreme, Codes::kUniform});
+}
+
+TEST(DamfLargest, CountersFitTheMostTokensOfTheSmallestPoint) {
+  run_largest(kSmall, {Codes::kLowest, Codes::kUniform});
 }
 
 // A model built with one wrong constant in its table: the comparison must say

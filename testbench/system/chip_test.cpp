@@ -10,7 +10,6 @@
 #include "hw/counters/conservation.h"
 #include "hw/simulation_context.h"
 #include "model/errors.h"
-#include "testbench/common/damf_wrong_body.h"
 #include "testbench/common/layer_program.h"
 
 namespace quadrille::hw {
@@ -403,41 +402,6 @@ TEST(Chip, RtlOfAnEngineWithoutRtlIsTheUsersError) {
   options.rtl = {"vector"};
   const ChipConfig config = small_chip();
   EXPECT_THROW(Chip("chip", config, options), InputError);
-}
-
-TEST(Chip, DamfInRtlTakesTheSameCyclesAndGivesTheSameBytes) {
-  const ChipConfig config = small_chip();
-  const Mapping mapping =
-      map_attention_layer(config, testing_layers::layer(model::Mechanism::kDamf, 24, 64, 2, 32));
-  ChipOptions options;
-  options.timing = Timing::kBeat;
-  std::vector<std::uint8_t> systemc;
-  const ChipResult a = run_layer(config, mapping, options, &systemc);
-  options.timing = Timing::kTile;  // RTL implies beat timing.
-  options.rtl = {"damf"};
-  std::vector<std::uint8_t> rtl;
-  const ChipResult b = run_layer(config, mapping, options, &rtl);
-  expect_same_counts(a, b, true);
-  EXPECT_EQ(systemc, rtl);
-}
-
-// One wrong entry in the RTL's reciprocal table: the chip's answer must come
-// from the RTL and so be wrong, while its cycles stay.
-TEST(Chip, AWrongConstantInTheRtlSpoilsTheRun) {
-  ChipConfig config = small_chip();
-  config.damf.lanes = 4;  // The point that the spoilt model is built at.
-  config.damf.query_rows = 2;
-  const Mapping mapping =
-      map_attention_layer(config, testing_layers::layer(model::Mechanism::kDamf, 128, 64, 4, 16));
-  ChipOptions options;
-  options.rtl = {"damf"};
-  std::vector<std::uint8_t> right;
-  const ChipResult a = run_layer(config, mapping, options, &right);
-  options.rtl_bodies.damf = testbench::make_wrong_damf_rtl_body;
-  std::vector<std::uint8_t> wrong;
-  const ChipResult b = run_layer(config, mapping, options, &wrong);
-  EXPECT_NE(right, wrong);
-  EXPECT_EQ(a.cycles, b.cycles);
 }
 
 }  // namespace

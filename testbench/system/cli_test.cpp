@@ -47,8 +47,10 @@ TEST(CommandLine, WrongUseIsOneLineAndExitCode2) {
                    {"did you mean 'damf'?"});
   expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--impl", "damf=rlt"},
                    {"did you mean 'rtl'?"});
-  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--impl", "softmax=rtl"},
-                   {"not there yet"});
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--impl", "vector=rtl"},
+                   {"'vector=rtl'", "in SystemC only", "softmax"});
+  expect_bad_input({"regress", "damf-shift-33", "--level", "rtl", "--cycles", "a.csv"},
+                   {"--cycles", "--level all"});
   expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--trace", "perfetto"},
                    {"not there yet"});
   expect_bad_input({"eval", "softmax", "--level", "fxed", "-i", "a", "-o", "b"}, {"--level"});

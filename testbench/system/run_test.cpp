@@ -6,7 +6,10 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "app/built_rtl.h"
+#include "app/config/chip_file.h"
 #include "app/files/safetensors.h"
+#include "model/errors.h"
 #include "testbench/common/expect_bad_input.h"
 #include "testbench/common/expect_schema.h"
 
@@ -180,13 +183,30 @@ TEST_F(Run, WithoutDataTheSameCyclesAndAccesses) {
   }
 }
 
-TEST_F(Run, TheDamfEngineInRtlTakesTheCyclesOfBeat) {
-  json beat = summary("smoke-damf", {"--timing", "beat"});
-  json rtl = summary("smoke-damf", {"--impl", "damf=rtl"});
-  EXPECT_EQ(rtl.at("rtl"), json({"damf"}));
-  EXPECT_EQ(rtl.at("timing"), "beat");
-  for (const char* key : {"cycles", "macs", "memory", "error", "engines", "stalls"})
-    EXPECT_EQ(rtl.at(key), beat.at(key)) << key;
+TEST_F(Run, EnginesInRtlTakeTheCyclesOfBeat) {
+  const hw::ChipConfig chip = app::read_chip_file(kRoot + "/chips/small.yaml");
+  for (const auto& [workload, engine] :
+       {std::pair{"smoke-damf", "damf"}, std::pair{"smoke-softmax", "softmax"}}) {
+    SCOPED_TRACE(workload);
+    std::vector<std::string> words;
+    json names = json::array();
+    for (const std::string name : {"cim", engine}) {
+      try {
+        app::require_rtl(name, chip);
+      } catch (const InputError&) {
+        continue;
+      }
+      words.insert(words.end(), {"--impl", name + "=rtl"});
+      names.push_back(name);
+    }
+    if (words.empty()) continue;
+    const json beat = summary(workload, {"--timing", "beat"});
+    const json rtl = summary(workload, words);
+    EXPECT_EQ(rtl.at("rtl"), names);
+    EXPECT_EQ(rtl.at("timing"), "beat");
+    for (const char* key : {"cycles", "macs", "memory", "error", "engines", "stalls"})
+      EXPECT_EQ(rtl.at(key), beat.at(key)) << key;
+  }
 }
 
 TEST_F(Run, TrainedLayersReportTheirLoss) {

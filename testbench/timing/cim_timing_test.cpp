@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hw/engines/cim/cim_bank.h"
@@ -145,19 +145,19 @@ TEST(CimTiming, MultiplyTakesOneIntervalPerToken) {
               multiply.destination_pitch_bytes = 4 * n;
               const std::int64_t in = ceil_of(k, in_port);
               const std::int64_t out = ceil_of(4 * n, out_port);
-              // Array 4, and one level of the tree per doubling of the row tiles.
-              const auto tree = static_cast<std::int64_t>(
-                  std::ceil(std::log2(static_cast<double>(ceil_of(k, 16)))));
-              const std::int64_t token = bits - 1 + 4 + tree + out;
+              // Array 5, then the sums are read.
+              const std::int64_t token = bits - 1 + 5 + out;
+              // Buffer 1, six levels of the tree over 64 macros in 3, FIFO 2.
+              const std::int64_t read = 1 + 3 + 2;
               const std::int64_t interval = std::max({in, std::int64_t{bits}, out});
               std::int64_t others = (tokens - 1) * interval;
-              // Four output buffers: token t + 4 starts after token t has left.
+              // Four output buffers: token t + 4 starts after token t was read.
               const std::int64_t in_rounds = (tokens - 1) / 4 * token + (tokens - 1) % 4 * interval;
               if (in_rounds > others) {
                 others = in_rounds;
                 ++limited_by_buffers;
               }
-              const std::int64_t expected = 1 + in + token + others;
+              const std::int64_t expected = 1 + in + token + others + read;
               CimBank bank(config);
               const std::string what = std::to_string(tokens) + " x " + std::to_string(k) + " x " +
                                        std::to_string(n) + ", bits " + std::to_string(bits) +
@@ -184,6 +184,37 @@ TEST(CimTiming, MultiplyTakesOneIntervalPerToken) {
   EXPECT_GT(limited_by_buffers, 0);
 }
 
+// The read-out's adder tree spans all macros, whatever the command uses.
+TEST(CimTiming, ReadOutTakesItsTreesStages) {
+  const std::pair<int, int> stages_of_macros[] = {{1, 0},  {2, 1},  {4, 1},  {5, 2},
+                                                  {16, 2}, {17, 3}, {64, 3}, {65, 4}};
+  for (const auto& [macros, stages] : stages_of_macros) {
+    CimConfig config;
+    config.macros = macros;
+    CimMultiply multiply;
+    multiply.tokens = 1;
+    multiply.rows = 100;
+    multiply.columns = 30;
+    multiply.region = {0, 1, 1};
+    CimWrite write;
+    write.rows = 100;
+    write.columns = 30;
+    write.region = multiply.region;
+    CimBank bank(config);
+    bank.start(write);
+    bank.finish(write);
+    const std::int64_t expected = 1 + 1 + (7 + 5) + 1 + (1 + stages + 2);
+    EXPECT_EQ(bank.alone_cycles(multiply), expected) << macros;
+    std::vector<std::uint8_t> memory(1 << 10);
+    auto body = make_cim_multiply_beat_body(bank);
+    EXPECT_EQ(
+        testbench::drive(*body, multiply, input_stream(config, multiply),
+                         output_stream(config, multiply), Bytes(memory.data(), memory.size())),
+        expected)
+        << macros;
+  }
+}
+
 // What the default chip pays for one head of BERT-base at 128 tokens, and for
 // one strip of its projections.
 TEST(CimTiming, DefaultChipOnBertBase) {
@@ -199,13 +230,13 @@ TEST(CimTiming, DefaultChipOnBertBase) {
   scores.rows = 64;
   scores.columns = 128;
   scores.region = {0, 1, 2};
-  EXPECT_EQ(bank.alone_cycles(scores), 1 + 1 + (7 + 4 + 4) + 127 * 8);
+  EXPECT_EQ(bank.alone_cycles(scores), 1 + 1 + (7 + 5 + 4 + 6) + 127 * 8);
   CimMultiply strip;
   strip.tokens = 128;
   strip.rows = 768;
   strip.columns = 256;
   strip.region = {0, 3, 4};
-  EXPECT_EQ(bank.alone_cycles(strip), 1 + 6 + (7 + 6 + 8) + 127 * 8);
+  EXPECT_EQ(bank.alone_cycles(strip), 1 + 6 + (7 + 5 + 8 + 6) + 127 * 8);
 }
 
 }  // namespace

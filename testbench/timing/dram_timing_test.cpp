@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "app/config/chip_file.h"
 #include "hw/chip.h"
 #include "hw/simulation_context.h"
 
@@ -118,9 +119,8 @@ TEST(DramTiming, BlockEqualsItsBursts) {
 
 // One copy alone on the chip: t0 = 0, first issue at 1; then the device's
 // closed form; then the last burst's word into its bank.
-std::int64_t copy_cycles(const DmaCopy& copy, Timing timing) {
+std::int64_t copy_cycles(const DmaCopy& copy, Timing timing, ChipConfig config = {}) {
   SimulationContext context;
-  ChipConfig config;
   config.name = "default";
   ChipOptions options;
   options.timing = timing;
@@ -163,6 +163,30 @@ TEST(DmaTiming, TileEqualsBeatForStridedAndUnalignedCopies) {
     copy.scratchpad_address = static_cast<std::uint64_t>(64 * pick(0, 1000));
     copy.scratchpad_pitch_bytes = copy.row_bytes + 64 * pick(0, 4);
     EXPECT_EQ(copy_cycles(copy, Timing::kTile), copy_cycles(copy, Timing::kBeat))
+        << "round " << round;
+  }
+}
+
+// Words narrower than a burst, rows of any length at any address: every burst has
+// another number of bank accesses.
+TEST(DmaTiming, TileEqualsBeatWhereBurstsTakeUnequalAccesses) {
+  std::mt19937 random(6);
+  const auto pick = [&random](int least, int most) {
+    return std::uniform_int_distribution<int>(least, most)(random);
+  };
+  for (int round = 0; round < 120; ++round) {
+    ChipConfig config = app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml");
+    config.scratchpad.word_bytes = 16 << pick(0, 3);
+    config.dma.outstanding_bursts = pick(1, 16);
+    DmaCopy copy;
+    copy.to_scratchpad = round % 2 == 0;
+    copy.rows = pick(1, 40);
+    copy.row_bytes = pick(1, 300);
+    copy.dram_address = static_cast<std::uint64_t>(pick(0, 5000));
+    copy.dram_pitch_bytes = copy.row_bytes + (pick(0, 1) != 0 ? pick(0, 500) : 0);
+    copy.scratchpad_address = static_cast<std::uint64_t>(pick(0, 5000));
+    copy.scratchpad_pitch_bytes = copy.row_bytes + pick(0, 100);
+    EXPECT_EQ(copy_cycles(copy, Timing::kTile, config), copy_cycles(copy, Timing::kBeat, config))
         << "round " << round;
   }
 }

@@ -48,10 +48,10 @@ void keep_low_bits(std::uint8_t* codes, std::size_t count, int bits, bool is_sig
 
 }  // namespace
 
-int CimTiming::latency(int row_tiles) const {
+int CimTiming::read_latency(const CimConfig& config) const {
   int levels = 0;
-  while ((1 << levels) < row_tiles) ++levels;
-  return array_latency + levels;
+  while ((1 << levels) < config.macros) ++levels;
+  return 1 + ceil_div(levels, 2) + 2;
 }
 
 /// What a region holds. Macros of a partly overwritten matrix keep pointing at
@@ -132,18 +132,17 @@ std::int64_t CimBank::alone_cycles(const CimMultiply& operation) const {
   check_region(operation.region, operation.rows, operation.columns);
   const std::int64_t in = ceil_div(operation.rows, config_.input_bytes_per_cycle);
   const std::int64_t out = ceil_div(4 * operation.columns, config_.output_bytes_per_cycle);
-  const std::int64_t through =
-      operation.input_bits - 1 + kCimTiming.latency(operation.region.row_tiles);
+  const std::int64_t through = operation.input_bits - 1 + kCimTiming.array_latency;
   const std::int64_t interval = std::max({in, std::int64_t{operation.input_bits}, out});
-  // A token's output buffer is taken from its first bit cycle to its last
-  // output beat; short tokens wait for one in rounds of all buffers.
+  // A token's output buffer is taken from its first bit cycle to the last read
+  // of its sums; short tokens wait for one in rounds of all buffers.
   const std::int64_t later = operation.tokens - 1;
   const std::int64_t rounds = later / kCimTiming.output_buffers;
   const std::int64_t spread =
       std::max(later * interval,
                rounds * (through + out) + (later - rounds * kCimTiming.output_buffers) * interval);
-  const std::int64_t first_output = in + 1 + through;
-  return first_output + out + spread;
+  const std::int64_t first_read = in + 1 + through;
+  return first_read + out + spread + kCimTiming.read_latency(config_);
 }
 
 Activity CimBank::activity(const CimWrite& operation) const {

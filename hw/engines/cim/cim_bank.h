@@ -12,21 +12,26 @@
 #include "hw/engines/beat_engine.h"
 #include "hw/engines/cim/cim_operations.h"
 #include "hw/engines/cim/exact_product.h"
+#include "hw/engines/rtl_wave.h"
 #include "hw/memory/bytes.h"
 
 namespace quadrille::hw {
 
 /// When things happen, in cycles; the documentation prints these numbers.
 struct CimTiming {
-  int write_latency = 1;   ///< From a granule on the write bus to the cells.
-  int array_latency = 4;   ///< Last bit cycle to output: product, adder tree, shift-accumulate,
-                           ///< output buffer. A tree over the row tiles adds its levels.
-  int output_buffers = 4;  ///< Tokens between their first bit cycle and their last output beat.
-  int input_buffers = 2;   ///< One fills while the other is applied bit by bit.
+  int write_latency = 1;  ///< From a granule on the write bus to the cells.
+  int array_latency = 5;  ///< Last bit cycle to the first read of its sums: input bits, counts of
+                          ///< ones, sum over the weight bits, shift-accumulate, output buffer.
+  int output_buffers =
+      4;                  ///< Tokens between their first bit cycle and the last read of their sums.
+  int input_buffers = 2;  ///< One fills while the other is applied bit by bit.
   int transpose_buffers = 2;
 
-  /// From a token's last bit cycle to its first output beat.
-  int latency(int row_tiles) const;
+  /// From a read of sums to the output beat: the buffer's register, an adder
+  /// tree over all macros with a register every two levels, the output FIFO.
+  int read_latency(const CimConfig& config) const;
+  /// Places in the output FIFO: what sustains one beat per cycle.
+  int output_beats(const CimConfig& config) const { return read_latency(config) + 1; }
 };
 inline constexpr CimTiming kCimTiming;
 
@@ -96,6 +101,8 @@ struct CimBodies {
 /// (start() and finish()). Parameters are baked in when it is built: throws
 /// InputError that lists the built points when the bank's are none of them.
 CimBodies make_cim_rtl_bodies(CimBank& bank);
+/// The same with a waveform, where one is built.
+CimBodies make_cim_traced_rtl_bodies(CimBank& bank, const RtlTrace& trace);
 
 /// The value that `bits` cells or input planes hold of a code's byte.
 constexpr int low_bits(std::uint8_t code, int bits, bool is_signed) {

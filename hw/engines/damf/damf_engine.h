@@ -8,6 +8,7 @@
 #include "hw/engines/activity.h"
 #include "hw/engines/beat_engine.h"
 #include "hw/engines/damf/damf_operations.h"
+#include "hw/engines/rtl_wave.h"
 #include "hw/memory/bytes.h"
 
 namespace quadrille::hw {
@@ -56,5 +57,9 @@ std::unique_ptr<BeatEngine<DamfOperation>> make_damf_beat_body(const DamfConfig&
 /// The RTL, verilated. Parameters are baked in when it is built: throws
 /// InputError that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<DamfOperation>> make_damf_rtl_body(const DamfConfig& config);
+
+/// The same with a waveform. InputError lists the points that can write one.
+std::unique_ptr<BeatEngine<DamfOperation>> make_damf_traced_rtl_body(const DamfConfig& config,
+                                                                     const RtlTrace& trace);
 
 }  // namespace quadrille::hw

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "VdamfEngine4x2.h"
+#include "VdamfEngine4x2Traced.h"
 #include "VdamfEngine64x16.h"
 #include "VdamfEngine8x4.h"
 #include "hw/engines/damf/damf_command.h"
@@ -17,8 +18,13 @@ Body make(const DamfConfig&) {
   return std::make_unique<RtlBody<Model, DamfOperation>>(pack_damf_operation);
 }
 
+template <typename Model>
+Body make_traced(const DamfConfig&, const RtlTrace& trace) {
+  return std::make_unique<RtlBody<Model, DamfOperation>>(pack_damf_operation, trace);
+}
+
 constexpr RtlPoint<DamfConfig, Body> kPoints[] = {
-    {{4, 2, 512, 256}, make<VdamfEngine4x2>},
+    {{4, 2, 512, 256}, make<VdamfEngine4x2>, make_traced<VdamfEngine4x2Traced>},
     {{8, 4, 512, 256}, make<VdamfEngine8x4>},
     {{64, 16, 4096, 4096}, make<VdamfEngine64x16>},
 };
@@ -33,6 +39,11 @@ std::string describe(const DamfConfig& config) {
 
 std::unique_ptr<BeatEngine<DamfOperation>> make_damf_rtl_body(const DamfConfig& config) {
   return make_at_point("damf", kPoints, config, describe);
+}
+
+std::unique_ptr<BeatEngine<DamfOperation>> make_damf_traced_rtl_body(const DamfConfig& config,
+                                                                     const RtlTrace& trace) {
+  return make_traced_at_point("damf", kPoints, config, trace, describe);
 }
 
 }  // namespace quadrille::hw

@@ -37,7 +37,7 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
       case Phase::kDrain:
         return false;
       case Phase::kQueries:
-        return state_visible() && (!last_of_row() || slots_free());
+        return state_merged() && (!last_of_row() || slots_free());
       default:
         return true;
     }
@@ -52,8 +52,8 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
     launch_slot();
     if (takes_input) accept(*inputs.input);
     if (gives_output) pipeline_.take();
-    const bool merged = cycle_ + 1 >= visible_at_;
-    if (phase_ == Phase::kDrain && slots_.empty() && pipeline_.empty() && merged)
+    const bool settled = cycle_ + 1 >= settled_at_;
+    if (phase_ == Phase::kDrain && slots_.empty() && pipeline_.empty() && settled)
       phase_ = Phase::kIdle;
     if (starts) start(*inputs.command);
     pipeline_.advance();
@@ -65,7 +65,7 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
 
   // ------------------------------------------------------------ order of beats
 
-  bool state_visible() const { return cycle_ >= visible_at_; }
+  bool state_merged() const { return cycle_ >= merged_at_; }
   /// A query needs the slot issuer and all of its credits.
   bool slots_free() const {
     return slots_.empty() &&
@@ -186,7 +186,10 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
       for (std::size_t i = 0; i < state_.size(); ++i) state_[i] += aside_[i];
       std::fill(aside_.begin(), aside_.end(), 0);
       // Behind the last query, and behind the last outer product.
-      visible_at_ = std::max(cycle_, array_free_at_ - 1) + kLinearTiming.merge_latency;
+      const std::int64_t last =
+          std::max(cycle_, array_free_at_ - 1) + linear_row_beats(config_, op_);
+      merged_at_ = last + kLinearTiming.merge_latency;
+      settled_at_ = last + kLinearTiming.end_latency;
     }
     ++chunk_index_;
     begin_chunk();
@@ -402,7 +405,8 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
   int query_ = 0;                   ///< In the chunk.
   int row_ = 0;                     ///< In the phase.
   int column_ = 0;                  ///< First element of the next beat.
-  std::int64_t visible_at_ = 0;     ///< From then on the state may be read.
+  std::int64_t merged_at_ = 0;      ///< From then on the state may be read.
+  std::int64_t settled_at_ = 0;     ///< From then on the command may end.
   std::int64_t array_free_at_ = 0;  ///< The outer products take row_beats cycles a token.
 
   // Over the commands of a sequence.

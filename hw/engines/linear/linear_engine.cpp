@@ -26,11 +26,13 @@ class LinearCourse {
       last_ += chunk.keys;
     }
     if (chunk.queries > 0) {
-      last_ = std::max(last_ + 1, visible_) - 1;
+      last_ = std::max(last_ + 1, merged_) - 1;
       query(0);
       queries(chunk.queries - 1, 0);
     }
-    if (chunk.keys > 0) visible_ = std::max(last_, array_free_ - 1) + kLinearTiming.merge_latency;
+    if (chunk.keys > 0) {
+      merged_ = std::max(last_, array_free_ - 1) + kLinearTiming.merge_latency + row_beats_;
+    }
   }
 
   /// `count` equal chunks: from the second one on each takes the same time.
@@ -43,7 +45,7 @@ class LinearCourse {
     last_ += rest;
     if (one.queries > 0) query_ += rest;
     if (one.keys == 0) return;
-    visible_ += rest;
+    merged_ += rest;
     array_free_ += rest;
   }
 
@@ -59,7 +61,8 @@ class LinearCourse {
   }
 
   std::int64_t cycles() const {
-    return std::max(query_ + slots_ + kLinearTiming.query_latency, visible_);
+    return std::max(query_ + slots_ + kLinearTiming.query_latency,
+                    merged_ + kLinearTiming.end_latency - kLinearTiming.merge_latency);
   }
 
  private:
@@ -68,8 +71,9 @@ class LinearCourse {
   std::int64_t last_;  ///< Cycle of the last beat.
   /// Cycle of the last query's last beat: none so far.
   std::int64_t query_ = -kLinearTiming.query_latency - 8;
-  std::int64_t visible_ = 0;     ///< First cycle in which the state may be read.
-  std::int64_t array_free_ = 0;  ///< First cycle without an outer product.
+  std::int64_t merged_ =
+      -kLinearTiming.end_latency;  ///< First cycle in which all chunks are in the state.
+  std::int64_t array_free_ = 0;    ///< First cycle without an outer product.
 };
 
 /// Chunks from `index` on that have as many keys and as many queries.

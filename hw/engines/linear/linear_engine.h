@@ -9,6 +9,7 @@
 #include "hw/engines/activity.h"
 #include "hw/engines/beat_engine.h"
 #include "hw/engines/linear/linear_operations.h"
+#include "hw/engines/rtl_wave.h"
 #include "hw/memory/bytes.h"
 
 namespace quadrille::hw {
@@ -17,20 +18,23 @@ namespace quadrille::hw {
 struct LinearTiming {
   /// From the last query of a chunk (its last beat accepted; without queries, its
   /// last outer product begun) to the first Q beat that may read the state with
-  /// that chunk in it: adder, state register, broadcast, operand register. The
-  /// way from the port to the state is the same for both, so it does not count.
-  int merge_latency = 4;
+  /// that chunk in it: this, and a cycle for each word of the state that the chunk
+  /// touches, the rows of a beat in one word. Where the next chunk has keys, its
+  /// row_beats + 1 beats and more of K and V cover it.
+  int merge_latency = 2;
+  /// From the same to the end of a command without queries, again with a cycle for
+  /// each word: the last row of V leaves the stages that queries meet it in.
+  int end_latency = 12;
   /// From the acceptance of a query's last beat to its output beat offered. Front
-  /// 5 (phi lookup; DAMF: products with the extremes, maximum, denominator,
-  /// choice), multiply 1, adder tree 3, accumulate over beats 1, weights times
-  /// rows 1, tree over rows 3, sum of the parts 1, reciprocal 4 (leading one and
-  /// pre-shift, table, Newton's two products), multiply 1, round and saturate 1,
-  /// output buffer 1.
-  int query_latency = 22;
+  /// 8 (DAMF: statistics, products with the extremes, maxima, denominator in 2,
+  /// choice; phi waits for it), multiply 1, adder tree 3, accumulate over beats 1,
+  /// weights times rows 1, tree over rows 3, reciprocal 4, pre-shift 2, multiply 1,
+  /// round and saturate 2, output buffer 2.
+  int query_latency = 28;
   /// Output beats in the pipeline and behind it; credits. A query takes all of
   /// its (at most 5) when its last beat is accepted: query_latency + 5 sustain
   /// one output beat per cycle.
-  int output_fifo = 32;
+  int output_fifo = 36;
 };
 inline constexpr LinearTiming kLinearTiming;
 
@@ -90,5 +94,8 @@ std::unique_ptr<BeatEngine<LinearAttend>> make_linear_beat_body(const LinearConf
 /// The RTL, verilated. Parameters are baked in when it is built: throws
 /// InputError that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<LinearAttend>> make_linear_rtl_body(const LinearConfig& config);
+/// The same with a waveform, where one is built.
+std::unique_ptr<BeatEngine<LinearAttend>> make_linear_traced_rtl_body(const LinearConfig& config,
+                                                                      const RtlTrace& trace);
 
 }  // namespace quadrille::hw

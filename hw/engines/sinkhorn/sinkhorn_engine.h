@@ -7,6 +7,7 @@
 
 #include "hw/engines/activity.h"
 #include "hw/engines/beat_engine.h"
+#include "hw/engines/rtl_wave.h"
 #include "hw/engines/sinkhorn/sinkhorn_operations.h"
 #include "hw/memory/bytes.h"
 
@@ -69,5 +70,8 @@ std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_beat_body(const Sin
 /// The RTL, verilated. Parameters are baked in when it is built: throws
 /// InputError that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_rtl_body(const SinkhornConfig& config);
+/// The same with a waveform, where one is built.
+std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_traced_rtl_body(
+    const SinkhornConfig& config, const RtlTrace& trace);
 
 }  // namespace quadrille::hw

@@ -16,12 +16,16 @@ class SinkhornRtlBody final : public RtlBody<Model, SinkhornOperation> {
  public:
   using Base = RtlBody<Model, SinkhornOperation>;
 
-  explicit SinkhornRtlBody(const SinkhornConfig& config)
-      : Base([config](const SinkhornOperation& operation) {
-          if (const auto* scale = std::get_if<SinkhornScale>(&operation))
-            return pack_sinkhorn_command(config, *scale);
-          return pack_sinkhorn_command(std::get<SinkhornApply>(operation));
-        }) {}
+  /// `trace`: nothing, or the RtlTrace of a TRACED model.
+  template <typename... Trace>
+  explicit SinkhornRtlBody(const SinkhornConfig& config, const Trace&... trace)
+      : Base(
+            [config](const SinkhornOperation& operation) {
+              if (const auto* scale = std::get_if<SinkhornScale>(&operation))
+                return pack_sinkhorn_command(config, *scale);
+              return pack_sinkhorn_command(std::get<SinkhornApply>(operation));
+            },
+            trace...) {}
 
   const CommandCourse* course() const override { return &course_; }
 

@@ -8,6 +8,7 @@
 
 #include "hw/engines/activity.h"
 #include "hw/engines/beat_engine.h"
+#include "hw/engines/rtl_wave.h"
 #include "hw/engines/softmax/softmax_operations.h"
 #include "hw/memory/bytes.h"
 
@@ -18,11 +19,11 @@ struct SoftmaxTiming {
   /// From the acceptance of a row's last beat to its first slot in pass 2: the
   /// maximum over the lanes, the running maximum, the register pass 2 reads.
   int maximum_latency = 3;
-  /// From a slot's issue to its beat at the output: read and subtract,
-  /// multiply, round, table, shift; adder tree, accumulate; leading one,
-  /// table, two multiplies of the Newton step, output buffer. Codes and
-  /// reciprocals take the same way, so they leave in order.
-  int slot_latency = 12;
+  /// From a slot's issue to its beat at the output: read, subtract, multiply,
+  /// shift, round and table, octave's shift (6). The reciprocal's slot follows
+  /// the last codes' by one cycle: two sums (1 more), reciprocal (4), output
+  /// buffer (2). Codes wait for as long, so they leave in order.
+  int slot_latency = 13;
   int output_fifo = 16;  ///< Slots in the pipeline and behind it; credits.
   int row_buffers = 2;   ///< One fills while the other is read.
 };
@@ -60,5 +61,8 @@ void validate(const SoftmaxConfig& config, const SoftmaxRows& operation);
 /// The RTL, verilated. Parameters are baked in when it is built: throws
 /// InputError that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_rtl_body(const SoftmaxConfig& config);
+/// The same with a waveform, where one is built.
+std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_traced_rtl_body(const SoftmaxConfig& config,
+                                                                      const RtlTrace& trace);
 
 }  // namespace quadrille::hw

@@ -1,0 +1,156 @@
+#include "app/rtl_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "app/built_rtl.h"
+#include "app/chip_run.h"
+#include "app/operators/compare.h"
+#include "hw/clock.h"
+#include "hw/engines/paired_body.h"
+#include "model/errors.h"
+
+namespace quadrille::app {
+namespace {
+
+std::string command_text(const hw::Program& program, int index) {
+  const hw::Command& command = program.commands[static_cast<std::size_t>(index)];
+  const std::string head = command.head < 0 ? "" : fmt::format(", head {}", command.head);
+  return fmt::format("command {} ({}{})", index, hw::phase_name(command.phase), head);
+}
+
+/// The element of an output tensor that a byte of the DRAM belongs to.
+std::optional<std::string> element_at(const hw::Mapping& mapping, std::uint64_t address) {
+  for (const hw::DramTensor& tensor : mapping.tensors) {
+    if (!tensor.output || address < tensor.address) continue;
+    const auto offset = static_cast<std::int64_t>(address - tensor.address);
+    const std::int64_t row = offset / tensor.pitch_bytes;
+    const std::int64_t column = offset % tensor.pitch_bytes / tensor.element_bytes;
+    if (row < tensor.rows && column < tensor.row_elements)
+      return fmt::format("'{}' [{},{}]", tensor.name, row, column);
+  }
+  return std::nullopt;
+}
+
+/// Where a byte that a command left in the scratchpad is stored, if a copy that
+/// waits for that command stores it.
+std::optional<std::string> stored_element(const hw::Mapping& mapping, int index,
+                                          std::uint64_t address) {
+  for (const hw::Command& command : mapping.program.commands) {
+    const auto* copy = std::get_if<hw::DmaCopy>(&command.operation);
+    if (copy == nullptr || copy->to_scratchpad || address < copy->scratchpad_address) continue;
+    const std::vector<int>& waits = command.depends_on;
+    if (std::find(waits.begin(), waits.end(), index) == waits.end()) continue;
+    const auto offset = static_cast<std::int64_t>(address - copy->scratchpad_address);
+    const std::int64_t pitch = std::max<std::int64_t>(copy->scratchpad_pitch_bytes, 1);
+    const std::int64_t row = offset / pitch;
+    if (row >= copy->rows || offset % pitch >= copy->row_bytes) continue;
+    return element_at(
+        mapping, copy->dram_address +
+                     static_cast<std::uint64_t>(row * copy->dram_pitch_bytes + offset % pitch));
+  }
+  return std::nullopt;
+}
+
+std::string pin_text(const hw::PinDifference& where, const hw::Mapping& mapping) {
+  std::string text = fmt::format(
+      "rtl differs from systemc (beat) in cycle {}: engine {}, {}, cycle {} of it, "
+      "pin {}",
+      where.cycle, where.engine, command_text(mapping.program, where.command), where.command_cycle,
+      where.pin);
+  if (where.byte >= 0)
+    text += fmt::format(", output beat {}, byte {}", where.output_beats, where.byte);
+  text += fmt::format(": systemc {}, rtl {}", where.systemc, where.rtl);
+  if (where.byte < 0 || !where.beat_address) return text;
+  const auto element = stored_element(mapping, where.command,
+                                      *where.beat_address + static_cast<std::uint64_t>(where.byte));
+  return element ? text + fmt::format(", stored in {}", *element) : text;
+}
+
+/// The engine's waveform around `cycle`, from RTL that runs without its pair.
+hw::RtlBodies bodies_with_waves(const RtlCheckOptions& options, const hw::ChipConfig& chip,
+                                const std::string& engine, std::int64_t cycle,
+                                const std::string& file) {
+  hw::RtlTrace trace;
+  trace.file = file;
+  trace.first_cycle = std::max<std::int64_t>(cycle - options.waves_cycles, 0);
+  trace.last_cycle = cycle + options.waves_cycles;
+  trace.now = [clock = hw::Clock(chip.clock_hz)] { return clock.now(); };
+  return hw::with_waves(options.bodies, options.traced, engine, trace);
+}
+
+/// Refuses a chip whose engines cannot write waveforms before anything runs.
+void require_waves(const RtlCheckOptions& options, const hw::ChipConfig& chip,
+                   const Implementation& implementation) {
+  const std::string probe = options.waves + ".probe";
+  for (const std::string& engine : implementation.rtl_engines()) {
+    const hw::RtlBodies bodies = bodies_with_waves(options, chip, engine, 0, probe);
+    try {
+      require_rtl(engine, chip, bodies);
+    } catch (...) {
+      std::filesystem::remove(probe);
+      throw;
+    }
+    std::filesystem::remove(probe);
+  }
+}
+
+/// What the RTL alone makes of it: the first wrong element, or the cycles.
+std::string tensor_text(const Operator& operation, const hw::ChipConfig& chip,
+                        const Implementation& implementation, const ChipJob& job,
+                        const OperatorResult& fixed, const hw::RtlBodies& bodies) {
+  try {
+    const ChipRun run = run_on_chip(chip, implementation, job, true, bodies);
+    const auto difference = first_difference("fixed", fixed, "rtl", operation.collect(run.outputs));
+    return fmt::format("{}, after {} cycles", difference.value_or("no tensor differs from fixed"),
+                       run.result.cycles);
+  } catch (const InvariantError& error) {
+    return fmt::format("the RTL alone does not end: {}", error.what());
+  }
+}
+
+}  // namespace
+
+RtlCheck check_rtl(const Operator& operation, const hw::ChipConfig& chip,
+                   const OperatorResult& fixed, std::int64_t beat_cycles,
+                   const RtlCheckOptions& options) {
+  const ChipJob job = operation.lower(chip);
+  const Implementation implementation = built_in_rtl(job.mapping.program, chip, options.bodies);
+  if (!options.waves.empty()) require_waves(options, chip, implementation);
+  RtlCheck check;
+  check.engines = implementation.rtl_engines();
+  for (const std::string& engine : all_in_rtl(job.mapping.program).rtl_engines()) {
+    if (implementation.rtl.count(engine) == 0) check.not_built.push_back(engine);
+  }
+  if (check.engines.empty()) return check;
+  try {
+    const ChipRun run =
+        run_on_chip(chip, implementation, job, true, hw::paired_with_systemc(options.bodies));
+    check.cycles = run.result.cycles;
+    check.result = operation.collect(run.outputs);
+  } catch (const hw::PinsDiffer& found) {
+    const hw::PinDifference& where = found.difference;
+    check.cycles = where.cycle;
+    hw::RtlBodies bodies = options.bodies;
+    if (!options.waves.empty()) {
+      bodies = bodies_with_waves(options, chip, where.engine, where.cycle, options.waves);
+      check.waves_written = true;
+    }
+    check.difference =
+        fmt::format("{}; {}", pin_text(where, job.mapping),
+                    tensor_text(operation, chip, implementation, job, fixed, bodies));
+    return check;
+  }
+  check.difference = first_difference("fixed", fixed, "rtl", check.result);
+  if (check.difference) {
+    *check.difference += fmt::format(", by cycle {}", check.cycles);
+  } else if (check.cycles != beat_cycles) {
+    check.difference =
+        fmt::format("rtl takes {} cycles, systemc (beat) {}", check.cycles, beat_cycles);
+  }
+  return check;
+}
+
+}  // namespace quadrille::app

@@ -1,0 +1,90 @@
+// Two bodies of one engine in one place of the chip: the first drives the chip,
+// both get its pins, and every pin of both is compared in every cycle.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "hw/engines/beat_engine.h"
+
+namespace quadrille::hw {
+
+/// Where the bodies of an engine first differ. The unit that drives them knows
+/// what the last part says.
+struct PinDifference {
+  std::string pin;
+  int byte = -1;  ///< Of an output beat; else -1.
+  std::int64_t rtl = 0;
+  std::int64_t systemc = 0;
+
+  std::string engine;
+  int command = -1;                           ///< Number in the program.
+  std::int64_t cycle = 0;                     ///< Of the run: the first in which the pins differ.
+  std::int64_t command_cycle = 0;             ///< The same since the command's start.
+  std::int64_t output_beats = 0;              ///< That the command had given before.
+  std::optional<std::uint64_t> beat_address;  ///< Of the next output beat, in the scratchpad.
+};
+
+class PinsDiffer : public std::exception {
+ public:
+  explicit PinsDiffer(PinDifference found) : difference(std::move(found)) {}
+  const char* what() const noexcept override { return "an engine's RTL and SystemC pins differ"; }
+
+  PinDifference difference;
+};
+
+/// Throws PinsDiffer from the tick after which the pins differ.
+template <typename Operation>
+class PairedBody final : public BeatEngine<Operation> {
+ public:
+  using Body = std::unique_ptr<BeatEngine<Operation>>;
+
+  /// `keeps` is what the bodies refer to; it dies after them.
+  PairedBody(Body rtl, Body systemc, std::shared_ptr<void> keeps = {})
+      : keeps_(std::move(keeps)), rtl_(std::move(rtl)), systemc_(std::move(systemc)) {}
+
+  bool command_ready() const override { return rtl_->command_ready(); }
+  bool input_ready() const override { return rtl_->input_ready(); }
+  bool output_valid() const override { return rtl_->output_valid(); }
+  bool repeat_input() const override { return rtl_->repeat_input(); }
+  const Beat& output() const override { return rtl_->output(); }
+  const CommandCourse* course() const override { return rtl_->course(); }
+
+  void tick(const BeatInputs<Operation>& inputs) override {
+    rtl_->tick(inputs);
+    systemc_->tick(inputs);
+    compare("command_ready", rtl_->command_ready(), systemc_->command_ready());
+    compare("input_ready", rtl_->input_ready(), systemc_->input_ready());
+    compare("output_valid", rtl_->output_valid(), systemc_->output_valid());
+    compare("repeat_input", rtl_->repeat_input(), systemc_->repeat_input());
+    if (rtl_->output_valid()) compare_output(rtl_->output(), systemc_->output());
+  }
+
+ private:
+  static void compare(const char* pin, std::int64_t rtl, std::int64_t systemc, int byte = -1) {
+    if (rtl == systemc) return;
+    PinDifference difference;
+    difference.pin = pin;
+    difference.byte = byte;
+    difference.rtl = rtl;
+    difference.systemc = systemc;
+    throw PinsDiffer(difference);
+  }
+
+  static void compare_output(const Beat& rtl, const Beat& systemc) {
+    compare("output_bytes", rtl.size, systemc.size);
+    if (rtl.bytes == systemc.bytes) return;
+    for (std::size_t i = 0; i < rtl.bytes.size(); ++i)
+      compare("output_data", rtl.bytes[i], systemc.bytes[i], static_cast<int>(i));
+  }
+
+  std::shared_ptr<void> keeps_;
+  Body rtl_;
+  Body systemc_;
+};
+
+}  // namespace quadrille::hw

@@ -1,0 +1,21 @@
+// The packed command of rtl/softmax: fields in the order of
+// docs/engines/softmax.md.
+#pragma once
+
+#include "hw/engines/rtl_body.h"
+#include "hw/engines/softmax/softmax_operations.h"
+
+namespace quadrille::hw {
+
+inline CommandBits pack_softmax_operation(const SoftmaxRows& operation) {
+  CommandBits bits;
+  bits.put(static_cast<std::uint64_t>(operation.queries), 16);
+  bits.put(static_cast<std::uint64_t>(operation.keys), 16);
+  bits.put(operation.causal ? 1 : 0, 1);
+  bits.put(static_cast<std::uint64_t>(operation.first_query), 16);
+  bits.put(operation.factor.mantissa, 16);
+  bits.put(static_cast<std::uint64_t>(operation.factor.shift), 6);
+  return bits;
+}
+
+}  // namespace quadrille::hw

@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""Plants single faults in the engines' RTL and counts those the lockstep tests catch.
+
+    scripts/mutate_rtl.py [ENGINE...] [--count 200] [--seed 1] [--jobs 2]
+
+yosys reads an engine at its smallest point, removes what drives nothing, draws the
+faults (`mutate -list`) and plants all of them in one netlist: an input selects the
+fault, 0 none. The netlist takes the model's place in test_lockstep_ENGINE, which then
+runs once per fault. Results: build/mutation/rtl_ENGINE.csv; exit 1 below 95 %.
+Needs a built project. testbench/mutate/explained_rtl.csv explains equivalent faults.
+"""
+
+import argparse
+import concurrent.futures
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+
+from explained import Explanations
+from rtl_program import (BUILD, ENGINES, ROOT, Point, ToolError, built_engines, compile_model, link_with_model, run)
+
+FOLDER = BUILD / "mutation"
+EXPLAINED = ROOT / "testbench/mutate/explained_rtl.csv"
+GOAL_PERCENT = 95.0
+# What the fast lockstep test does not find gets a longer one (QUADRILLE_LOCKSTEP_RUNS).
+LONG_RUNS = 30
+
+
+def design_script(point):
+    """yosys: the flat, optimised netlist, memories kept."""
+    parameters = " ".join(f"-set {name} {value}" for name, value in point.parameters.items())
+    return "\n".join([
+        f"read_verilog -sv -DSYNTHESIS {' '.join(point.sources)}",
+        f"chparam {parameters} {point.top}" if parameters else "",
+        f"hierarchy -check -top {point.top}",
+        "proc", "flatten", "memory_collect", "opt -full", "wreduce", "opt -full", "clean",
+        f"rename -top {point.top}",
+    ])
+
+
+def plant(point, folder, count, seed):
+    """Writes netlist.v with the pin mutant_i and returns the faults: `count` of those that change something."""
+    (folder / "plant.ys").write_text("\n".join([
+        design_script(point),
+        f"write_json {folder}/design.json",
+        f"mutate -list {count + count // 3 + 20} -seed {seed} -ctrl mutant_i 16 1 -o {folder}/list.ys",
+        f"script {folder}/list.ys",
+        f"write_verilog -noattr {folder}/netlist.v",
+    ]) + "\n")
+    run(["yosys", "-q", "-s", folder / "plant.ys"], folder / "yosys.log", cwd=folder)
+    modules = json.loads((folder / "design.json").read_text())["modules"]
+    cells = {name.removeprefix("\\"): cell for name, cell in modules[point.top]["cells"].items()}
+    faults = [Fault(line) for line in (folder / "list.ys").read_text().splitlines()]
+    kept = [fault for fault in faults if not fault.changes_nothing(cells)]
+    print(f"{point.engine}: {len(faults) - len(kept)} of {len(faults)} drawn faults tie a constant to itself")
+    return kept[:count]
+
+
+class Fault:
+    """One line of yosys' list."""
+
+    def __init__(self, line):
+        words = line.split()
+        value = {}
+        sources = []
+        for place, word in enumerate(words):
+            if word == "-src":
+                sources.append(words[place + 1])
+            elif word == "-ctrl":
+                self.number = int(words[place + 3])
+            elif word.startswith("-") and place + 1 < len(words):
+                value[word] = words[place + 1]
+        self.mode = value["-mode"]
+        self.cell = value["-cell"]
+        self.bits = (value["-port"].lstrip("\\"), int(value["-portbit"]), int(value.get("-ctrlbit", value["-portbit"])))
+        # `$flatten\\u_a.$add$/path/file.sv:12$345` is u_a.add; every cell has such a number.
+        self.shown = re.sub(r"\$\d+$", "", value["-cell"]).replace("$flatten", "").replace("\\", "")
+        self.shown = re.sub(r"\$(\w+)\$/.*", r"\1", self.shown)
+        self.shown = re.sub(r"\$auto\$(\w+)\.cc:\d+:\w+", r"\1", self.shown)
+        self.port = f"{value['-port']}[{value['-portbit']}]"
+        if "-ctrlbit" in value:
+            self.port += f" by [{value['-ctrlbit']}]"
+        wire = value.get("-wire", "").replace("\\", "")
+        self.wire = f"{wire}[{value.get('-wirebit', '')}]" if wire else ""
+        # The last attribute is the statement, the ones before are declarations.
+        self.source = re.sub(r"\S*/", "", sources[-1]).split(".sv:")[0] + ".sv:" + \
+            sources[-1].split(".sv:")[1].split(".")[0] if sources and ".sv:" in sources[-1] else ""
+
+    def text(self):
+        """What explanations are matched with: no line, which moves, and no number of a cell."""
+        return f"{self.mode} {self.wire or '-'} {self.shown}.{self.port} in {self.source.split(':')[0]}"
+
+    def changes_nothing(self, cells):
+        """True when it ties a constant bit to its own value, or waits for a constant that never comes."""
+        port, bit, control = self.bits
+        bits = cells[self.cell]["connections"][port]
+        if self.mode in ("const0", "const1"):
+            return bits[bit] in (self.mode[-1], "x")
+        return bits[bit] == "x" or (self.mode in ("cnot0", "cnot1") and bits[control] in ("0", "1", "x") and
+                                    bits[control] != self.mode[-1])
+
+
+def write_wrapper(point, folder):
+    """A top module with the engine's pins that reads the fault's number from QUADRILLE_MUTANT."""
+    netlist = (folder / "netlist.v").read_text()
+    start = netlist.index(f"module {point.top}(")
+    body = netlist[start:]
+    ports = re.findall(r"^  (input|output) (\[\d+:0\] )?(\w+);$", body[:body.index("endmodule")], re.M)
+    pins = [p for p in ports if p[2] != "mutant_i"]
+    if len(pins) != len(ports) - 1:
+        raise ToolError("the netlist has no pin mutant_i")
+    declared = ",\n".join(f"  {direction} logic {width}{name}" for direction, width, name in pins)
+    connected = ", ".join(f".{name}" for _, _, name in pins)
+    (folder / "wrapper.sv").write_text(
+        f"module mutant_select (\n{declared}\n);\n"
+        "  logic [15:0] mutant_i;\n"
+        '  initial mutant_i = 16\'($c32("(std::getenv(\\"QUADRILLE_MUTANT\\") ? '
+        'std::atoi(std::getenv(\\"QUADRILLE_MUTANT\\")) : 0)"));\n'
+        f"  {point.top} u_netlist ({connected}, .mutant_i);\nendmodule\n")
+
+
+def build(point, folder, count, seed):
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in (folder / "model").glob("*"):
+        old.unlink()
+    faults = plant(point, folder, count, seed)
+    write_wrapper(point, folder)
+    model = folder / "model"
+    point.verilate(model, "mutant_select", ["-O3", folder / "netlist.v", folder / "wrapper.sv"])
+    return faults, link_with_model(point, model, compile_model(model, "-O2"))
+
+
+def attempt(program, number, tests_filter, timeout_s, runs=None, seed=None):
+    """Runs the tests on one fault: the empty string when all pass, else what failed."""
+    environment = dict(os.environ, QUADRILLE_MUTANT=str(number), GTEST_FAIL_FAST="1", GTEST_FILTER=tests_filter)
+    environment.pop("QUADRILLE_SEED", None)
+    environment.pop("QUADRILLE_LOCKSTEP_RUNS", None)
+    if runs:
+        environment["QUADRILLE_LOCKSTEP_RUNS"] = str(runs)
+    if seed:
+        environment["QUADRILLE_SEED"] = str(seed)
+    try:
+        result = subprocess.run([program], env=environment, capture_output=True, timeout=timeout_s, check=False)
+    except subprocess.TimeoutExpired:
+        return "hang"
+    if result.returncode == 0:
+        return ""
+    failed = re.search(r"\[  FAILED  \] (\w+\.\w+)", result.stdout.decode(errors="replace"))
+    return failed.group(1) if failed else f"end with code {result.returncode}"
+
+
+def study(engine, arguments):
+    """One engine: its table row, and whether the goal is met."""
+    folder = FOLDER / engine
+    point = Point(engine)
+    faults, program = build(point, folder, arguments.count, arguments.seed)
+    tests = ENGINES[engine]
+    broken = attempt(program, 0, tests, 600)
+    if broken:
+        raise ToolError(f"{engine}: the netlist without a fault fails {broken}")
+
+    def judge(fault):
+        by = attempt(program, fault.number, tests, 60)
+        if by:
+            return fault, "caught", by
+        by = attempt(program, fault.number, tests, 600, LONG_RUNS, 4711)
+        return fault, "caught long" if by else "survived", by
+
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        for result in pool.map(judge, faults):
+            results.append(result)
+            if len(results) % 50 == 0:
+                print(f"{engine}: {len(results)} of {len(faults)} faults", flush=True)
+    return report(engine, results)
+
+
+def report(engine, results):
+    explanations = Explanations(EXPLAINED, engine)
+    counts = {"caught": 0, "caught long": 0, "explained": 0, "missed": 0}
+    with open(FOLDER / f"rtl_{engine}.csv", "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["number", "result", "by", "fault", "source"])
+        for fault, result, by in results:
+            if result == "survived":
+                reason = explanations.reason(fault.text())
+                result, by = ("explained", reason) if reason else ("missed", "")
+            counts[result] += 1
+            table.writerow([fault.number, result, by, fault.text(), fault.source])
+            if result == "missed":
+                print(f"missed: {engine} {fault.number}: {fault.text()} at {fault.source}")
+    found = [fault.text() for fault, result, _ in results if result != "survived"]
+    wrong = explanations.contradicted(found)
+    for pattern, text in wrong:
+        print(f"wrong explanation: {engine}: '{pattern}' matches a fault that is caught: {text}")
+    caught = counts["caught"] + counts["caught long"]
+    percent = 100.0 * caught / max(1, caught + counts["missed"])
+    row = [engine, len(results), counts["caught"], counts["caught long"], counts["explained"], counts["missed"],
+           f"{percent:.1f} %"]
+    return row, percent >= GOAL_PERCENT and not wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("engines", nargs="*")
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    arguments = parser.parse_args()
+    good = True
+    lines = ["| engine | faults | caught | caught by the long run | explained | missed | caught of what can be |",
+             "|---|---|---|---|---|---|---|"]
+    try:
+        for engine in built_engines(arguments.engines):
+            row, met = study(engine, arguments)
+            good = good and met
+            lines.append("| " + " | ".join(str(cell) for cell in row) + " |")
+    except ToolError as error:
+        print(f"mutate_rtl: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(lines))
+    (FOLDER / "rtl.md").write_text("\n".join(lines) + "\n")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

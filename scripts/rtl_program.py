@@ -1,0 +1,135 @@
+"""Links an engine's lockstep program against another model of its smallest point.
+
+The program, its tests and its drivers stay as they are: only the verilated class
+and the adapter that is compiled against it are exchanged. mutate_rtl.py puts a
+netlist with faults there, rtl_coverage.py an instrumented model.
+"""
+
+import json
+import pathlib
+import re
+import shlex
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+
+# Every engine with RTL. A tests filter other than FILTER may be given: what does
+# not run the smallest point only costs time.
+FILTER = "-*Default*:*Wrong*:*Tile.*:*Beat.*:*Names*"
+ENGINES = {
+    "cim": FILTER,
+    "softmax": FILTER,
+    "damf": FILTER,
+    "sinkhorn": FILTER,
+    "linear": FILTER,
+}
+
+
+class ToolError(Exception):
+    """A tool or a program failed, or a file is not as it should be."""
+
+
+def run(command, log, cwd=BUILD):
+    """Runs a command (a list), its output in the file `log`."""
+    with open(log, "w", encoding="utf-8") as output:
+        output.write(shlex.join(str(word) for word in command) + "\n")
+        output.flush()
+        code = subprocess.run(command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, check=False)
+    if code.returncode != 0:
+        raise ToolError(f"{command[0]} failed: see {log}")
+
+
+def built_engines(wanted):
+    """The wanted engines (all when none is named) that have RTL in this build."""
+    present = []
+    for engine in wanted or ENGINES:
+        if engine not in ENGINES:
+            raise ToolError(f"no engine {engine}; expected one of {', '.join(ENGINES)}")
+        if (BUILD / "rtl/sources" / f"{engine}.points").exists():
+            present.append(engine)
+        else:
+            print(f"{engine}: no RTL in this build, skipped")
+    return present
+
+
+class Point:
+    """The smallest point of an engine: the first one that its CMakeLists.txt lists."""
+
+    def __init__(self, engine):
+        sources = BUILD / "rtl/sources"
+        prefix, top, *parameters = (sources / f"{engine}.points").read_text().splitlines()[0].split()
+        self.engine = engine
+        self.prefix = prefix
+        self.top = top
+        self.parameters = dict(p.split("=") for p in ";".join(parameters).split(";") if p)
+        self.library = f"librtl_{engine}_{prefix.removeprefix(f'V{engine}Engine')}.a"
+        files = (sources / f"{engine}.f").read_text().split()
+        self.waivers = [f for f in files if f.endswith(".vlt")]
+        self.sources = [f for f in files if f.endswith(".sv")]
+
+    def verilate(self, folder, top, options):
+        """Runs Verilator and compiles its C++ to one object file."""
+        folder.mkdir(parents=True, exist_ok=True)
+        run(["verilator", "--cc", "-Wno-fatal", "--x-assign", "fast", "--x-initial", "fast", "--prefix", self.prefix,
+             "--top-module", top, "--Mdir", folder, *options], folder / "verilator.log")
+        sources = sorted(p.name for p in folder.glob("*.cpp"))
+        (folder / "all.cc").write_text("".join(f'#include "{s}"\n' for s in sources))
+        return folder / "all.cc"
+
+
+def verilator_root():
+    return subprocess.run(["verilator", "--getenv", "VERILATOR_ROOT"], check=True, capture_output=True,
+                          text=True).stdout.strip()
+
+
+def compile_model(folder, level, definitions=()):
+    """Compiles FOLDER/all.cc."""
+    include = verilator_root() + "/include"
+    run(["c++", "-std=c++17", level, "-w", *definitions, f"-I{folder}", f"-I{include}", f"-I{include}/vltstd",
+         "-c", folder / "all.cc", "-o", folder / "model.o"], folder / "compile.log")
+    return folder / "model.o"
+
+
+def compile_command(source):
+    """The compile command of a source of the build, as a list without `-o` and `-c`."""
+    for entry in json.loads((BUILD / "compile_commands.json").read_text()):
+        if entry["file"] == str(source):
+            words = shlex.split(entry["command"])
+            if words[0].endswith("ccache"):
+                words = words[1:]
+            place = words.index("-o")
+            del words[place:place + 2]
+            place = words.index("-c")
+            del words[place:place + 2]
+            return words
+    raise ToolError(f"{source} is not in {BUILD}/compile_commands.json")
+
+
+def link_command(program):
+    """The link command of a test program, as a list: run it in the build folder."""
+    commands = subprocess.run(["ninja", "-C", BUILD, "-t", "commands", f"testbench/{program}"], check=True,
+                              capture_output=True, text=True).stdout.splitlines()
+    for command in reversed(commands):
+        match = re.match(rf": && (.* -o testbench/{program} .*?) && ", command)
+        if match:
+            return shlex.split(match.group(1))
+    raise ToolError(f"no link command for {program}")
+
+
+def link_with_model(point, folder, model, extra=()):
+    """Links test_lockstep_ENGINE with `model` in place of its smallest point."""
+    program = f"test_lockstep_{point.engine}"
+    adapter = ROOT / f"hw/engines/{point.engine}/rtl_adapter.cpp"
+    words = compile_command(adapter)
+    run([words[0], f"-I{folder}", *words[1:], "-c", adapter, "-o", folder / "adapter.o"], folder / "adapter.log")
+    words = link_command(program)
+    replaced = [w for w in words if w.endswith("/" + point.library)]
+    if not replaced:
+        raise ToolError(f"{program} does not link {point.library}")
+    words = [str(model) if w in replaced else w for w in words]
+    place = words.index("-o")
+    words[place + 1] = str(folder / program)
+    words[place:place] = [str(folder / "adapter.o"), *map(str, extra)]
+    run(words, folder / "link.log")
+    return folder / program

@@ -1,0 +1,20 @@
+// docs/model_vs_rtl.md from the table that `quadrille regress --cycles` writes.
+#pragma once
+
+#include <string>
+
+namespace quadrille::testbench {
+
+/// What ONNXim publishes as its mean absolute error against RTL.
+inline constexpr double kTileErrorBoundPercent = 0.23;
+
+struct ModelVsRtl {
+  std::string page;
+  double mean_error_percent = 0.0;  ///< Of tile against beat, absolute.
+  int in_rtl = 0;                   ///< Cases with at least one engine in RTL.
+  int equal = 0;                    ///< Of these, with the cycles of beat.
+};
+
+ModelVsRtl model_vs_rtl(const std::string& table);
+
+}  // namespace quadrille::testbench

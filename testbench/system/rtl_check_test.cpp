@@ -1,0 +1,139 @@
+// Question: does `eval --level all` find where the RTL first differs, name the
+// tensor, index, values and cycle, and write the waveform around it?
+#include "app/rtl_check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "app/chip_run.h"
+#include "app/config/chip_file.h"
+#include "model/errors.h"
+#include "testbench/common/damf_wrong_body.h"
+#include "testbench/common/eval_fixture.h"
+
+namespace quadrille::testbench {
+namespace {
+
+using testing::ContainsRegex;
+using testing::HasSubstr;
+
+class RtlCheckTest : public EvalFixture {
+ protected:
+  RtlCheckTest() : chip_(app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml")) {
+    chip_.timing = hw::Timing::kBeat;
+    prepare(64, "mode=maclaurin");
+  }
+
+  void prepare(std::int64_t tokens, const std::string& mode) {
+    input_ = write({{"s", {tokens}}, {"t", {tokens}}, {"V", {tokens, 32}}});
+    operation_ = app::make_operator("damf", app::FileTensors(SafetensorsFile::open(input_)),
+                                    app::Settings::parse({mode}));
+    fixed_ = operation_->run_fixed();
+    beat_cycles_ = app::run_on_chip(chip_, {}, operation_->lower(chip_), true).result.cycles;
+  }
+
+  /// The wrong entry stands for one 128th of all sums, and not all of its results
+  /// round to another code: looks for a problem where one does.
+  app::RtlCheck check_wrong(app::RtlCheckOptions options) {
+    options.bodies.damf = make_wrong_damf_rtl_body;
+    app::RtlCheck found;
+    for (const char* mode : {"mode=maclaurin", "mode=shift", "mode=collapsed"}) {
+      for (const std::int64_t tokens : {512, 256, 128}) {
+        prepare(tokens, mode);
+        found = check(options);
+        if (found.difference) return found;
+      }
+    }
+    return found;
+  }
+
+  app::RtlCheck check(const app::RtlCheckOptions& options) {
+    return app::check_rtl(*operation_, chip_, fixed_, beat_cycles_, options);
+  }
+
+  hw::ChipConfig chip_;
+  std::string input_;
+  std::unique_ptr<app::Operator> operation_;
+  app::OperatorResult fixed_;
+  std::int64_t beat_cycles_ = 0;
+};
+
+/// A number of the header block of an FST file, big endian.
+std::uint64_t fst_header(const std::string& bytes, std::size_t at) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < 8; ++i) value = value << 8 | static_cast<std::uint8_t>(bytes[at + i]);
+  return value;
+}
+
+TEST_F(RtlCheckTest, TheRightRtlDiffersNowhere) {
+  app::RtlCheckOptions options;
+  options.waves = folder_.file("waves.fst");
+  const app::RtlCheck found = check(options);
+  EXPECT_EQ(found.difference, std::nullopt);
+  EXPECT_THAT(found.engines, testing::ElementsAre("damf"));
+  EXPECT_THAT(found.not_built, testing::IsEmpty());
+  EXPECT_EQ(found.cycles, beat_cycles_);
+  EXPECT_FALSE(found.waves_written);
+  EXPECT_FALSE(std::filesystem::exists(options.waves));
+}
+
+TEST_F(RtlCheckTest, AWrongConstantIsNamedWithTensorIndexValuesAndCycle) {
+  app::RtlCheckOptions options;
+  const app::RtlCheck found = check_wrong(options);
+  ASSERT_TRUE(found.difference);
+  EXPECT_THAT(*found.difference,
+              ContainsRegex("in cycle [0-9]+: engine damf, command [0-9]+ .*, cycle [0-9]+ of it, "
+                            "pin output_data, output beat [0-9]+, byte [0-9]+: systemc [0-9]+, "
+                            "rtl [0-9]+, stored in 'out' .[0-9]+,[0-9]+."));
+  EXPECT_THAT(*found.difference,
+              ContainsRegex("tensor 'out_q' .[0-9]+,[0-9]+.: fixed -?[0-9]+, rtl -?[0-9]+"));
+}
+
+TEST_F(RtlCheckTest, TheWaveformHoldsTheCyclesAroundTheDifference) {
+  app::RtlCheckOptions options;
+  options.waves = folder_.file("waves.fst");
+  options.waves_cycles = 10;
+  const app::RtlCheck found = check_wrong(options);
+  ASSERT_TRUE(found.waves_written);
+  const std::string bytes = TemporaryFolder::read(options.waves);
+  ASSERT_GT(bytes.size(), 330U);
+  EXPECT_EQ(bytes[0], 0) << "no FST header block";
+  EXPECT_EQ(fst_header(bytes, 1), 329U);
+  // Cycle c is the time from 2c to 2c + 2.
+  const auto cycle = static_cast<std::uint64_t>(found.cycles);
+  EXPECT_EQ(fst_header(bytes, 9), 2 * (cycle - 10) + 1);
+  EXPECT_EQ(fst_header(bytes, 17), 2 * (cycle + 10) + 2);
+}
+
+TEST_F(RtlCheckTest, AChipWithoutWaveformsIsRefusedBeforeAnythingRuns) {
+  chip_.damf.lanes = 8;
+  chip_.damf.query_rows = 4;
+  app::RtlCheckOptions options;
+  options.waves = folder_.file("waves.fst");
+  try {
+    check(options);
+    FAIL() << "expected InputError";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("expected (lanes 4, query_rows 2"));
+  }
+}
+
+// RTL is built for certain parameters only: at others the engine stays in SystemC,
+// and the check says so.
+TEST_F(RtlCheckTest, AnEngineThatIsNotBuiltIsNamed) {
+  chip_.damf.lanes = 5;
+  const app::RtlCheck found = check({});
+  EXPECT_THAT(found.engines, testing::IsEmpty());
+  EXPECT_THAT(found.not_built, testing::ElementsAre("damf"));
+}
+
+TEST_F(RtlCheckTest, WavesNeedLevelAll) {
+  std::vector<std::string> words = arguments("damf", "rtl", input_);
+  words.insert(words.end(), {"--waves", folder_.file("waves.fst")});
+  expect_bad_input(words, {"--waves", "--level all"});
+}
+
+}  // namespace
+}  // namespace quadrille::testbench
