@@ -1059,10 +1059,10 @@ module sinkhorn_scale #(
   end
   always_ff @(posedge clk_i) active_6_q <= active_5;
 
-  logic [Lanes*SumW-1:0] sums, resume_sums, stored_sums_q, memory_sums;
-  logic [Lanes*17-1:0] octaves, resume_octaves, stored_octaves_q, memory_octaves;
+  logic [Lanes*SumW-1:0] sums, resume_sums_q, stored_sums_q, memory_sums;
+  logic [Lanes*17-1:0] octaves, resume_octaves_q, stored_octaves_q, memory_octaves;
   logic [Lanes*32-1:0] words;
-  logic store_7_q, from_stored;
+  logic store_7_q;
   logic [SumWordW-1:0] store_word_7_q, stored_word_q;
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lane
     sinkhorn_lane #(
@@ -1077,8 +1077,8 @@ module sinkhorn_scale #(
       .first_i        (step_6_q.first),
       .clear_i        (step_6_q.first),
       .resume_i       (step_6_q.resume),
-      .resume_sum_i   (resume_sums[lane*SumW+:SumW]),
-      .resume_octave_i(resume_octaves[lane*17+:17]),
+      .resume_sum_i   (resume_sums_q[lane*SumW+:SumW]),
+      .resume_octave_i(resume_octaves_q[lane*17+:17]),
       .sum_o          (sums[lane*SumW+:SumW]),
       .octave_o       (octaves[lane*17+:17]),
       .pass_i         (slot_6_q.valid && !slot_6_q.kernel),
@@ -1096,15 +1096,15 @@ module sinkhorn_scale #(
     .write_i     (store_7_q),
     .write_addr_i(store_word_7_q),
     .write_data_i({octaves, sums}),
-    .read_i      (step_5_q.resume),
-    .read_addr_i (step_5_q.sum_word),
+    .read_i      (step_4_q.resume),
+    .read_addr_i (step_4_q.sum_word),
     .read_data_o ({memory_octaves, memory_sums})
   );
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) store_7_q <= 1'b0;
     else store_7_q <= step_6_q.store;
   end
-  // Sums that were put away less than two cycles ago are not in the memory yet.
+  // Sums that are put away now or were a cycle ago are not in the memory yet.
   always_ff @(posedge clk_i) begin
     store_word_7_q <= step_6_q.sum_word;
     if (sweep_begins) stored_word_q <= '1;
@@ -1113,10 +1113,19 @@ module sinkhorn_scale #(
       stored_octaves_q <= octaves;
       stored_word_q <= store_word_7_q;
     end
+    if (step_5_q.resume) begin
+      if (store_7_q && store_word_7_q == step_5_q.sum_word) begin
+        resume_sums_q <= sums;
+        resume_octaves_q <= octaves;
+      end else if (stored_word_q == step_5_q.sum_word) begin
+        resume_sums_q <= stored_sums_q;
+        resume_octaves_q <= stored_octaves_q;
+      end else begin
+        resume_sums_q <= memory_sums;
+        resume_octaves_q <= memory_octaves;
+      end
+    end
   end
-  assign from_stored = stored_word_q == step_6_q.sum_word;
-  assign resume_sums = from_stored ? stored_sums_q : memory_sums;
-  assign resume_octaves = from_stored ? stored_octaves_q : memory_octaves;
 
   // ------------------------------------------------ stage 7: drain registers
 
