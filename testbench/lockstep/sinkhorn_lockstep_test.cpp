@@ -71,14 +71,8 @@ class Pair {
 /// What a dance has met.
 struct Met {
   int streamed = 0, damped = 0, stopped = 0, blocks = 0, warm = 0, causal = 0, kernel = 0;
+  int held = 0, in_place = 0;
 };
-
-ScaleCase random_case(std::mt19937_64& random, const hw::SinkhornConfig& config) {
-  for (;;) {
-    ScaleCase c = random_scale_case(random, config);
-    if (c.operation.form == SinkhornForm::kScaling) return c;
-  }
-}
 
 /// Scales, and now and then an apply between them.
 void dance(const hw::SinkhornConfig& config, int runs, Met& met) {
@@ -95,7 +89,7 @@ void dance(const hw::SinkhornConfig& config, int runs, Met& met) {
       if (testing::Test::HasFatalFailure()) return;
       continue;
     }
-    const ScaleCase test = random_case(random, config);
+    const ScaleCase test = random_scale_case(random, config);
     const hw::SinkhornScale& o = test.operation;
     SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed) + ", trial " + std::to_string(trial) +
                  ", stalled " + std::to_string(stalled) + ": " + test.describe());
@@ -108,7 +102,9 @@ void dance(const hw::SinkhornConfig& config, int runs, Met& met) {
     met.blocks += expected.course.block_sweeps.size() > 1;
     met.warm += o.warm;
     met.causal += o.causal;
-    met.kernel += o.kernel_wanted;
+    met.kernel += o.kernel_wanted && o.form == SinkhornForm::kScaling;
+    met.held += o.form == SinkhornForm::kKernel;
+    met.in_place += o.form == SinkhornForm::kMatrix;
   }
 }
 
@@ -117,8 +113,8 @@ TEST(SinkhornRtl, StaysInStepWithTheBeatBody) {
   for (const hw::SinkhornConfig& config : {kSmallSinkhorn, kMiddleSinkhorn})
     dance(config, lockstep_runs(400), met);
   if (lockstep_runs(400) < 400) return;
-  for (const int count :
-       {met.streamed, met.damped, met.stopped, met.blocks, met.warm, met.causal, met.kernel})
+  for (const int count : {met.streamed, met.damped, met.stopped, met.blocks, met.warm, met.causal,
+                          met.kernel, met.held, met.in_place})
     EXPECT_GE(count, 5);
 }
 
