@@ -28,13 +28,21 @@ module cim_transpose #(
     if (read_i) column_q <= read_column_i;
   end
 
+  // Nothing moves while nothing is written, in silicon as in simulation.
   always_comb begin
-    written = DataW'(write_data_i);
+    written = '0;
+    if (write_i) begin
+      written = DataW'(write_data_i);
+      for (int unsigned i = 0; i < AddrW; i++) begin
+        if (write_row_i[i]) begin
+          written = (written << (Bits << i)) | (written >> (DataW - (Bits << i)));
+        end
+      end
+    end
+  end
+  always_comb begin
     turned = stored;
     for (int unsigned i = 0; i < AddrW; i++) begin
-      if (write_row_i[i]) begin
-        written = (written << (Bits << i)) | (written >> (DataW - (Bits << i)));
-      end
       if (column_q[i]) turned = (turned >> (Bits << i)) | (turned << (DataW - (Bits << i)));
     end
   end
