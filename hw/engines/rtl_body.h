@@ -79,6 +79,14 @@ template <typename Model>
 struct RepeatsInput<Model, std::void_t<decltype(std::declval<Model&>().repeat_input_o)>>
     : std::true_type {};
 
+/// Before a model is destroyed: its scopes sign off from the thread's context, which
+/// is that of the model made last unless told.
+template <typename Model>
+void finish_model(Model& model, VerilatedContext& context) {
+  model.final();
+  Verilated::threadContextp(&context);
+}
+
 /// `Model` is Verilator's class of an engine with the pins of docs/rtl.md;
 /// pack_command(operation) gives its packed command.
 template <typename Model, typename Operation>
@@ -95,7 +103,7 @@ class RtlBody : public BeatEngine<Operation> {
     wave_->open();
     reset();
   }
-  ~RtlBody() override { model_.final(); }
+  ~RtlBody() override { finish_model(model_, context_); }
 
   bool command_ready() const override { return model_.command_ready_o != 0; }
   bool input_ready() const override { return model_.input_ready_o != 0; }

@@ -32,7 +32,7 @@ module cim_cells_sram #(
     if (count_i) begin
       for (int unsigned plane = 0; plane < Bits; plane++) begin
         counts_q[plane*CountW+:CountW] <=
-            CountW'($countones(mem[plane] & (used_i[plane] ? bits_i : '0)));
+            used_i[plane] ? CountW'($countones(mem[plane] & bits_i)) : '0;
       end
     end
   end

@@ -214,7 +214,7 @@ module cim_write_port #(
     if (take && !transpose_q) direct_q <= codes;
   end
 
-  cim_transpose_sram #(
+  cim_transpose #(
     .Size(Granule),
     .Bits(Bits)
   ) u_transpose (

@@ -30,6 +30,7 @@ module damf_engine #(
   localparam int unsigned TokenW = $clog2(MaxTokens + 1);
   localparam int unsigned TokenAddrW = (MaxTokens > 1) ? $clog2(MaxTokens) : 1;
   localparam int unsigned SlotW = (QueryRows > 1) ? $clog2(QueryRows) : 1;
+  localparam int unsigned RowsW = $clog2(QueryRows + 1);
   localparam int unsigned Chunks = (MaxModelWidth + Lanes - 1) / Lanes;
   localparam int unsigned ChunkW = (Chunks > 1) ? $clog2(Chunks) : 1;
   localparam int unsigned AccW = 25 + TokenW;
@@ -89,7 +90,7 @@ module damf_engine #(
   logic [CountW-1:0] key_q;  // Token of the next beat.
   logic [CountW-1:0] left_q;  // Columns from the next beat's first one on.
   logic [ChunkW-1:0] chunk_q;
-  logic [CountW-1:0] block_q;  // First query row of the block.
+  logic [CountW-1:0] block_q, block_end_q;  // Query rows of the block: first, one after its last.
   logic [CountW-1:0] setup_row_q, setup_limit_q;  // Rows for the row pipeline.
   logic [SlotW-1:0] setup_slot_q;
   logic prepared, prepared_q;
@@ -101,11 +102,11 @@ module damf_engine #(
   logic last_columns;
   assign last_columns = left_q <= CountW'(Lanes);
 
-  logic [CountW-1:0] rows_left, block_rows, block_keys;
+  logic [RowsW-1:0] block_rows;
+  logic [CountW-1:0] block_keys;
   logic first_of_block, last_key;
-  assign rows_left = tokens - block_q;
-  assign block_rows = (rows_left < CountW'(QueryRows)) ? rows_left : CountW'(QueryRows);
-  assign block_keys = (causal && !collapsed) ? block_q + block_rows : tokens;
+  assign block_rows = RowsW'(block_end_q) - RowsW'(block_q);
+  assign block_keys = (causal && !collapsed) ? block_end_q : tokens;
   assign last_key = (key_q + 1'b1) == block_keys;
   assign first_of_block = (key_q == '0) && (left_q == width);
 
@@ -119,7 +120,7 @@ module damf_engine #(
       Tokens: input_ready_o = !last_columns || credit;
       Array: begin
         input_ready_o = (!first_of_block || prepared_q) &&
-                        (!last_key || CountW'(credits_q) >= block_rows);
+                        (!last_key || credits_q >= CreditW'(block_rows));
       end
       Collapsed: input_ready_o = causal ? credit : (!last_key || emitted);
       default: input_ready_o = 1'b0;
@@ -164,9 +165,14 @@ module damf_engine #(
 
   // ------------------------------------------------ issue: next state
 
-  logic [CountW-1:0] setup_target;
+  // Where the next block ends: of the row pipeline, which runs ahead, and of the
+  // array, whose readiness for a beat is too long a path to start from a sum.
+  logic [CountW-1:0] command_tokens, setup_target, block_target;
+  assign command_tokens = command_i[28:13];
   assign setup_target = (tokens - setup_limit_q < CountW'(QueryRows)) ?
                         tokens : setup_limit_q + CountW'(QueryRows);
+  assign block_target = (tokens - block_end_q < CountW'(QueryRows)) ?
+                        tokens : block_end_q + CountW'(QueryRows);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -176,6 +182,7 @@ module damf_engine #(
       left_q <= '0;
       chunk_q <= '0;
       block_q <= '0;
+      block_end_q <= '0;
       setup_row_q <= '0;
       setup_limit_q <= '0;
       setup_slot_q <= '0;
@@ -204,6 +211,7 @@ module damf_engine #(
         left_q <= command_i[44:29];
         chunk_q <= '0;
         block_q <= '0;
+        block_end_q <= (command_tokens < CountW'(QueryRows)) ? command_tokens : CountW'(QueryRows);
         setup_row_q <= '0;
         setup_limit_q <= '0;
         setup_slot_q <= '0;
@@ -243,8 +251,9 @@ module damf_engine #(
               key_q <= '0;
               left_q <= last_columns ? width : left_q - CountW'(Lanes);
               if (last_columns) begin
-                block_q <= block_q + block_rows;
-                if (rows_left == block_rows) state_q <= Drain;
+                block_q <= block_end_q;
+                block_end_q <= block_target;
+                if (block_end_q == tokens) state_q <= Drain;
               end
             end
           end

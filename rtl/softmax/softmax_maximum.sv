@@ -1,7 +1,7 @@
 // Largest visible score of a row, for each of the two row buffers. A beat taken
-// in cycle c is in its buffer's maximum in c + 4: mask, two halves of the tree
-// over the lanes, running maximum. Never stalls. A beat without a visible key
-// moves nothing; a row's first beat has one.
+// in cycle c is in its buffer's maximum in c + 4: mask and three parts
+// of the tree over the lanes, running maximum. Never stalls. A beat without a
+// visible key moves nothing; a row's first beat has one.
 module softmax_maximum #(
   parameter int unsigned Lanes = 4
 ) (
@@ -17,10 +17,15 @@ module softmax_maximum #(
 );
 
   localparam int unsigned Levels = $clog2(Lanes);
-  localparam int unsigned Half = (Levels + 1) / 2;
   localparam int unsigned Padded = 2 ** Levels;
-  localparam int unsigned Middle = Padded >> Half;
   localparam logic [31:0] Lowest = 32'h8000_0000;
+  // The tree's levels, shared out over the three cycles: two each of 64 lanes'
+  // six. The first cycle, which masks, has the fewest where they are uneven.
+  localparam int unsigned First = Levels / 3;
+  localparam int unsigned Second = (Levels - First + 1) / 2;
+  localparam int unsigned Third = Levels - First - Second;
+  localparam int unsigned FirstNodes = Padded >> First;
+  localparam int unsigned SecondNodes = FirstNodes >> Second;
 
   logic [3:1] valid_q, first_q, buffer_q;
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -32,58 +37,49 @@ module softmax_maximum #(
     buffer_q <= {buffer_q[2:1], buffer_i};
   end
 
-  // 1: masked scores.
-  logic [Lanes*32-1:0] scores_q;
+  // 1: mask, first part of the tree.
+  logic [Padded*32-1:0] masked;
+  logic [FirstNodes*32-1:0] first_nodes, first_nodes_q;
+  always_comb begin
+    masked = {Padded{Lowest}};
+    for (int unsigned lane = 0; lane < Lanes; lane++)
+      if (seen_i[lane]) masked[lane*32+:32] = scores_i[lane*32+:32];
+  end
+  softmax_larger #(
+    .Levels (First),
+    .Outputs(FirstNodes)
+  ) u_first (
+    .scores_i(masked),
+    .scores_o(first_nodes)
+  );
   always_ff @(posedge clk_i) begin
-    if (valid_i && seen_i[0]) begin
-      for (int unsigned lane = 0; lane < Lanes; lane++)
-        scores_q[lane*32+:32] <= seen_i[lane] ? scores_i[lane*32+:32] : Lowest;
-    end
+    if (valid_i && seen_i[0]) first_nodes_q <= first_nodes;
   end
 
-  // 2: from the lanes to the middle of the tree.
-  logic [Middle*32-1:0] middle_q;
-  for (genvar level = 0; level <= Half; level++) begin : gen_low
-    logic [(Padded >> level)*32-1:0] nodes;
-    if (level == 0) begin : gen_leaves
-      always_comb begin
-        for (int unsigned i = 0; i < Padded; i++) nodes[i*32+:32] = Lowest;
-        nodes[Lanes*32-1:0] = scores_q;
-      end
-    end else begin : gen_larger
-      always_comb begin
-        for (int unsigned i = 0; i < (Padded >> level); i++) begin
-          nodes[i*32+:32] = ($signed(gen_low[level-1].nodes[2*i*32+:32]) >
-                             $signed(gen_low[level-1].nodes[(2*i+1)*32+:32])) ?
-                            gen_low[level-1].nodes[2*i*32+:32] :
-                            gen_low[level-1].nodes[(2*i+1)*32+:32];
-        end
-      end
-    end
-  end
+  // 2: second part.
+  logic [SecondNodes*32-1:0] second_nodes, second_nodes_q;
+  softmax_larger #(
+    .Levels (Second),
+    .Outputs(SecondNodes)
+  ) u_second (
+    .scores_i(first_nodes_q),
+    .scores_o(second_nodes)
+  );
   always_ff @(posedge clk_i) begin
-    if (valid_q[1]) middle_q <= gen_low[Half].nodes;
+    if (valid_q[1]) second_nodes_q <= second_nodes;
   end
 
-  // 3: from there to its root.
-  logic [31:0] root_q;
-  for (genvar level = Half; level <= Levels; level++) begin : gen_high
-    logic [(Padded >> level)*32-1:0] nodes;
-    if (level == Half) begin : gen_leaves
-      assign nodes = middle_q;
-    end else begin : gen_larger
-      always_comb begin
-        for (int unsigned i = 0; i < (Padded >> level); i++) begin
-          nodes[i*32+:32] = ($signed(gen_high[level-1].nodes[2*i*32+:32]) >
-                             $signed(gen_high[level-1].nodes[(2*i+1)*32+:32])) ?
-                            gen_high[level-1].nodes[2*i*32+:32] :
-                            gen_high[level-1].nodes[(2*i+1)*32+:32];
-        end
-      end
-    end
-  end
+  // 3: from there to the root.
+  logic [31:0] root, root_q;
+  softmax_larger #(
+    .Levels (Third),
+    .Outputs(1)
+  ) u_third (
+    .scores_i(second_nodes_q),
+    .scores_o(root)
+  );
   always_ff @(posedge clk_i) begin
-    if (valid_q[2]) root_q <= gen_high[Levels].nodes;
+    if (valid_q[2]) root_q <= root;
   end
 
   // 4: running maximum of the row.

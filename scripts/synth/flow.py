@@ -25,14 +25,15 @@ abc -g simple -script +strash;balance;map,-B,0.9
 opt_clean
 """
 SMALL_MEMORIES = "opt_mem; opt_mem_priority; opt_mem_feedback; memory_collect; memory_map"
-# A memory compiler's module: the read register belongs to the memory.
+# A memory compiler's module: the read register belongs to the memory. A sum of many
+# terms is mapped to adders first, which a selection does not see in the same pass.
 MAP_SRAM = """
 opt -full
 opt_mem; opt_mem_priority; opt_mem_feedback; memory_dff; memory_collect; opt_clean
 wreduce t:$mem_v2 %n; alumacc t:$mem_v2 %n
 simplemap t:$dffe t:$sdffe t:$sdff t:$sdffce t:$adffe
 dffunmap
-techmap t:$mem_v2 %n; opt -fast -nodffe -nosdff
+techmap t:$mem_v2 %n; techmap t:$mem_v2 %n; opt -fast -nodffe -nosdff
 abc -g simple -script +strash;balance;map,-B,0.9
 opt_clean
 """

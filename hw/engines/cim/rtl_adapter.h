@@ -80,7 +80,7 @@ struct CimRtlModel {
     wave->open();
     reset();
   }
-  ~CimRtlModel() { model.final(); }
+  ~CimRtlModel() { finish_model(model, context); }
   CimRtlModel(const CimRtlModel&) = delete;
   CimRtlModel& operator=(const CimRtlModel&) = delete;
 
