@@ -32,6 +32,7 @@ module sinkhorn_element_walk #(
   output logic [ LaneW-1:0] offset_o,  // Its first element in the beat.
   output logic [  CntW-1:0] length_o,
   output logic              ends_beat_o,
+  output logic              ends_matrix_o,
   output logic              ends_block_o,
   output logic [ LaneW-1:0] bank_o,
   output logic [ TileW-1:0] word_o,
@@ -61,6 +62,7 @@ module sinkhorn_element_walk #(
   assign ends_row = row_left <= LineW'(beat_left_q);
   assign length_o = ends_row ? row_left[CntW-1:0] : beat_left_q;
   assign ends_matrix = ends_row && (row_q + 1'b1 == rows_i);
+  assign ends_matrix_o = ends_matrix;
   assign ends_block_o = ends_matrix && left_q == BlockW'(1);
   assign ends_beat_o = length_o == beat_left_q || (ends_row && row_run_i) ||
                        (ends_matrix && matrix_run_i) || ends_block_o;

@@ -1,6 +1,6 @@
 // One lane: adds a logit and the other side's scaling, takes the power of two
 // and joins it to the running sum of its line; or gives the power as a word of
-// K, or passes a word through. It knows neither lines nor masks: what is added
+// K, or passes a word through. Held K: sinkhorn_held_lane, which also has a pass's words. It knows neither lines nor masks: what is added
 // when, its surroundings say.
 module sinkhorn_lane #(
   parameter int unsigned SumW = 43
@@ -8,9 +8,12 @@ module sinkhorn_lane #(
   input  logic                   clk_i,
   // Stage 3.
   input  logic                   en_3_i,
-  input  logic signed     [15:0] logit_i,
+  input  logic            [30:0] word_i,  // A logit in the low half, or held K.
   input  logic signed     [32:0] other_i,
   input  logic            [ 3:0] left_i,
+  input  logic                   held_i,
+  input  logic            [22:0] row_i,  // A row's scaling, which comes before the other one.
+  input  logic                   by_row_i,
   // Stage 6: a term joins the sum (first: replaces it), `clear` empties it.
   input  logic                   add_i,
   input  logic                   first_i,
@@ -22,7 +25,12 @@ module sinkhorn_lane #(
   output logic signed     [16:0] octave_o,
   // Stage 6: passes the other side's word instead of making one of K.
   input  logic                   pass_i,
-  output logic            [31:0] word_o
+  output logic            [31:0] word_o,
+  // Held K.
+  input  logic                   power_back_i,
+  output logic            [45:0] held_sum_o,
+  output logic                   held_blind_o,
+  output logic            [31:0] back_o
 );
   /* verilator no_inline_module */
 
@@ -32,7 +40,7 @@ module sinkhorn_lane #(
   logic signed [17:0] octave_x;
 
   always_ff @(posedge clk_i) begin
-    if (en_3_i) x_q <= 34'(other_i) + (34'(logit_i) <<< left_i);
+    if (en_3_i) x_q <= 34'(other_i) + (34'($signed(word_i[15:0])) <<< left_i);
     low_5_q <= x_q[15:0];
     low_6_q <= low_5_q;
   end
@@ -97,6 +105,39 @@ module sinkhorn_lane #(
     pass_q <= pass_i;
     if (pass_i) word_q <= {octave_x[15:0], low_6_q};
   end
-  assign word_o = pass_q ? word_q : {1'b0, code};
+
+  // ------------------------------------------------ held K
+
+  logic [31:0] held_word, word_8_q, word_9_q;
+  logic pass_8_q, pass_9_q;
+  logic [30:0] scaled;
+  logic [22:0] factor;
+  assign factor = {other_i[29:24], other_i[16:0]};
+  sinkhorn_held_lane u_held (
+    .clk_i,
+    .en_3_i         (en_3_i && held_i),
+    .word_i,
+    .first_factor_i (by_row_i ? row_i : factor),
+    .second_factor_i(factor),
+    .add_i          (add_i && held_i),
+    .first_i        (first_i),
+    .sum_o          (held_sum_o),
+    .blind_o        (held_blind_o),
+    .scaled_o       (scaled),
+    .word_o         (held_word)
+  );
+  always_ff @(posedge clk_i) begin
+    pass_8_q <= pass_q;
+    pass_9_q <= pass_8_q;
+    if (held_i) begin
+      word_8_q <= word_q;
+      word_9_q <= word_8_q;
+    end
+  end
+  assign back_o = {1'b0, power_back_i ? code : scaled};
+  always_comb begin
+    if (held_i) word_o = pass_9_q ? word_9_q : held_word;
+    else word_o = pass_q ? word_q : {1'b0, code};
+  end
 
 endmodule

@@ -53,6 +53,10 @@ module sinkhorn_scale #(
   localparam int unsigned CreditW = $clog2(FifoDepth + 1);
   localparam int unsigned LoadLatency = 3;
   localparam int unsigned SweepLatency = 19;
+  localparam int unsigned MaximumLatency = 3;
+  localparam int unsigned ScaleLatency = 6;
+  localparam int unsigned HeldSumW = 46;
+  localparam logic [31:0] UnitScaling = {2'b0, 6'd39, 7'b0, 17'h8000};  // 1, held K.
   localparam int unsigned CountW = 20;
 
   // ------------------------------------------------ command
@@ -62,6 +66,9 @@ module sinkhorn_scale #(
   logic [BlockW-1:0] block;
   logic [CntW-1:0] element_beat, kernel_beat, row_beat, column_beat, count_beat;
   logic [1:0] element_run, kernel_run;
+  logic held, in_place;  // K is held; and normalised where it lies.
+  logic [15:0] inverse_mantissa;
+  logic [5:0] inverse_shift;
   logic four_bytes, kernel_wanted, causal, warm, damped, stop, verify, resident;
   logic [15:0] factor_mantissa;
   logic [5:0] factor_shift;
@@ -94,6 +101,10 @@ module sinkhorn_scale #(
   assign verify = command_q[184];
   assign column_target = command_q[205:185];
   assign resident = command_q[55];
+  assign held = |command_q[130:129];
+  assign in_place = command_q[130];
+  assign inverse_mantissa = command_q[221:206];
+  assign inverse_shift = command_q[227:222];
 
   // ------------------------------------------------ state
 
@@ -179,7 +190,7 @@ module sinkhorn_scale #(
   logic [LaneW-1:0] element_offset, line_offset, element_bank, element_phase, element_lane,
                     element_row_lane, line_lane;
   logic [CntW-1:0] element_length, line_length;
-  logic element_ends_beat, element_ends_block, line_ends_beat, line_ends_block;
+  logic element_ends_beat, element_ends_matrix, element_ends_block, line_ends_beat, line_ends_block;
   logic [TileW-1:0] element_word;
   logic [LineW-1:0] element_row, element_column;
   logic [WordW-1:0] element_state_word, element_row_word, element_column_word, line_word,
@@ -223,6 +234,7 @@ module sinkhorn_scale #(
     .offset_o      (element_offset),
     .length_o      (element_length),
     .ends_beat_o   (element_ends_beat),
+    .ends_matrix_o (element_ends_matrix),
     .ends_block_o  (element_ends_block),
     .bank_o        (element_bank),
     .word_o        (element_word),
@@ -349,7 +361,7 @@ module sinkhorn_scale #(
                           (piece && piece_ends_block && !(at_elements && (resident || in_ends)));
   always_comb begin
     if (block_starts || pass_starts) section_next = warm_next ? Rows : Last;
-    else if (to_output) section_next = Rows;
+    else if (to_output) section_next = in_place ? Last : Rows;
     else if (at_elements && !giving) section_next = Last;
     else section_next = section_q + 1'b1;
   end
@@ -426,14 +438,21 @@ module sinkhorn_scale #(
 
   logic step, step_first, step_last, last_access, part_done, moves, move, part_ends, sub_last;
   logic chunk_ends;
-  assign step = state_q == Sweep && part_q && !steps_done_q && (resident || fold_q || ready_q != '0);
+  // A pass writes every word back: a step in every second cycle leaves the banks'
+  // port to it. The first one makes K of logits, the others (in place) scale.
+  logic pass_q, pass_next, pass_turn_q, scales, scales_columns;
+  assign pass_next = held && !pass_q && (sweep_starts_q || in_place) && !command_ready_o;
+  assign scales = pass_q && !sweep_starts_q;
+  assign scales_columns = pass_q && (sweep_starts_q || !sweep_q[0]);
+  assign step = state_q == Sweep && part_q && !steps_done_q && !pass_turn_q &&
+                (resident || fold_q || ready_q != '0);
   assign sub_last = Skewed || side_q || CntW'(sub_q) + 1'b1 == lines;
   assign step_first = step_q == '0 && sub_q == '0;
   assign step_last = step_q + 1'b1 == total_steps;
   assign last_access = step && step_last && sub_last;
   assign part_done = state_q == Sweep && part_q && (steps_done_q || last_access);
   assign drain_next = (drain_left_q == '0) ? '0 : drain_left_q - 1'b1;
-  assign moves = resident || fold_q || (!side_q && chunk_ends_row);
+  assign moves = (resident && !pass_q) || fold_q || (!side_q && chunk_ends_row);
   assign move = part_done && moves && drain_next == '0;
   assign part_ends = moves ? move : part_done;
   assign chunk_ends = part_ends && !resident && !fold_q &&
@@ -452,7 +471,7 @@ module sinkhorn_scale #(
   logic next_side;
   logic judged, running_q, kept_q;
   logic sweep_complete;  // Both sides of a damped update.
-  assign sweep_complete = !resident || !damped || side_q;
+  assign sweep_complete = (!resident || !damped || side_q) && (!in_place || pass_q);
   assign judged = state_q == Wait && wait_q == 5'd1 && !sweep_starts_q && sweep_complete;
   logic finished;
   assign finished = !running_q || sweep_q == limit;
@@ -461,7 +480,8 @@ module sinkhorn_scale #(
   assign sweep_begins = (state_q == Wait && wait_q == 5'd1 && !to_output) ||
                         (take_command && !command_i[55]);
   always_comb begin
-    if (sweep_starts_q || command_ready_o) next_side = 1'b0;
+    if (pass_next) next_side = 1'b1;
+    else if (sweep_starts_q || command_ready_o) next_side = 1'b0;
     else if (damped) next_side = resident && !side_q;
     else next_side = sweep_q[0];
   end
@@ -471,9 +491,13 @@ module sinkhorn_scale #(
       state_q <= Idle;
       wait_q <= '0;
       sweep_starts_q <= 1'b0;
+      pass_q <= 1'b0;
+      pass_turn_q <= 1'b0;
       credits_q <= CreditW'(FifoDepth);
     end else begin
       credits_q <= credits_q - CreditW'(slot_last) + CreditW'(give);
+      if (sweep_begins || to_output) pass_q <= sweep_begins && pass_next;
+      pass_turn_q <= step && pass_q;
       unique case (state_q)
         Idle: begin
           if (take_command) begin
@@ -484,14 +508,14 @@ module sinkhorn_scale #(
         Load: begin
           if (piece && last_piece) begin
             state_q <= Wait;
-            wait_q <= 5'(LoadLatency - 1);
+            wait_q <= held ? 5'(LoadLatency + MaximumLatency - 1) : 5'(LoadLatency - 1);
           end
         end
         Sweep: begin
-          sweep_starts_q <= 1'b0;
+          if (!pass_q) sweep_starts_q <= 1'b0;
           if (sweep_over) begin
             state_q <= Wait;
-            wait_q <= 5'(SweepLatency);
+            wait_q <= pass_q ? 5'(ScaleLatency) : 5'(SweepLatency);
           end
         end
         Wait: begin
@@ -674,6 +698,7 @@ module sinkhorn_scale #(
     logic             first;
     logic             resume;
     logic             store;
+    logic             writes;
     logic [SumWordW-1:0] sum_word;
     logic [CntW-1:0]  low;
     logic [CntW-1:0]  high;
@@ -686,7 +711,8 @@ module sinkhorn_scale #(
     step_0.columns = side_q;
     step_0.first = step && step_first && fresh && !fold_q;
     step_0.resume = step && step_first && (!fresh || fold_q) && !keep;
-    step_0.store = step && !moves && step_last && sub_last;
+    step_0.writes = step && pass_q;
+    step_0.store = step && !moves && !resident && step_last && sub_last;
     step_0.sum_word = sum_word;
     step_0.low = low;
     step_0.high = high;
@@ -725,7 +751,7 @@ module sinkhorn_scale #(
     logic [BytesW-1:0] bytes;
     logic [CntW-1:0]   seen;    // Elements of the beat that the mask shows.
   } slot_t;
-  slot_t slot_d, slot_0_q, slot_1_q, slot_2_q, slot_3_q, slot_4_q, slot_5_q, slot_6_q, slot_7_q;
+  slot_t slot_d, slot_0_q, slot_1_q, slot_2_q, slot_3_q, slot_4_q, slot_5_q, slot_6_q, slot_7_q, slot_8_q, slot_9_q, slot_join;
   logic signed [LineW:0] below_diagonal;  // Columns to the right of the piece's first one.
   assign below_diagonal = $signed({1'b0, element_row}) - $signed({1'b0, element_column});
   always_comb begin
@@ -736,11 +762,16 @@ module sinkhorn_scale #(
     slot_d.first = slot_d.offset == '0;
     slot_d.last = slot_ends_beat;
     slot_d.bytes = BytesW'({CntW'(slot_d.offset) + slot_d.length, 2'b00});
-    slot_d.seen = slot_d.length;
-    if (at_kernel && causal) begin
-      if (below_diagonal < 0) slot_d.seen = '0;
+    slot_d.seen = at_kernel ? element_seen : slot_d.length;
+  end
+  // Elements of a piece that the mask shows.
+  logic [CntW-1:0] element_seen;
+  always_comb begin
+    element_seen = element_length;
+    if (causal) begin
+      if (below_diagonal < 0) element_seen = '0;
       else if (below_diagonal < $signed((LineW + 1)'(element_length)))
-        slot_d.seen = below_diagonal[CntW-1:0] + 1'b1;
+        element_seen = below_diagonal[CntW-1:0] + 1'b1;
     end
   end
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -753,6 +784,8 @@ module sinkhorn_scale #(
       slot_5_q <= '0;
       slot_6_q <= '0;
       slot_7_q <= '0;
+      slot_8_q <= '0;
+      slot_9_q <= '0;
     end else begin
       slot_0_q <= slot_d;
       slot_1_q <= slot_0_q;
@@ -762,8 +795,12 @@ module sinkhorn_scale #(
       slot_5_q <= slot_4_q;
       slot_6_q <= slot_5_q;
       slot_7_q <= slot_6_q;
+      slot_8_q <= slot_7_q;
+      slot_9_q <= slot_8_q;
     end
   end
+  // Words of held K take two more cycles, and all else with them.
+  assign slot_join = held ? slot_9_q : slot_7_q;
 
   // Amounts of rotation, addresses.
   function automatic logic [LaneW-1:0] minus(input logic [LaneW-1:0] a, input logic [LaneW-1:0] b);
@@ -835,21 +872,23 @@ module sinkhorn_scale #(
     end
   end
   assign row_read = own_row_read || (step && side_q) || slot_kernel_0 || (slot_lines_0 && slot_section_q == Rows);
-  assign column_read = own_column_read || (step && !side_q) || slot_kernel_0 ||
+  assign column_read = own_column_read || (step && (!side_q || pass_q)) || slot_kernel_0 ||
                        (slot_lines_0 && slot_section_q == Columns);
   always_comb begin
     if (slot_0_q.valid) row_read_word = slot_word_q;
     else if (step && side_q && !fold_q) row_read_word = other_q;
     else row_read_word = own_read_word;
     if (slot_0_q.valid) column_read_word = slot_0_q.kernel ? slot_column_word_q : slot_word_q;
+    else if (step && pass_q) column_read_word = sweep_starts_q ? matrix_word_q : own_q;
     else if (step && !side_q) column_read_word = other_q;
     else column_read_word = own_read_word;
   end
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_line
     logic row_copy_here, column_copy_here;
     logic [WordW-1:0] column_word_here;
-    assign row_copy_here = slot_0_q.valid ? slot_row_copy[lane] : row_copy;
-    assign column_copy_here = slot_0_q.valid ? slot_column_copy[lane] : column_copy;
+    // A scaling pass reads what its sweep wrote.
+    assign row_copy_here = slot_0_q.valid ? slot_row_copy[lane] : row_copy ^ scales;
+    assign column_copy_here = slot_0_q.valid ? slot_column_copy[lane] : column_copy ^ scales;
     // A piece of a wide matrix may reach into the next word.
     assign column_word_here = column_read_word +
                               WordW'(slot_kernel_0 && LaneW'(lane) < slot_phase_q);
@@ -883,7 +922,7 @@ module sinkhorn_scale #(
 
   logic [LaneW-1:0] line_turn_1_q;
   logic [1:0] line_source_1_q;  // Rows, Columns, Last: counts.
-  logic none_1_q;
+  logic none_1_q, scales_1_q, own_1_q, own_2_q;
   logic [Lanes-1:0] none_lanes_1_q, row_none_1_q;
   logic [Lanes*CountW-1:0] count_1_q;
   logic [LaneW-1:0] row_lane_1_q;
@@ -892,16 +931,20 @@ module sinkhorn_scale #(
       line_turn_1_q <= slot_line_turn_q;
       line_source_1_q <= slot_0_q.kernel ? Columns : slot_section_q;
       none_1_q <= 1'b0;
-      none_lanes_1_q <= (slot_0_q.kernel || slot_section_q == Columns) ? slot_column_none : '0;
-      row_none_1_q <= slot_row_none;
+      none_lanes_1_q <= (slot_0_q.kernel || slot_section_q == Columns) ? slot_column_none | {Lanes{in_place}} : '0;
+      row_none_1_q <= slot_row_none | {Lanes{in_place}};
       count_1_q <= count_out;
       row_lane_1_q <= slot_row_lane_q;
     end else begin
-      line_turn_1_q <= turn_q;
-      line_source_1_q <= side_q ? Rows : Columns;
-      none_1_q <= side_q ? row_default : column_default;
+      line_turn_1_q <= scales_columns ? '0 : turn_q;
+      line_source_1_q <= (side_q && !scales_columns) ? Rows : Columns;
+      if (pass_q) none_1_q <= scales && sweep_q > (CountW + 1)'(half_steps);
+      else none_1_q <= in_place || (side_q ? row_default : column_default);
       none_lanes_1_q <= '0;
     end
+    scales_1_q <= step && scales;
+    own_1_q <= scales && scales_columns;
+    own_2_q <= own_1_q;
   end
 
   logic [Lanes*32-1:0] line_words, line_turned, line_turned_2_q, line_spread;
@@ -909,7 +952,7 @@ module sinkhorn_scale #(
   always_comb begin
     line_words = '0;
     for (int unsigned lane = 0; lane < Lanes; lane++) begin
-      if (none_1_q || none_lanes_1_q[lane]) line_words[lane*32+:32] = '0;
+      if (none_1_q || none_lanes_1_q[lane] || (scales_1_q && flags_here[lane])) line_words[lane*32+:32] = held ? UnitScaling : '0;
       else if (line_source_1_q == Rows) line_words[lane*32+:32] = rows_out[lane*32+:32];
       else if (line_source_1_q == Columns) line_words[lane*32+:32] = columns_out[lane*32+:32];
       else line_words[lane*32+:32] = 32'(count_1_q[lane*CountW+:CountW]);
@@ -926,23 +969,25 @@ module sinkhorn_scale #(
   always_ff @(posedge clk_i) begin
     if (step_1_q.valid || slot_1_q.valid) begin
       line_turned_2_q <= line_turned;
-      row_word_2_q <= row_none_1_q[row_lane_1_q] ? '0 : rows_out[row_lane_1_q*32+:32];
+      row_word_2_q <= row_none_1_q[row_lane_1_q] ? UnitScaling : rows_out[row_lane_1_q*32+:32];
     end
   end
   sinkhorn_spread #(
     .Lanes(Lanes),
     .Width(32)
   ) u_spread (
-    .place_i(place_q),
+    .place_i(own_2_q ? '0 : place_q),
     .data_i (line_turned_2_q),
     .data_o (line_spread)
   );
   logic [Lanes*33-1:0] other_3_q;
+  logic [22:0] row_3_q;
   always_ff @(posedge clk_i) begin
+    if (slot_2_q.valid && held) row_3_q <= {row_word_2_q[29:24], row_word_2_q[16:0]};
     if (step_2_q.valid || slot_2_q.valid) begin
       for (int unsigned lane = 0; lane < Lanes; lane++) begin
         if (!slot_2_q.valid) other_3_q[lane*33+:33] <= 33'($signed(line_spread[lane*32+:32]));
-        else if (slot_2_q.kernel)
+        else if (slot_2_q.kernel && !held)
           other_3_q[lane*33+:33] <= 33'($signed(line_turned_2_q[lane*32+:32])) + 33'($signed(row_word_2_q));
         else other_3_q[lane*33+:33] <= 33'($signed(line_turned_2_q[lane*32+:32]));
       end
@@ -990,9 +1035,14 @@ module sinkhorn_scale #(
   end
   assign ring = first_1_q ? place_q : ring_q;
 
-  logic [Lanes*16-1:0] banks_out, logits, logits_3_q;
+  logic [Lanes*32-1:0] banks_out, logits, logits_3_q;
   logic [Lanes-1:0] tile_write, tile_crossing;
-  logic [Lanes*16-1:0] tile_data;
+  logic [Lanes*32-1:0] tile_data, back_q;
+  logic writes_7_q, writes_8_q;
+  logic [TileW-1:0] back_word_q[2:8];
+  logic [LaneW-1:0] back_turn_q[2:7];
+  logic split;  // Neighbouring words lie in different halves.
+  assign split = resident && !held;
   logic [TileW-1:0] tile_write_word;
   logic tile_write_half;
   logic tile_read;
@@ -1006,15 +1056,15 @@ module sinkhorn_scale #(
         read_word = tile_1_q + TileW'(ring[bank*LaneW+:LaneW]);
       if (crossing_1_q[bank]) read_word = tile_1_q + TileW'(rows);
     end
-    assign write_word = tile_write_word + (tile_crossing[bank] ? TileW'(resident ? rows : in_rows_4_q) : '0);
+    assign write_word = writes_8_q ? back_word_q[8] : tile_write_word + (tile_crossing[bank] ? TileW'(resident ? rows : in_rows_4_q) : '0);
     // Neighbouring words alternate between the halves; streamed, each is a buffer.
-    assign read_half = resident ? read_word[0] : half_1_q;
-    assign write_half = resident ? write_word[0] : tile_write_half;
+    assign read_half = split ? read_word[0] : half_1_q;
+    assign write_half = split ? write_word[0] : tile_write_half;
     logic [HalfW-1:0] read_addr, write_addr;
     always_comb begin
       read_addr = HalfW'(read_word);
       write_addr = HalfW'(write_word);
-      if (resident) begin
+      if (split) begin
         read_addr = HalfW'(read_word[TileW-1:1]);
         write_addr = HalfW'(write_word[TileW-1:1]);
       end
@@ -1023,19 +1073,21 @@ module sinkhorn_scale #(
       .Depth(HalfWords)
     ) u_bank (
       .clk_i,
+      .wide_read_i (held),
+      .wide_write_i(writes_8_q),
       .write_i     (tile_write[bank]),
       .write_half_i(write_half),
       .write_addr_i(write_addr),
-      .write_data_i(tile_data[bank*16+:16]),
+      .write_data_i(tile_data[bank*32+:32]),
       .read_i      (tile_read),
       .read_half_i (read_half),
       .read_addr_i (read_addr),
-      .read_data_o (banks_out[bank*16+:16])
+      .read_data_o (banks_out[bank*32+:32])
     );
   end
   sinkhorn_rotate #(
     .Lanes(Lanes),
-    .Width(16)
+    .Width(32)
   ) u_turn_logits (
     .data_i  (banks_out),
     .amount_i(tile_turn_2_q),
@@ -1061,7 +1113,9 @@ module sinkhorn_scale #(
 
   logic [Lanes*SumW-1:0] sums, resume_sums_q, stored_sums_q, memory_sums;
   logic [Lanes*17-1:0] octaves, resume_octaves_q, stored_octaves_q, memory_octaves;
-  logic [Lanes*32-1:0] words;
+  logic [Lanes*32-1:0] words, back_words;
+  logic [Lanes*HeldSumW-1:0] held_sums;
+  logic [Lanes-1:0] held_blind;
   logic store_7_q;
   logic [SumWordW-1:0] store_word_7_q, stored_word_q;
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lane
@@ -1070,8 +1124,12 @@ module sinkhorn_scale #(
     ) u_lane (
       .clk_i,
       .en_3_i         (step_3_q.valid || slot_3_q.valid),
-      .logit_i        (logits_3_q[lane*16+:16]),
+      .word_i         (logits_3_q[lane*32+:31]),
       .other_i        (other_3_q[lane*33+:33]),
+      .held_i         (held),
+      .row_i          (row_3_q),
+      .by_row_i       (slot_3_q.valid),
+      .power_back_i   (sweep_starts_q),
       .left_i         (left_shift),
       .add_i          (step_6_q.valid && active_6_q[lane]),
       .first_i        (step_6_q.first),
@@ -1082,6 +1140,9 @@ module sinkhorn_scale #(
       .sum_o          (sums[lane*SumW+:SumW]),
       .octave_o       (octaves[lane*17+:17]),
       .pass_i         (slot_6_q.valid && !slot_6_q.kernel),
+      .held_sum_o     (held_sums[lane*HeldSumW+:HeldSumW]),
+      .held_blind_o   (held_blind[lane]),
+      .back_o         (back_words[lane*32+:32]),
       .word_o         (words[lane*32+:32])
     );
   end
@@ -1180,13 +1241,14 @@ module sinkhorn_scale #(
     .write_i     (flags_write_valid),
     .write_addr_i(judge_word),
     .write_data_i(flags_write),
-    .read_i      (move_6_q.valid),
-    .read_addr_i (move_6_q.state),
+    .read_i      (move_6_q.valid || (step && pass_q)),
+    .read_addr_i (pass_q ? matrix_word_q : move_6_q.state),
     .read_data_o (flags_here)
   );
 
   logic [DrainW-1:0] draining_q, drain_turn_q;
-  logic [Lanes*SumW-1:0] drain_sums_q;
+  logic [Lanes*HeldSumW-1:0] drain_sums_q;
+  logic [Lanes-1:0] drain_blind_q;
   logic [Lanes*17-1:0] drain_octaves_q;
   logic [Lanes*32-1:0] drain_old_q, old_words;
   logic [Lanes-1:0] drain_stopped_q;
@@ -1194,7 +1256,7 @@ module sinkhorn_scale #(
   assign flags_valid = !first_sweep || (resident && damped && side_q);
   always_comb begin
     old_words = move_7_q.columns ? columns_out : rows_out;
-    if (move_7_q.columns ? column_default : row_default) old_words = '0;
+    if (in_place || (move_7_q.columns ? column_default : row_default)) old_words = held ? {Lanes{UnitScaling}} : '0;
   end
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) draining_q <= '0;
@@ -1205,13 +1267,17 @@ module sinkhorn_scale #(
     if (move_7_q.valid) begin
       drained_q <= move_7_q;
       drain_turn_q <= '0;
-      drain_sums_q <= sums;
+      drain_blind_q <= held_blind;
+      for (int unsigned lane = 0; lane < Lanes; lane++) begin
+        drain_sums_q[lane*HeldSumW+:HeldSumW] <= held ? held_sums[lane*HeldSumW+:HeldSumW] : HeldSumW'(sums[lane*SumW+:SumW]);
+      end
       drain_octaves_q <= octaves;
       drain_old_q <= old_words;
       drain_stopped_q <= flags_valid ? flags_here[Lanes-1:0] : '0;
     end else if (draining_q != '0) begin
       drain_turn_q <= drain_turn_q + 1'b1;
-      drain_sums_q <= drain_sums_q >> (LogUnits * SumW);
+      drain_sums_q <= drain_sums_q >> (LogUnits * HeldSumW);
+      drain_blind_q <= drain_blind_q >> LogUnits;
       drain_octaves_q <= drain_octaves_q >> (LogUnits * 17);
       drain_old_q <= drain_old_q >> (LogUnits * 32);
       drain_stopped_q <= drain_stopped_q >> LogUnits;
@@ -1272,19 +1338,37 @@ module sinkhorn_scale #(
   end
   logic [LogUnits*32-1:0] unit_next;
   logic [LogUnits*31-1:0] unit_residual;
+  solve_t solved;  // The lines whose scalings are there.
+  assign solved = held ? solve_9_q : solve_6_q;
   for (genvar unit = 0; unit < LogUnits; unit++) begin : gen_unit
+    logic [31:0] log_next, divide_next;
+    logic [30:0] log_residual, divide_residual;
     sinkhorn_log_unit #(
       .SumW(SumW)
     ) u_unit (
       .clk_i,
       .damped_i  (damped),
       .target_i  (solve_4_q.columns ? column_target : '0),
-      .sum_i     (drain_sums_q[unit*SumW+:SumW]),
+      .sum_i     (drain_sums_q[unit*HeldSumW+:SumW]),
       .octave_i  (drain_octaves_q[unit*17+:17]),
       .old_i     (drain_old_q[unit*32+:32]),
-      .next_o    (unit_next[unit*32+:32]),
-      .residual_o(unit_residual[unit*31+:31])
+      .next_o    (log_next),
+      .residual_o(log_residual)
     );
+    sinkhorn_divide_unit u_divide (
+      .clk_i,
+      .en_i      (held && solve_0.valid),
+      .column_4_i(solve_4_q.columns),
+      .mantissa_i(inverse_mantissa),
+      .shift_i   (inverse_shift),
+      .sum_i     (drain_sums_q[unit*HeldSumW+:HeldSumW]),
+      .blind_i   (drain_blind_q[unit]),
+      .old_i     ({drain_old_q[unit*32+24+:6], drain_old_q[unit*32+:17]}),
+      .next_o    (divide_next),
+      .residual_o(divide_residual)
+    );
+    assign unit_next[unit*32+:32] = held ? divide_next : log_next;
+    assign unit_residual[unit*31+:31] = held ? divide_residual : log_residual;
   end
 
   // ------------------------------------------------ new scalings
@@ -1300,19 +1384,24 @@ module sinkhorn_scale #(
         row_write[lane] = warm_lanes[lane] && section_q == Rows;
         column_write[lane] = warm_lanes[lane] && section_q == Columns;
         new_scalings[lane*32+:32] = warm_words[lane*32+:32];
+      end else if (top_write) begin
+        column_write[lane] = piece_6_q.lane == LaneW'(lane);
+        new_scalings[lane*32+:32] = top_word;
       end else begin
-        row_write[lane] = solve_6_q.valid && !solve_6_q.columns && solve_6_q.turn == DrainW'(lane / LogUnits) &&
-                          !solve_6_q.stopped[lane%LogUnits];
-        column_write[lane] = solve_6_q.valid && solve_6_q.columns && solve_6_q.turn == DrainW'(lane / LogUnits) &&
-                             !solve_6_q.stopped[lane%LogUnits];
+        row_write[lane] = solved.valid && !solved.columns && solved.turn == DrainW'(lane / LogUnits) &&
+                          !solved.stopped[lane%LogUnits];
+        column_write[lane] = solved.valid && solved.columns && solved.turn == DrainW'(lane / LogUnits) &&
+                             !solved.stopped[lane%LogUnits];
         new_scalings[lane*32+:32] = unit_next[(lane%LogUnits)*32+:32];
       end
     end
   end
-  assign new_word = warm_piece ? line_word : solve_6_q.own;
   always_comb begin
-    if (warm_piece) new_copy = 1'b0;
-    else new_copy = solve_6_q.columns ? !column_copy : !row_copy;
+    new_word = solved.own;
+    if (warm_piece) new_word = line_word;
+    else if (top_write) new_word = piece_6_q.state;
+    if (warm_piece || top_write) new_copy = 1'b0;
+    else new_copy = solved.columns ? !column_copy : !row_copy;
   end
 
   // ------------------------------------------------ the judge
@@ -1389,7 +1478,7 @@ module sinkhorn_scale #(
     if (solve_10_q.valid) over_q <= (solve_10_q.turn == '0) ? over_here : over_q | over_here;
     if (block_starts || pass_starts || (sweep_begins && (resident || command_ready_o))) over_matrix_q <= 1'b0;
     else if (judge) over_matrix_q <= !solve_11_q.judges && (over_matrix_q || over_all[0]);
-    if (sweep_begins && !(resident && side_q == 1'b0 && damped && !sweep_starts_q)) begin
+    if (sweep_begins && !pass_next && !(resident && side_q == 1'b0 && damped && !sweep_starts_q)) begin
       running_q <= 1'b0;
       kept_q <= 1'b0;
       row_residual_q <= '0;
@@ -1455,8 +1544,14 @@ module sinkhorn_scale #(
     logic [TileW-1:0] word;
     logic             half;
     logic [LineW-1:0] rows;
+    // Held K: elements that the mask shows; the matrix and its ends.
+    logic [CntW-1:0]  seen;
+    logic             first;
+    logic             ends;
+    logic [LaneW-1:0] lane;
+    logic [WordW-1:0] state;
   } piece_t;
-  piece_t piece_1, piece_2_q, piece_3_q, piece_4_q;
+  piece_t piece_1, piece_2_q, piece_3_q, piece_4_q, piece_5_q, piece_6_q;
   logic in_half_q;
   always_comb begin
     piece_1.valid = piece && at_elements;
@@ -1467,16 +1562,25 @@ module sinkhorn_scale #(
     piece_1.word = element_word;
     piece_1.half = in_half_q;
     piece_1.rows = in_rows;
+    piece_1.seen = element_seen;
+    piece_1.first = element_row == '0 && element_column == '0;
+    piece_1.ends = element_ends_matrix;
+    piece_1.lane = element_lane;
+    piece_1.state = element_state_word;
   end
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       piece_2_q <= '0;
       piece_3_q <= '0;
       piece_4_q <= '0;
+      piece_5_q <= '0;
+      piece_6_q <= '0;
     end else begin
       piece_2_q <= piece_1;
       piece_3_q <= piece_2_q;
       piece_4_q <= piece_3_q;
+      piece_5_q <= piece_4_q;
+      piece_6_q <= piece_5_q;
     end
   end
   always_ff @(posedge clk_i) begin
@@ -1503,24 +1607,94 @@ module sinkhorn_scale #(
                               piece_4_q.valid && (CntW + 1)'(k) >= (CntW + 1)'(piece_4_q.offset) && (CntW + 1)'(k) < in_end,
                               16'b0, codes[k*16+:16]};
       end
+      if (writes_7_q) in_words[k*34+:34] = {2'b01, back_words[k*32+:32]};
     end
+  end
+  logic [LaneW-1:0] in_amount;
+  always_comb begin
+    if (writes_7_q) in_amount = minus('0, back_turn_q[7]);
+    else if (warm_piece) in_amount = minus(line_offset, line_lane);
+    else in_amount = piece_4_q.turn;
   end
   sinkhorn_rotate #(
     .Lanes(Lanes),
     .Width(34)
   ) u_turn_input (
     .data_i  (in_words),
-    .amount_i(warm_piece ? minus(line_offset, line_lane) : piece_4_q.turn),
+    .amount_i(in_amount),
     .data_o  (in_turned)
   );
   always_comb begin
     for (int unsigned k = 0; k < Lanes; k++) begin
       warm_words[k*32+:32] = in_turned[k*34+:32];
       warm_lanes[k] = in_turned[k*34+32];
-      tile_data[k*16+:16] = in_turned[k*34+:16];
-      tile_write[k] = in_turned[k*34+32] && !warm_piece;
+      tile_data[k*32+:32] = writes_8_q ? back_q[k*32+:32] : {16'b0, in_turned[k*34+:16]};
+      tile_write[k] = writes_8_q || (in_turned[k*34+32] && !warm_piece && !writes_7_q);
       tile_crossing[k] = in_turned[k*34+33];
     end
+  end
+
+  // A pass's words back to where they were read.
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      writes_7_q <= 1'b0;
+      writes_8_q <= 1'b0;
+    end else begin
+      writes_7_q <= step_6_q.writes;
+      writes_8_q <= writes_7_q;
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    back_word_q[2] <= tile_1_q;
+    for (int unsigned k = 3; k <= 8; k++) back_word_q[k] <= back_word_q[k-1];
+    back_turn_q[2] <= tile_turn_1_q;
+    for (int unsigned k = 3; k <= 7; k++) back_turn_q[k] <= back_turn_q[k-1];
+    if (writes_7_q) begin
+      for (int unsigned k = 0; k < Lanes; k++) back_q[k*32+:32] <= in_turned[k*34+:32];
+    end
+  end
+
+  // ------------------------------------------------ held K: the largest logit
+
+  // Of a piece in two stages; of a matrix so far. It waits, negated, as a column
+  // scaling for the pass that makes K.
+  localparam int unsigned Fours = (Lanes + 3) / 4;
+  logic [Fours*64-1:0] visible_codes;
+  logic [Fours*16-1:0] fours, fours_5_q;
+  logic signed [15:0] piece_top, piece_top_6_q, top, top_q;
+  logic top_write;
+  logic [31:0] top_word;
+  always_comb begin
+    visible_codes = {4 * Fours{16'h8000}};
+    for (int unsigned k = 0; k < Lanes; k++) begin
+      if ((CntW + 1)'(k) >= (CntW + 1)'(piece_4_q.offset) &&
+          (CntW + 1)'(k) < (CntW + 1)'(piece_4_q.offset) + (CntW + 1)'(piece_4_q.seen))
+        visible_codes[k*16+:16] = codes[k*16+:16];
+    end
+  end
+  for (genvar four = 0; four < Fours; four++) begin : gen_four
+    sinkhorn_maximum #(
+      .Count(4),
+      .Width(16)
+    ) u_four (
+      .data_i   (visible_codes[four*64+:64]),
+      .largest_o(fours[four*16+:16])
+    );
+  end
+  sinkhorn_maximum #(
+    .Count(Fours),
+    .Width(16)
+  ) u_top (
+    .data_i   (fours_5_q),
+    .largest_o(piece_top)
+  );
+  assign top = (piece_6_q.first || piece_top_6_q > top_q) ? piece_top_6_q : top_q;
+  assign top_write = held && piece_6_q.valid && piece_6_q.ends;
+  assign top_word = -(32'(top) << left_shift);
+  always_ff @(posedge clk_i) begin
+    if (held && piece_4_q.valid) fours_5_q <= fours;
+    piece_top_6_q <= piece_top;
+    if (piece_6_q.valid) top_q <= top;
   end
 
   // ------------------------------------------------ stage 7: pieces join; output
@@ -1530,17 +1704,17 @@ module sinkhorn_scale #(
   logic [BytesW-1:0] push_bytes_q;
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) push_q <= 1'b0;
-    else push_q <= slot_7_q.valid && slot_7_q.last;
+    else push_q <= slot_join.valid && slot_join.last;
   end
   always_ff @(posedge clk_i) begin
-    push_bytes_q <= slot_7_q.bytes;
-    if (slot_7_q.valid) begin
+    push_bytes_q <= slot_join.bytes;
+    if (slot_join.valid) begin
       for (int unsigned k = 0; k < Lanes; k++) begin
-        if ((CntW + 1)'(k) >= (CntW + 1)'(slot_7_q.offset) &&
-            (CntW + 1)'(k) < (CntW + 1)'(slot_7_q.offset) + (CntW + 1)'(slot_7_q.length)) begin
-          beat_out_q[k*32+:32] <= ((CntW + 1)'(k) < (CntW + 1)'(slot_7_q.offset) + (CntW + 1)'(slot_7_q.seen)) ?
+        if ((CntW + 1)'(k) >= (CntW + 1)'(slot_join.offset) &&
+            (CntW + 1)'(k) < (CntW + 1)'(slot_join.offset) + (CntW + 1)'(slot_join.length)) begin
+          beat_out_q[k*32+:32] <= ((CntW + 1)'(k) < (CntW + 1)'(slot_join.offset) + (CntW + 1)'(slot_join.seen)) ?
                                   words[k*32+:32] : '0;
-        end else if (slot_7_q.first) begin
+        end else if (slot_join.first) begin
           beat_out_q[k*32+:32] <= '0;
         end
       end

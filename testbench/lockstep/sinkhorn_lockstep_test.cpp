@@ -71,14 +71,8 @@ class Pair {
 /// What a dance has met.
 struct Met {
   int streamed = 0, damped = 0, stopped = 0, blocks = 0, warm = 0, causal = 0, kernel = 0;
+  int held = 0, in_place = 0;
 };
-
-ScaleCase random_case(std::mt19937_64& random, const hw::SinkhornConfig& config) {
-  for (;;) {
-    ScaleCase c = random_scale_case(random, config);
-    if (c.operation.form == SinkhornForm::kScaling) return c;
-  }
-}
 
 /// Scales, and now and then an apply between them.
 void dance(const hw::SinkhornConfig& config, int runs, Met& met) {
@@ -95,7 +89,7 @@ void dance(const hw::SinkhornConfig& config, int runs, Met& met) {
       if (testing::Test::HasFatalFailure()) return;
       continue;
     }
-    const ScaleCase test = random_case(random, config);
+    const ScaleCase test = random_scale_case(random, config);
     const hw::SinkhornScale& o = test.operation;
     SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed) + ", trial " + std::to_string(trial) +
                  ", stalled " + std::to_string(stalled) + ": " + test.describe());
@@ -108,7 +102,9 @@ void dance(const hw::SinkhornConfig& config, int runs, Met& met) {
     met.blocks += expected.course.block_sweeps.size() > 1;
     met.warm += o.warm;
     met.causal += o.causal;
-    met.kernel += o.kernel_wanted;
+    met.kernel += o.kernel_wanted && o.form == SinkhornForm::kScaling;
+    met.held += o.form == SinkhornForm::kKernel;
+    met.in_place += o.form == SinkhornForm::kMatrix;
   }
 }
 
@@ -117,8 +113,8 @@ TEST(SinkhornRtl, StaysInStepWithTheBeatBody) {
   for (const hw::SinkhornConfig& config : {kSmallSinkhorn, kMiddleSinkhorn})
     dance(config, lockstep_runs(400), met);
   if (lockstep_runs(400) < 400) return;
-  for (const int count :
-       {met.streamed, met.damped, met.stopped, met.blocks, met.warm, met.causal, met.kernel})
+  for (const int count : {met.streamed, met.damped, met.stopped, met.blocks, met.warm, met.causal,
+                          met.kernel, met.held, met.in_place})
     EXPECT_GE(count, 5);
 }
 
@@ -169,6 +165,59 @@ TEST(SinkhornRtl, LargestMatricesAndScalings) {
         }
       }
     }
+  }
+}
+
+/// Held K whose logits spread over so many octaves, more than a caller allows:
+/// words of K0 down to 0, sums from 0 to beyond their 46 bits.
+ScaleCase spread_case(std::mt19937_64& random, const hw::SinkhornConfig& config, SinkhornForm form,
+                      int octaves) {
+  ScaleCase c;
+  c.config = config;
+  hw::SinkhornScale& o = c.operation;
+  o.form = form;
+  o.rows = pick(random, 1, 2 * config.lanes);
+  o.columns = one_in(random, 2) ? o.rows : pick(random, 1, 3 * config.lanes);
+  if (!hw::sinkhorn_resident(config, o.rows, o.columns, form)) o.columns = o.rows = config.lanes;
+  o.batch = pick(random, 1, 3);
+  o.causal = !one_in(random, 3);
+  o.half_steps = pick(random, 1, 150);
+  o.verify = one_in(random, 2);
+  o.kernel_wanted = true;
+  o.factor = model::make_multiplier(1.0);
+  o.logit_fraction_bits = 8;
+  const bool by_diagonal = one_in(random, 2);
+  for (int b = 0; b < o.batch; ++b) {
+    for (int i = 0; i < o.rows; ++i) {
+      for (int j = 0; j < o.columns; ++j)
+        c.codes.push_back(-256 * (by_diagonal ? (j < i ? 0 : octaves) : pick(random, 0, octaves)));
+    }
+  }
+  complete(random, c);
+  return c;
+}
+
+// Every clamp of held K: sums on both ends, K0 r, K, and kMatrix's elements.
+TEST(SinkhornRtl, HeldKBeyondItsRange) {
+  const std::uint64_t seed = test_seed(5);
+  SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  std::int64_t saturated = 0;
+  for (const hw::SinkhornConfig& config : {kSmallSinkhorn, kMiddleSinkhorn}) {
+    Pair pair(config);
+    for (int trial = 0; trial < lockstep_runs(20); ++trial) {
+      const auto form = one_in(random, 2) ? SinkhornForm::kKernel : SinkhornForm::kMatrix;
+      const ScaleCase test =
+          spread_case(random, config, form, one_in(random, 2) ? 12 : pick(random, 13, 120));
+      SCOPED_TRACE("trial " + std::to_string(trial) + ": " + test.describe());
+      const SinkhornExpected expected = expected_scale(test);
+      saturated += expected.saturated;
+      pair.expect_equal(test.operation, test.memory, expected, {}, false);
+      if (HasFatalFailure()) return;
+    }
+  }
+  if (lockstep_runs(20) >= 20) {
+    EXPECT_GE(saturated, 1000);
   }
 }
 

@@ -115,7 +115,9 @@ class ScaleWalk {
   }
   void load_element(bool visible) {
     write(word_);
-    if (visible) ++counted_.multiplies;  // The factor.
+    if (!visible) return;
+    ++counted_.multiplies;                                       // The factor.
+    if (o_.form != SinkhornForm::kScaling) ++counted_.compares;  // The largest logit.
   }
   void give_scalings(int matrices) {
     if (o_.form == SinkhornForm::kMatrix) return;
@@ -136,15 +138,9 @@ class ScaleWalk {
     }
   }
 
-  /// The largest logit, then K in place of every logit.
+  /// K in place of every logit.
   void convert(int matrices) {
     for (const Group& group : groups_of(lanes_, o_.rows, o_.columns, matrices)) {
-      for (int j = 0; j < group.steps; ++j) {
-        for (const auto& [matrix, i] : group.lanes) {
-          read(word_);
-          if (visible(i, j)) ++counted_.compares;
-        }
-      }
       for (int j = 0; j < group.steps; ++j) {
         for (const auto& [matrix, i] : group.lanes) {
           read(word_);

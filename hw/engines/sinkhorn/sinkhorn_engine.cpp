@@ -227,7 +227,7 @@ void add_loads(Activity& activity, const SinkhornScale& operation, std::int64_t 
   activity.compares += visible;
   activity.exponentials += visible;
   activity.local_write_bytes += 8 * elements;  // Logits, then K.
-  activity.local_read_bytes += 12 * elements;  // Maximum, conversion, output.
+  activity.local_read_bytes += 8 * elements;   // Conversion, output.
   // Both scalings of an element that leaves.
   if (operation.form == SinkhornForm::kKernel) activity.local_read_bytes += 8 * elements;
   if (operation.form == SinkhornForm::kKernel) activity.multiplies += 2 * visible;
@@ -465,7 +465,7 @@ std::int64_t SinkhornEngine::alone_cycles(const SinkhornOperation& operation,
                                           const CommandCourse& course) const {
   if (const auto* scale = std::get_if<SinkhornScale>(&operation)) {
     validate(config_, *scale);
-    return 1 + scale_cycles(config_, *scale, course).cycles + kTiming.output_latency;
+    return 1 + scale_cycles(config_, *scale, course).cycles + sinkhorn_output_latency(*scale);
   }
   const auto& apply = std::get<SinkhornApply>(operation);
   validate(config_, apply);

@@ -23,13 +23,20 @@ struct SinkhornTiming {
   /// register (1); logarithm (4), new scaling (2); residual's power (2), code (1),
   /// distance (1), verdict (2).
   int sweep_latency = 19;
-  /// kMatrix and the conversion to held K, from the last read of the scaling pass
-  /// to the next step: multiply or power (2), round (1), write (1).
-  int scale_latency = 4;
+  /// Held K, after the load: the largest logit of a matrix, of a beat's piece (2)
+  /// and of all so far (1).
+  int maximum_latency = 3;
+  /// A pass that writes back (kMatrix; logits to held K), from the end of its
+  /// accesses to the next step: scaling spread (2), add or multiply (1), power or
+  /// round (2), code (1), rotate (1), write (1), less the two until the next step
+  /// reads the banks.
+  int scale_latency = 6;
   /// Output slot issued to its beat offered: half-steps (1), scalings (1), rotate
   /// (1), add both and the logit (2), power (2), code (1), pieces joined (1),
   /// output register (2).
   int output_latency = 11;
+  /// The same of held K: multiply, round (2) twice in place of add, power and code.
+  int held_output_latency = 13;
   /// Elements' beat taken to its K, or its row's out, offered: multiply, round
   /// (2), add both scalings (4); power (2), code (1); multiply (2), adder tree
   /// (3), accumulate (1), round (1), output buffer (2).

@@ -32,9 +32,10 @@ SinkhornCut matrix_cut(const SinkhornConfig& config, const SinkhornScale& operat
   return {matrices * elements, block_beat(config, operation, elements)};
 }
 
-/// A pass of reads, then one of writes, on the same port.
-SinkhornCycles scale_in_place(const SinkhornLayout& layout, SinkhornSide side) {
-  SinkhornCycles result = layout.pass(side);
+/// Reads and writes in turn on the same port, in the order of a column sweep,
+/// which has no conflicts with or without skew.
+SinkhornCycles scale_in_place(const SinkhornLayout& layout) {
+  SinkhornCycles result = layout.pass(SinkhornSide::kColumns);
   result += result;
   result.cycles += kSinkhornTiming.scale_latency;
   return result;
@@ -158,17 +159,21 @@ SinkhornCycles sinkhorn_sweep_cycles(const SinkhornScale& operation, const Sinkh
                                      SinkhornSide side) {
   SinkhornCycles result = layout.sums(side);
   result.cycles += kSinkhornTiming.sweep_latency;
-  if (operation.form == model::SinkhornForm::kMatrix) result += scale_in_place(layout, side);
+  if (operation.form == model::SinkhornForm::kMatrix) result += scale_in_place(layout);
   return result;
 }
 
 SinkhornCycles sinkhorn_conversion_cycles(const SinkhornScale& operation,
                                           const SinkhornLayout& layout) {
   if (operation.form == model::SinkhornForm::kScaling) return {};
-  SinkhornCycles result = layout.sums(SinkhornSide::kRows);
-  result.cycles += kSinkhornTiming.sweep_latency;
-  result += scale_in_place(layout, SinkhornSide::kRows);
+  SinkhornCycles result = scale_in_place(layout);
+  result.cycles += kSinkhornTiming.maximum_latency;
   return result;
+}
+
+int sinkhorn_output_latency(const SinkhornScale& operation) {
+  return operation.form == model::SinkhornForm::kScaling ? kSinkhornTiming.output_latency
+                                                         : kSinkhornTiming.held_output_latency;
 }
 
 SinkhornCut sinkhorn_element_cut(const SinkhornConfig& config, const SinkhornScale& operation,

@@ -91,10 +91,13 @@ class SinkhornLayout {
 /// One sweep over a resident block, from its first step to the next sweep's.
 SinkhornCycles sinkhorn_sweep_cycles(const SinkhornScale& operation, const SinkhornLayout& layout,
                                      SinkhornSide side);
-/// Held K, before the first sweep: the largest logit of every row and of the
-/// matrix, then K in place of every logit. Nothing for kScaling.
+/// Held K, before the first sweep: the rest of the largest logit's way, then K in
+/// place of every logit. Nothing for kScaling.
 SinkhornCycles sinkhorn_conversion_cycles(const SinkhornScale& operation,
                                           const SinkhornLayout& layout);
+
+/// From a slot to its beat.
+int sinkhorn_output_latency(const SinkhornScale& operation);
 
 /// Cuts of a resident command's streams; `matrices` of the block (the last one
 /// may hold fewer).

@@ -107,7 +107,7 @@ class ResidentBody final : public SinkhornCommandBody {
     open_block(cycle);
   }
 
-  int latency() const override { return kTiming.output_latency; }
+  int latency() const override { return sinkhorn_output_latency(operation_); }
   bool input_ready(std::int64_t cycle) const override { return loading_ && cycle >= free_at_; }
   bool slot_ready(std::int64_t cycle) const override {
     return !loading_ && !finished() && cycle >= slot_at_;

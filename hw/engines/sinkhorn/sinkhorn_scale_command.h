@@ -6,7 +6,6 @@
 
 #include "hw/engines/sinkhorn/sinkhorn_apply_command.h"
 #include "hw/engines/sinkhorn/sinkhorn_layout.h"
-#include "model/errors.h"
 
 namespace quadrille::hw {
 
@@ -18,8 +17,6 @@ inline int sinkhorn_run_code(const SinkhornScale& op, const SinkhornCut& cut) {
 }
 
 inline CommandBits pack_sinkhorn_command(const SinkhornConfig& config, const SinkhornScale& op) {
-  if (op.form != model::SinkhornForm::kScaling)
-    throw InputError("engine sinkhorn: its RTL has the scaling form only, not held K");
   const int block = sinkhorn_block_matrices(config, op.rows, op.columns, op.form);
   const bool resident = sinkhorn_resident(config, op.rows, op.columns, op.form);
   const int matrices = std::min(block, op.batch);
