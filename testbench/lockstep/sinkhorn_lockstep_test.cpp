@@ -230,7 +230,7 @@ TEST(SinkhornRtl, OneWrongConstantIsFound) {
   for (int trial = 0; trial < 20; ++trial) {
     const auto beat = hw::make_sinkhorn_beat_body(kSmallSinkhorn, nullptr);
     const auto wrong = make_wrong_sinkhorn_rtl_body();
-    // Equal logits in rows of 8: every sum is a power of two.
+    // Equal logits, whole octaves: every term is a power of two.
     ScaleCase test;
     test.config = kSmallSinkhorn;
     hw::SinkhornScale& o = test.operation;
