@@ -1407,17 +1407,30 @@ module sinkhorn_scale #(
   // ------------------------------------------------ the judge
 
   logic [Lanes-1:0] over_q, over_here;
-  logic [30:0] largest, row_residual_q, column_residual_q;
+  logic [LogUnits*32-1:0] running_residuals;
+  logic [31:0] largest;
+  logic [31:0] largest_11_q;
+  logic [30:0] row_residual_q, column_residual_q;
   always_comb begin
     over_here = '0;
     for (int unsigned lane = 0; lane < Lanes; lane++) begin
       if (solve_10_q.turn == DrainW'(lane / LogUnits))
         over_here[lane] = !solve_10_q.stopped[lane%LogUnits] && unit_residual[(lane%LogUnits)*31+:31] > tolerance;
     end
-    largest = '0;
+    running_residuals = '0;
     for (int unsigned unit = 0; unit < LogUnits; unit++) begin
-      if (!solve_10_q.stopped[unit] && unit_residual[unit*31+:31] > largest) largest = unit_residual[unit*31+:31];
+      if (!solve_10_q.stopped[unit]) running_residuals[unit*32+:31] = unit_residual[unit*31+:31];
     end
+  end
+  sinkhorn_maximum #(
+    .Count(LogUnits),
+    .Width(32)
+  ) u_largest (
+    .data_i   (running_residuals),
+    .largest_o(largest)
+  );
+  always_ff @(posedge clk_i) begin
+    if (solve_10_q.valid) largest_11_q <= largest;
   end
   prim_sram #(
     .Width(2 * Lanes),
@@ -1488,9 +1501,9 @@ module sinkhorn_scale #(
         running_q <= running_q || !(&stopped_after);
         kept_q <= kept_q || (|taken);
       end
-      if (solve_10_q.valid && largest > (solve_10_q.columns ? column_residual_q : row_residual_q)) begin
-        if (solve_10_q.columns) column_residual_q <= largest;
-        else row_residual_q <= largest;
+      if (solve_11_q.valid && largest_11_q > {1'b0, solve_11_q.columns ? column_residual_q : row_residual_q}) begin
+        if (solve_11_q.columns) column_residual_q <= largest_11_q[30:0];
+        else row_residual_q <= largest_11_q[30:0];
       end
     end
   end
