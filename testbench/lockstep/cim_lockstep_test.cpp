@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <iostream>
 #include <optional>
 #include <random>
 
@@ -98,13 +99,15 @@ void dance(const CimConfig& config, int rounds, int max_tiles) {
     ASSERT_EQ(tile_result(test), test.after) << test.describe();
     dance_one(pair, test, random, cycle);
   }
+  std::cout << "cim macros " << config.macros << ", rows " << config.rows << ": " << 4 * rounds
+            << " commands, " << cycle << " cycles, seed " << seed << "\n";
 }
 
-TEST(CimRtl, StaysInStepAtTheSmallPoint) { dance(kSmall, lockstep_runs(100), 4); }
+TEST(CimRtl, StaysInStepAtTheSmallPoint) { dance(kSmall, lockstep_runs(1'000) / 10, 4); }
 
-TEST(CimRtl, StaysInStepAtAnOddPoint) { dance(kOdd, lockstep_runs(200), 4); }
+TEST(CimRtl, StaysInStepAtAnOddPoint) { dance(kOdd, lockstep_runs(2'000) / 10, 4); }
 
-TEST(CimRtl, StaysInStepAtTheDefaultPoint) { dance(CimConfig{}, lockstep_runs(8) / 8, 3); }
+TEST(CimRtl, StaysInStepAtTheDefaultPoint) { dance(CimConfig{}, lockstep_runs(2'000) / 2'000, 3); }
 
 /// One command on one port of both banks, a cycle at a time.
 template <typename Operation>
@@ -226,12 +229,14 @@ void dance_both_ports(const CimConfig& config, int rounds, int max_tiles) {
   EXPECT_GT(both, 0);
 }
 
-TEST(CimRtl, BothPortsAtOnceAtTheSmallPoint) { dance_both_ports(kSmall, lockstep_runs(100), 6); }
+TEST(CimRtl, BothPortsAtOnceAtTheSmallPoint) {
+  dance_both_ports(kSmall, lockstep_runs(1'000) / 10, 6);
+}
 
-TEST(CimRtl, BothPortsAtOnceAtAnOddPoint) { dance_both_ports(kOdd, lockstep_runs(100), 3); }
+TEST(CimRtl, BothPortsAtOnceAtAnOddPoint) { dance_both_ports(kOdd, lockstep_runs(1'000) / 10, 3); }
 
 TEST(CimRtl, BothPortsAtOnceAtTheDefaultPoint) {
-  dance_both_ports(CimConfig{}, lockstep_runs(24) / 8, 4);
+  dance_both_ports(CimConfig{}, lockstep_runs(6'000) / 2'000, 4);
 }
 
 // The widths of the accumulators: all macros in one column or in one row, the

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <iostream>
 #include <random>
 
 #include "hw/engines/linear/linear_engine.h"
@@ -64,7 +65,8 @@ void dance(const hw::LinearConfig& config, int commands) {
   const auto beat = hw::make_linear_beat_body(config, nullptr);
   const auto rtl = hw::make_linear_rtl_body(config);
   std::int64_t cycle = 0;
-  for (int done = 0; done < commands;) {
+  int done = 0;
+  while (done < commands) {
     const LinearCase c = draw_case(random, config);
     const bool stalled = random() % 2 == 0;
     SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed) + " command " + std::to_string(done) +
@@ -74,12 +76,16 @@ void dance(const hw::LinearConfig& config, int commands) {
     if (testing::Test::HasFatalFailure()) return;
     done += static_cast<int>(c.commands.size());
   }
+  std::cout << "linear lanes " << config.lanes << ", max_width " << config.max_width << ": " << done
+            << " commands, " << cycle << " cycles, seed " << seed << "\n";
 }
 
-TEST(LinearRtl, StaysInStepAtTheSmallPoint) { dance(kSmall, lockstep_runs(4000)); }
-TEST(LinearRtl, StaysInStepWithAChunkForEveryToken) { dance(kSingle, lockstep_runs(4000)); }
-TEST(LinearRtl, StaysInStepAtAnOddPoint) { dance(kOdd, lockstep_runs(4000)); }
-TEST(LinearRtl, StaysInStepAtTheDefaultPoint) { dance({}, (lockstep_runs(4000) + 3) / 4); }
+TEST(LinearRtl, StaysInStepAtTheSmallPoint) { dance(kSmall, lockstep_runs(10'000) * 2 / 5); }
+TEST(LinearRtl, StaysInStepWithAChunkForEveryToken) {
+  dance(kSingle, lockstep_runs(10'000) * 3 / 10);
+}
+TEST(LinearRtl, StaysInStepAtAnOddPoint) { dance(kOdd, lockstep_runs(10'000) * 3 / 10); }
+TEST(LinearRtl, StaysInStepAtTheDefaultPoint) { dance({}, lockstep_runs(20'000) / 20); }
 
 // Denominators beyond 2^32, where numerators are shifted before the product, and
 // the largest sums; in long runs as many keys as the registers hold.

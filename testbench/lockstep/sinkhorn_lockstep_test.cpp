@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iostream>
 #include <random>
 
 #include "model/errors.h"
@@ -106,13 +107,15 @@ void dance(const hw::SinkhornConfig& config, int runs, Met& met) {
     met.held += o.form == SinkhornForm::kKernel;
     met.in_place += o.form == SinkhornForm::kMatrix;
   }
+  std::cout << "sinkhorn lanes " << config.lanes << ": " << runs << " commands, seed " << seed
+            << "\n";
 }
 
 TEST(SinkhornRtl, StaysInStepWithTheBeatBody) {
   Met met;
   for (const hw::SinkhornConfig& config : {kSmallSinkhorn, kMiddleSinkhorn})
-    dance(config, lockstep_runs(400), met);
-  if (lockstep_runs(400) < 400) return;
+    dance(config, lockstep_runs(800) / 2, met);
+  if (lockstep_runs(800) < 800) return;
   for (const int count : {met.streamed, met.damped, met.stopped, met.blocks, met.warm, met.causal,
                           met.kernel, met.held, met.in_place})
     EXPECT_GE(count, 5);
@@ -120,7 +123,7 @@ TEST(SinkhornRtl, StaysInStepWithTheBeatBody) {
 
 TEST(SinkhornRtl, StaysInStepAtTheDefaultPoint) {
   Met met;
-  dance(kDefaultSinkhorn, lockstep_runs(60), met);
+  dance(kDefaultSinkhorn, lockstep_runs(6'000) / 100, met);
 }
 
 /// A matrix without gaps, or (streamed) with rows a beat apart.
