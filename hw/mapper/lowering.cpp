@@ -182,7 +182,8 @@ void StaticProducts::run() {
   for (; computed_ < tasks_.size(); ++computed_) {
     write(computed_);
     load(computed_ + 1);
-    write(computed_ + 1);
+    // With a single slot the next strip would overwrite this one before its use.
+    if (slots_.size() > 1) write(computed_ + 1);
     multiply(tasks_[computed_]);
   }
 }
