@@ -196,13 +196,33 @@ module sinkhorn_scale #(
   logic [WordW-1:0] element_state_word, element_row_word, element_column_word, line_word,
                     line_state_word;
 
-  // Streamed: the part of the matrix that comes in.
-  logic [LineW-1:0] in_row_q, in_column_q, in_rows, in_columns;
-  logic in_ends_row, in_ends, chunk_in;
-  assign in_rows = (rows - in_row_q > LineW'(Lanes)) ? LineW'(Lanes) : rows - in_row_q;
-  assign in_ends_row = columns - in_column_q <= LineW'(ChunkColumns);
-  assign in_columns = in_ends_row ? columns - in_column_q : LineW'(ChunkColumns);
-  assign in_ends = in_ends_row && rows - in_row_q <= LineW'(Lanes);
+  // What the element walk goes through: a matrix; streamed: the part of it that
+  // comes in. Registers, for its lines end a long path of the walk.
+  logic [LineW-1:0] walk_rows_q, walk_columns_q, start_rows, start_columns;
+  logic [LineW-1:0] rows_left_q, columns_left_q, rows_left_next, columns_left_next;
+  logic start_resident, walk_ends_row_q, walk_ends_q, chunk_in;
+  assign start_rows = command_ready_o ? command_i[29+:LineW] : rows;
+  assign start_columns = command_ready_o ? command_i[42+:LineW] : columns;
+  assign start_resident = command_ready_o ? command_i[55] : resident;
+  assign rows_left_next = walk_ends_row_q ? rows_left_q - LineW'(Lanes) : rows_left_q;
+  assign columns_left_next = walk_ends_row_q ? columns : columns_left_q - LineW'(ChunkColumns);
+  always_ff @(posedge clk_i) begin
+    if (block_starts || pass_starts) begin
+      rows_left_q <= start_rows;
+      columns_left_q <= start_columns;
+      walk_rows_q <= (start_resident || start_rows <= LineW'(Lanes)) ? start_rows : LineW'(Lanes);
+      walk_columns_q <= (start_resident || start_columns <= LineW'(ChunkColumns)) ? start_columns : LineW'(ChunkColumns);
+      walk_ends_row_q <= start_columns <= LineW'(ChunkColumns);
+      walk_ends_q <= start_resident || (start_rows <= LineW'(Lanes) && start_columns <= LineW'(ChunkColumns));
+    end else if (chunk_in && !resident) begin
+      rows_left_q <= rows_left_next;
+      columns_left_q <= columns_left_next;
+      walk_rows_q <= (rows_left_next <= LineW'(Lanes)) ? rows_left_next : LineW'(Lanes);
+      walk_columns_q <= (columns_left_next <= LineW'(ChunkColumns)) ? columns_left_next : LineW'(ChunkColumns);
+      walk_ends_row_q <= columns_left_next <= LineW'(ChunkColumns);
+      walk_ends_q <= rows_left_next <= LineW'(Lanes) && columns_left_next <= LineW'(ChunkColumns);
+    end
+  end
 
   logic giving, giving_next;
   assign giving = state_q == Output;
@@ -223,8 +243,8 @@ module sinkhorn_scale #(
     .start_i       (element_start),
     .advance_i     (element_advance),
     .matrices_i    (block_starts ? matrices_next : matrices_q),
-    .rows_i        (resident ? rows : in_rows),
-    .columns_i     (resident ? columns : in_columns),
+    .rows_i        (walk_rows_q),
+    .columns_i     (walk_columns_q),
     .wide_i        (wide_q),
     .stride_i      (stride_q),
     .side_by_side_i(side_by_side_q),
@@ -307,7 +327,7 @@ module sinkhorn_scale #(
                        (beat_q ? (element_ends_block && occupied_q != 2'd0) :
                                  (chunk_fresh_q && occupied_q == 2'd2));
   logic last_piece;
-  assign last_piece = at_elements && element_ends_block && (resident || in_ends);
+  assign last_piece = at_elements && element_ends_block && walk_ends_q;
   assign input_ready_o = loading_q && !chunk_waits && !(beat_q && (!piece_ends_beat || last_piece));
   assign repeat_input_o = repeat_q;
 
@@ -329,12 +349,8 @@ module sinkhorn_scale #(
     if (take) data_q <= input_data_i;
     if (block_starts || pass_starts) begin
       chunk_fresh_q <= 1'b1;
-      in_row_q <= '0;
-      in_column_q <= '0;
     end else if (chunk_in) begin
       chunk_fresh_q <= !take;
-      in_column_q <= in_ends_row ? '0 : in_column_q + LineW'(ChunkColumns);
-      if (in_ends_row) in_row_q <= in_row_q + LineW'(Lanes);
     end else if (take && at_elements) begin
       chunk_fresh_q <= 1'b0;
     end
@@ -358,7 +374,7 @@ module sinkhorn_scale #(
   assign giving_next = to_output || (giving && !block_done);
   assign block_starts = take_command || (block_done && batch_left_q != CountW'(matrices_q));
   assign section_starts = block_starts || pass_starts || to_output || slot_done ||
-                          (piece && piece_ends_block && !(at_elements && (resident || in_ends)));
+                          (piece && piece_ends_block && !(at_elements && walk_ends_q));
   always_comb begin
     if (block_starts || pass_starts) section_next = warm_next ? Rows : Last;
     else if (to_output) section_next = in_place ? Last : Rows;
@@ -1056,7 +1072,7 @@ module sinkhorn_scale #(
         read_word = tile_1_q + TileW'(ring[bank*LaneW+:LaneW]);
       if (crossing_1_q[bank]) read_word = tile_1_q + TileW'(rows);
     end
-    assign write_word = writes_8_q ? back_word_q[8] : tile_write_word + (tile_crossing[bank] ? TileW'(resident ? rows : in_rows_4_q) : '0);
+    assign write_word = writes_8_q ? back_word_q[8] : tile_write_word + (tile_crossing[bank] ? TileW'(piece_4_q.rows) : '0);
     // Neighbouring words alternate between the halves; streamed, each is a buffer.
     assign read_half = split ? read_word[0] : half_1_q;
     assign write_half = split ? write_word[0] : tile_write_half;
@@ -1574,7 +1590,7 @@ module sinkhorn_scale #(
     piece_1.phase = wide_q ? element_phase : '0;
     piece_1.word = element_word;
     piece_1.half = in_half_q;
-    piece_1.rows = in_rows;
+    piece_1.rows = walk_rows_q;
     piece_1.seen = element_seen;
     piece_1.first = element_row == '0 && element_column == '0;
     piece_1.ends = element_ends_matrix;
@@ -1600,8 +1616,6 @@ module sinkhorn_scale #(
     if (block_starts || pass_starts) in_half_q <= 1'b0;
     else if (chunk_in) in_half_q <= !in_half_q;
   end
-  logic [LineW-1:0] in_rows_4_q;
-  assign in_rows_4_q = piece_4_q.rows;
   assign tile_write_word = piece_4_q.word;
   assign tile_write_half = piece_4_q.half;
 
