@@ -141,7 +141,7 @@ module sinkhorn_scale #(
   // Matrices of `stride` lanes side by side; a wide one has all lanes.
   logic [LineW-1:0] longest;
   logic wide_d, wide_q;
-  logic [CntW-1:0] stride_d, stride_q, side_by_side_d, side_by_side_q;
+  logic [CntW-1:0] stride_d, stride_q, side_by_side_d, side_by_side_q, full_span_d, full_span_q;
   logic [Lanes*LaneW-1:0] place_d, place_q;  // Of a lane in its matrix.
   logic [Lanes*CntW-1:0] number_d, number_q;  // Of its matrix.
   assign longest = (command_i[29+:LineW] > command_i[42+:LineW]) ? command_i[29+:LineW] : command_i[42+:LineW];
@@ -149,11 +149,13 @@ module sinkhorn_scale #(
   assign stride_d = wide_d ? CntW'(Lanes) : longest[CntW-1:0];
   always_comb begin
     side_by_side_d = CntW'(1);
+    full_span_d = CntW'(1);
     place_d = '0;
     number_d = '0;
     for (int unsigned s = 1; s <= Lanes; s++) begin
       if (stride_d == CntW'(s)) begin
         side_by_side_d = CntW'(Lanes / s);
+        full_span_d = CntW'(Lanes / s * s);
         for (int unsigned lane = 0; lane < Lanes; lane++) begin
           place_d[lane*LaneW+:LaneW] = LaneW'(lane % s);
           number_d[lane*CntW+:CntW] = CntW'(lane / s);
@@ -168,6 +170,7 @@ module sinkhorn_scale #(
       wide_q <= wide_d;
       stride_q <= stride_d;
       side_by_side_q <= side_by_side_d;
+      full_span_q <= full_span_d;
       place_q <= place_d;
       number_q <= number_d;
     end
@@ -269,13 +272,17 @@ module sinkhorn_scale #(
   );
 
   logic [CntW-1:0] line_beat, line_beat_next;
-  logic [LineW-1:0] lines_of_section;
+  logic [LineW-1:0] lines_of_section_q;
+  always_ff @(posedge clk_i) begin
+    if (section_starts) begin
+      unique case (section_next)
+        Rows: lines_of_section_q <= start_rows;
+        Columns: lines_of_section_q <= columns;
+        default: lines_of_section_q <= LineW'(1);
+      endcase
+    end
+  end
   always_comb begin
-    unique case (section_q)
-      Rows: lines_of_section = rows;
-      Columns: lines_of_section = columns;
-      default: lines_of_section = LineW'(1);
-    endcase
     unique case (section_q)
       Rows: line_beat = row_beat;
       Columns: line_beat = column_beat;
@@ -295,10 +302,11 @@ module sinkhorn_scale #(
     .start_i       (line_start),
     .advance_i     (line_advance),
     .matrices_i    (block_starts ? matrices_next : matrices_q),
-    .lines_i       (lines_of_section),
+    .lines_i       (lines_of_section_q),
     .wide_i        (wide_q),
     .stride_i      (stride_q),
     .side_by_side_i(side_by_side_q),
+    .full_span_i   (full_span_q),
     .beat_i        (line_start ? line_beat_next : line_beat),
     .offset_o      (line_offset),
     .length_o      (line_length),
