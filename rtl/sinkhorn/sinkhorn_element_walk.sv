@@ -85,12 +85,16 @@ module sinkhorn_element_walk #(
     modulo = (value >= (CntW + 1)'(Lanes)) ? LaneW'(value - (CntW + 1)'(Lanes)) : LaneW'(value);
   endfunction
 
-  logic [CntW:0] phase_next;
-  logic crosses, group_ends;
+  // Of a piece that ends its row, and of one that ends its beat: both before it is
+  // known which one it is.
+  logic [CntW:0] row_phase, beat_phase;
+  logic crosses, last_part, group_ends;
   logic [TileW-1:0] part_next;
   logic [LaneW-1:0] bank_next;
-  assign phase_next = (CntW + 1)'(phase_q) + (CntW + 1)'(length_o);
-  assign crosses = phase_next >= (CntW + 1)'(Lanes);
+  assign row_phase = (CntW + 1)'(phase_q) + (CntW + 1)'(row_left[CntW-1:0]);
+  assign beat_phase = (CntW + 1)'(phase_q) + (CntW + 1)'(beat_left_q);
+  assign crosses = beat_phase >= (CntW + 1)'(Lanes);
+  assign last_part = row_phase > (CntW + 1)'(Lanes);
   assign part_next = part_q + TileW'(rows_i);
   assign group_ends = wide_i || place_q + 1'b1 == side_by_side_i;
   assign bank_next = modulo((CntW + 1)'(row_bank_q) + (CntW + 1)'(Skewed));
@@ -118,9 +122,9 @@ module sinkhorn_element_walk #(
       beat_left_q <= ends_beat_o ? beat_i : beat_left_q - length_o;
       offset_q <= ends_beat_o ? '0 : offset_q + length_o[LaneW-1:0];
       if (!ends_row) begin
-        column_q <= column_q + LineW'(length_o);
-        phase_q <= modulo(phase_next);
-        bank_q <= modulo((CntW + 1)'(bank_q) + (CntW + 1)'(length_o));
+        column_q <= column_q + LineW'(beat_left_q);
+        phase_q <= modulo(beat_phase);
+        bank_q <= modulo((CntW + 1)'(bank_q) + (CntW + 1)'(beat_left_q));
         if (crosses) begin
           part_q <= part_next;
           column_word_q <= column_word_q + 1'b1;
@@ -145,11 +149,11 @@ module sinkhorn_element_walk #(
             row_bank_q <= '0;
             bank_q <= '0;
             // The last part's words end the matrix.
-            base_q <= base_q + TileW'(rows_i) + part_q + ((crosses && phase_next != (CntW + 1)'(Lanes)) ? TileW'(rows_i) : '0);
+            base_q <= last_part ? base_q + part_next + TileW'(rows_i) : base_q + part_next;
             state_word_q <= state_word_q + 1'b1;
             row_word_q <= row_word_q + 1'b1;
-            first_column_word_q <= column_word_q + 1'b1 + WordW'(crosses && phase_next != (CntW + 1)'(Lanes));
-            column_word_q <= column_word_q + 1'b1 + WordW'(crosses && phase_next != (CntW + 1)'(Lanes));
+            first_column_word_q <= column_word_q + 1'b1 + WordW'(last_part);
+            column_word_q <= column_word_q + 1'b1 + WordW'(last_part);
           end else begin
             place_q <= place_q + 1'b1;
             lane_q <= lane_q + stride_i[LaneW-1:0];

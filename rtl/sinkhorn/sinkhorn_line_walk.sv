@@ -19,6 +19,7 @@ module sinkhorn_line_walk #(
   input  logic              wide_i,
   input  logic [  CntW-1:0] stride_i,
   input  logic [  CntW-1:0] side_by_side_i,
+  input  logic [  CntW-1:0] full_span_i,  // Lanes of so many matrices.
   input  logic [  CntW-1:0] beat_i,
   output logic [ LaneW-1:0] offset_o,  // Of the stretch in its beat.
   output logic [  CntW-1:0] length_o,
@@ -37,28 +38,41 @@ module sinkhorn_line_walk #(
 
   // Matrices whose lines fill their stride are one stretch with their
   // neighbours: then a line ends a matrix, not a stretch.
-  logic [LineW-1:0] line_left, rest;
-  logic [CntW-1:0] lanes_left, matrices_here;
+  // Each of the three ends that a stretch can have is held against the beat before
+  // it is known which one comes first.
+  logic [LineW-1:0] line_left;
+  logic [CntW-1:0] lanes_left, matrices_here, partial_span, joined_left, rest;
   logic [BlockW-1:0] left_here;
-  logic [2*CntW-1:0] span;
-  logic joined, ends_stretch, ends_matrix, ends_group;
+  logic last_group, joined, at_lanes, ends_stretch, fills_beat, ends_matrix, ends_group;
   assign joined = !wide_i && lines_i == LineW'(stride_i);
   assign line_left = lines_i - line_q;
   assign lanes_left = CntW'(Lanes) - CntW'(lane_q);
   assign left_here = left_q;
-  assign matrices_here = (left_here < BlockW'(side_by_side_i)) ? left_here[CntW-1:0] : side_by_side_i;
-  assign span = (2 * CntW)'(matrices_here) * (2 * CntW)'(stride_i);
+  assign last_group = left_here < BlockW'(side_by_side_i);
+  assign matrices_here = last_group ? left_here[CntW-1:0] : side_by_side_i;
+  assign partial_span = left_here[CntW-1:0] * stride_i;
+  assign joined_left = (last_group ? partial_span : full_span_i) - CntW'(lane_q);
+  assign at_lanes = wide_i && LineW'(lanes_left) < line_left;
   always_comb begin
-    if (joined) rest = LineW'(span[CntW-1:0]) - LineW'(lane_q);
-    else if (wide_i && LineW'(lanes_left) < line_left) rest = LineW'(lanes_left);
-    else rest = line_left;
+    if (joined) begin
+      rest = joined_left;
+      ends_stretch = joined_left <= beat_left_q;
+      fills_beat = joined_left == beat_left_q;
+    end else if (at_lanes) begin
+      rest = lanes_left;
+      ends_stretch = lanes_left <= beat_left_q;
+      fills_beat = lanes_left == beat_left_q;
+    end else begin
+      rest = line_left[CntW-1:0];
+      ends_stretch = line_left <= LineW'(beat_left_q);
+      fills_beat = line_left == LineW'(beat_left_q);
+    end
   end
-  assign ends_stretch = rest <= LineW'(beat_left_q);
-  assign length_o = ends_stretch ? rest[CntW-1:0] : beat_left_q;
-  assign ends_matrix = ends_stretch && (joined || rest == line_left);
+  assign length_o = ends_stretch ? rest : beat_left_q;
+  assign ends_matrix = ends_stretch && (joined || !at_lanes);
   assign ends_group = ends_matrix && (joined || wide_i || place_q + 1'b1 == side_by_side_i);
-  assign ends_block_o = ends_matrix && left_q == (joined ? BlockW'(matrices_here) : BlockW'(1));
-  assign ends_beat_o = length_o == beat_left_q || ends_block_o;
+  assign ends_block_o = ends_matrix && left_here == (joined ? BlockW'(matrices_here) : BlockW'(1));
+  assign ends_beat_o = !ends_stretch || fills_beat || ends_block_o;
   assign offset_o = offset_q;
   assign lane_o = lane_q;
   assign word_o = word_q;

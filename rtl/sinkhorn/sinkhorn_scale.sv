@@ -141,7 +141,7 @@ module sinkhorn_scale #(
   // Matrices of `stride` lanes side by side; a wide one has all lanes.
   logic [LineW-1:0] longest;
   logic wide_d, wide_q;
-  logic [CntW-1:0] stride_d, stride_q, side_by_side_d, side_by_side_q;
+  logic [CntW-1:0] stride_d, stride_q, side_by_side_d, side_by_side_q, full_span_d, full_span_q;
   logic [Lanes*LaneW-1:0] place_d, place_q;  // Of a lane in its matrix.
   logic [Lanes*CntW-1:0] number_d, number_q;  // Of its matrix.
   assign longest = (command_i[29+:LineW] > command_i[42+:LineW]) ? command_i[29+:LineW] : command_i[42+:LineW];
@@ -149,11 +149,13 @@ module sinkhorn_scale #(
   assign stride_d = wide_d ? CntW'(Lanes) : longest[CntW-1:0];
   always_comb begin
     side_by_side_d = CntW'(1);
+    full_span_d = CntW'(1);
     place_d = '0;
     number_d = '0;
     for (int unsigned s = 1; s <= Lanes; s++) begin
       if (stride_d == CntW'(s)) begin
         side_by_side_d = CntW'(Lanes / s);
+        full_span_d = CntW'(Lanes / s * s);
         for (int unsigned lane = 0; lane < Lanes; lane++) begin
           place_d[lane*LaneW+:LaneW] = LaneW'(lane % s);
           number_d[lane*CntW+:CntW] = CntW'(lane / s);
@@ -168,6 +170,7 @@ module sinkhorn_scale #(
       wide_q <= wide_d;
       stride_q <= stride_d;
       side_by_side_q <= side_by_side_d;
+      full_span_q <= full_span_d;
       place_q <= place_d;
       number_q <= number_d;
     end
@@ -196,13 +199,33 @@ module sinkhorn_scale #(
   logic [WordW-1:0] element_state_word, element_row_word, element_column_word, line_word,
                     line_state_word;
 
-  // Streamed: the part of the matrix that comes in.
-  logic [LineW-1:0] in_row_q, in_column_q, in_rows, in_columns;
-  logic in_ends_row, in_ends, chunk_in;
-  assign in_rows = (rows - in_row_q > LineW'(Lanes)) ? LineW'(Lanes) : rows - in_row_q;
-  assign in_ends_row = columns - in_column_q <= LineW'(ChunkColumns);
-  assign in_columns = in_ends_row ? columns - in_column_q : LineW'(ChunkColumns);
-  assign in_ends = in_ends_row && rows - in_row_q <= LineW'(Lanes);
+  // What the element walk goes through: a matrix; streamed: the part of it that
+  // comes in. Registers, for its lines end a long path of the walk.
+  logic [LineW-1:0] walk_rows_q, walk_columns_q, start_rows, start_columns;
+  logic [LineW-1:0] rows_left_q, columns_left_q, rows_left_next, columns_left_next;
+  logic start_resident, walk_ends_row_q, walk_ends_q, chunk_in;
+  assign start_rows = command_ready_o ? command_i[29+:LineW] : rows;
+  assign start_columns = command_ready_o ? command_i[42+:LineW] : columns;
+  assign start_resident = command_ready_o ? command_i[55] : resident;
+  assign rows_left_next = walk_ends_row_q ? rows_left_q - LineW'(Lanes) : rows_left_q;
+  assign columns_left_next = walk_ends_row_q ? columns : columns_left_q - LineW'(ChunkColumns);
+  always_ff @(posedge clk_i) begin
+    if (block_starts || pass_starts) begin
+      rows_left_q <= start_rows;
+      columns_left_q <= start_columns;
+      walk_rows_q <= (start_resident || start_rows <= LineW'(Lanes)) ? start_rows : LineW'(Lanes);
+      walk_columns_q <= (start_resident || start_columns <= LineW'(ChunkColumns)) ? start_columns : LineW'(ChunkColumns);
+      walk_ends_row_q <= start_columns <= LineW'(ChunkColumns);
+      walk_ends_q <= start_resident || (start_rows <= LineW'(Lanes) && start_columns <= LineW'(ChunkColumns));
+    end else if (chunk_in && !resident) begin
+      rows_left_q <= rows_left_next;
+      columns_left_q <= columns_left_next;
+      walk_rows_q <= (rows_left_next <= LineW'(Lanes)) ? rows_left_next : LineW'(Lanes);
+      walk_columns_q <= (columns_left_next <= LineW'(ChunkColumns)) ? columns_left_next : LineW'(ChunkColumns);
+      walk_ends_row_q <= columns_left_next <= LineW'(ChunkColumns);
+      walk_ends_q <= rows_left_next <= LineW'(Lanes) && columns_left_next <= LineW'(ChunkColumns);
+    end
+  end
 
   logic giving, giving_next;
   assign giving = state_q == Output;
@@ -223,8 +246,8 @@ module sinkhorn_scale #(
     .start_i       (element_start),
     .advance_i     (element_advance),
     .matrices_i    (block_starts ? matrices_next : matrices_q),
-    .rows_i        (resident ? rows : in_rows),
-    .columns_i     (resident ? columns : in_columns),
+    .rows_i        (walk_rows_q),
+    .columns_i     (walk_columns_q),
     .wide_i        (wide_q),
     .stride_i      (stride_q),
     .side_by_side_i(side_by_side_q),
@@ -249,13 +272,17 @@ module sinkhorn_scale #(
   );
 
   logic [CntW-1:0] line_beat, line_beat_next;
-  logic [LineW-1:0] lines_of_section;
+  logic [LineW-1:0] lines_of_section_q;
+  always_ff @(posedge clk_i) begin
+    if (section_starts) begin
+      unique case (section_next)
+        Rows: lines_of_section_q <= start_rows;
+        Columns: lines_of_section_q <= columns;
+        default: lines_of_section_q <= LineW'(1);
+      endcase
+    end
+  end
   always_comb begin
-    unique case (section_q)
-      Rows: lines_of_section = rows;
-      Columns: lines_of_section = columns;
-      default: lines_of_section = LineW'(1);
-    endcase
     unique case (section_q)
       Rows: line_beat = row_beat;
       Columns: line_beat = column_beat;
@@ -275,10 +302,11 @@ module sinkhorn_scale #(
     .start_i       (line_start),
     .advance_i     (line_advance),
     .matrices_i    (block_starts ? matrices_next : matrices_q),
-    .lines_i       (lines_of_section),
+    .lines_i       (lines_of_section_q),
     .wide_i        (wide_q),
     .stride_i      (stride_q),
     .side_by_side_i(side_by_side_q),
+    .full_span_i   (full_span_q),
     .beat_i        (line_start ? line_beat_next : line_beat),
     .offset_o      (line_offset),
     .length_o      (line_length),
@@ -307,7 +335,7 @@ module sinkhorn_scale #(
                        (beat_q ? (element_ends_block && occupied_q != 2'd0) :
                                  (chunk_fresh_q && occupied_q == 2'd2));
   logic last_piece;
-  assign last_piece = at_elements && element_ends_block && (resident || in_ends);
+  assign last_piece = at_elements && element_ends_block && walk_ends_q;
   assign input_ready_o = loading_q && !chunk_waits && !(beat_q && (!piece_ends_beat || last_piece));
   assign repeat_input_o = repeat_q;
 
@@ -329,12 +357,8 @@ module sinkhorn_scale #(
     if (take) data_q <= input_data_i;
     if (block_starts || pass_starts) begin
       chunk_fresh_q <= 1'b1;
-      in_row_q <= '0;
-      in_column_q <= '0;
     end else if (chunk_in) begin
       chunk_fresh_q <= !take;
-      in_column_q <= in_ends_row ? '0 : in_column_q + LineW'(ChunkColumns);
-      if (in_ends_row) in_row_q <= in_row_q + LineW'(Lanes);
     end else if (take && at_elements) begin
       chunk_fresh_q <= 1'b0;
     end
@@ -358,7 +382,7 @@ module sinkhorn_scale #(
   assign giving_next = to_output || (giving && !block_done);
   assign block_starts = take_command || (block_done && batch_left_q != CountW'(matrices_q));
   assign section_starts = block_starts || pass_starts || to_output || slot_done ||
-                          (piece && piece_ends_block && !(at_elements && (resident || in_ends)));
+                          (piece && piece_ends_block && !(at_elements && walk_ends_q));
   always_comb begin
     if (block_starts || pass_starts) section_next = warm_next ? Rows : Last;
     else if (to_output) section_next = in_place ? Last : Rows;
@@ -1056,7 +1080,7 @@ module sinkhorn_scale #(
         read_word = tile_1_q + TileW'(ring[bank*LaneW+:LaneW]);
       if (crossing_1_q[bank]) read_word = tile_1_q + TileW'(rows);
     end
-    assign write_word = writes_8_q ? back_word_q[8] : tile_write_word + (tile_crossing[bank] ? TileW'(resident ? rows : in_rows_4_q) : '0);
+    assign write_word = writes_8_q ? back_word_q[8] : tile_write_word + (tile_crossing[bank] ? TileW'(piece_4_q.rows) : '0);
     // Neighbouring words alternate between the halves; streamed, each is a buffer.
     assign read_half = split ? read_word[0] : half_1_q;
     assign write_half = split ? write_word[0] : tile_write_half;
@@ -1574,7 +1598,7 @@ module sinkhorn_scale #(
     piece_1.phase = wide_q ? element_phase : '0;
     piece_1.word = element_word;
     piece_1.half = in_half_q;
-    piece_1.rows = in_rows;
+    piece_1.rows = walk_rows_q;
     piece_1.seen = element_seen;
     piece_1.first = element_row == '0 && element_column == '0;
     piece_1.ends = element_ends_matrix;
@@ -1600,8 +1624,6 @@ module sinkhorn_scale #(
     if (block_starts || pass_starts) in_half_q <= 1'b0;
     else if (chunk_in) in_half_q <= !in_half_q;
   end
-  logic [LineW-1:0] in_rows_4_q;
-  assign in_rows_4_q = piece_4_q.rows;
   assign tile_write_word = piece_4_q.word;
   assign tile_write_half = piece_4_q.half;
 
