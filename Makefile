@@ -39,7 +39,8 @@ bench: build ## speed as ratios in one run; writes build/bench.json
 	@OMP_NUM_THREADS=1 build/testbench/quadrille_bench build/bench.json
 
 lockstep: build ## the long lockstep run of every engine with RTL (QUADRILLE_SEED, QUADRILLE_LOCKSTEP_RUNS)
-	@for program in build/testbench/test_lockstep_*[a-z]; do \
+	@for source in testbench/lockstep/*_lockstep_test.cpp; do \
+	  program=$${source##*/}; program=build/testbench/test_lockstep_$${program%_lockstep_test.cpp}; \
 	  QUADRILLE_LOCKSTEP_RUNS=$${QUADRILLE_LOCKSTEP_RUNS:-100000} $$program || exit 1; done
 
 mutate: build ## plant faults in RTL and SystemC engines, count what the tests catch (ENGINES, SEED; hours)

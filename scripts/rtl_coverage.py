@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Line and toggle coverage of the engines' RTL by the lockstep tests.
 
-    scripts/rtl_coverage.py [ENGINE...] [--runs 30]
+    scripts/rtl_coverage.py [ENGINE...] [--runs N]
     scripts/rtl_coverage.py --self-test
 
 Every engine's smallest point is verilated with coverage and takes the model's place
@@ -94,7 +94,9 @@ def measure(engine, runs):
     """One engine's rows of the table, and whether the goals are met."""
     folder = FOLDER / engine
     program = build(Point(engine), folder)
-    environment = dict(os.environ, QUADRILLE_COVERAGE=str(folder / "body_"), QUADRILLE_LOCKSTEP_RUNS=str(runs))
+    environment = dict(os.environ, QUADRILLE_COVERAGE=str(folder / "body_"))
+    if runs is not None:
+        environment["QUADRILLE_LOCKSTEP_RUNS"] = str(runs)
     result = subprocess.run([program, f"--gtest_filter={ENGINES[engine]}"], env=environment, capture_output=True,
                             text=True, check=False)
     if result.returncode != 0:
@@ -157,7 +159,7 @@ def self_test():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("engines", nargs="*")
-    parser.add_argument("--runs", type=int, default=30)
+    parser.add_argument("--runs", type=int, default=None)
     parser.add_argument("--self-test", action="store_true")
     arguments = parser.parse_args()
     good = True

@@ -49,7 +49,7 @@ def built_engines(wanted):
         if (BUILD / "rtl/sources" / f"{engine}.points").exists():
             present.append(engine)
         else:
-            print(f"{engine}: no RTL in this build, skipped")
+            raise ToolError(f"{engine}: no RTL in this build")
     return present
 
 

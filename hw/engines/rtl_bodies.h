@@ -27,7 +27,7 @@ struct RtlBodies {
   RtlFactory<LinearAttend, LinearConfig> linear = make_linear_rtl_body;
 };
 
-/// The same bodies with a waveform each; empty where an engine has none yet.
+/// The same bodies with a waveform each.
 template <typename Operation, typename Config>
 using TracedRtlFactory =
     std::function<std::unique_ptr<BeatEngine<Operation>>(const Config&, const RtlTrace&)>;

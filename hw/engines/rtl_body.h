@@ -1,6 +1,5 @@
 // The adapter between a verilated engine and BeatEngine: packs the command,
-// moves beats, reads pins, computes nothing. Only for files that do not include
-// <systemc>.
+// moves beats, reads pins. Only for files that do not include <systemc>.
 #pragma once
 
 #include <verilated.h>

@@ -107,7 +107,9 @@ TEST(CimRtl, StaysInStepAtTheSmallPoint) { dance(kSmall, lockstep_runs(1'000) / 
 
 TEST(CimRtl, StaysInStepAtAnOddPoint) { dance(kOdd, lockstep_runs(2'000) / 10, 4); }
 
-TEST(CimRtl, StaysInStepAtTheDefaultPoint) { dance(CimConfig{}, lockstep_runs(2'000) / 2'000, 3); }
+TEST(CimRtl, StaysInStepAtTheDefaultPoint) {
+  dance(CimConfig{}, lockstep_runs(2'000) / 2'000 + 1, 3);
+}
 
 /// One command on one port of both banks, a cycle at a time.
 template <typename Operation>
@@ -236,7 +238,7 @@ TEST(CimRtl, BothPortsAtOnceAtTheSmallPoint) {
 TEST(CimRtl, BothPortsAtOnceAtAnOddPoint) { dance_both_ports(kOdd, lockstep_runs(1'000) / 10, 3); }
 
 TEST(CimRtl, BothPortsAtOnceAtTheDefaultPoint) {
-  dance_both_ports(CimConfig{}, lockstep_runs(6'000) / 2'000, 4);
+  dance_both_ports(CimConfig{}, lockstep_runs(6'000) / 2'000 + 3, 4);
 }
 
 // The widths of the accumulators: all macros in one column or in one row, the

@@ -1,6 +1,6 @@
-// SinkhornScale in lockstep: specification = tile data path = SystemC-side body =
-// RTL, bit for bit, and the last two pin for pin in every cycle. SinkhornApply has
-// a program of its own.
+// SinkhornScale in lockstep: specification = SystemC-side body = RTL, bit for bit, and
+// the last two pin for pin in every cycle; tile timing against the specification is in
+// unit/sinkhorn_engine_test.cpp. SinkhornApply has a program of its own.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -225,7 +225,7 @@ TEST(SinkhornRtl, HeldKBeyondItsRange) {
   }
 }
 
-// The logarithm's table with one wrong constant: a scaling must say so.
+// The table of powers with one wrong constant: a scaling must say so.
 TEST(SinkhornRtl, OneWrongConstantIsFound) {
   const std::uint64_t seed = test_seed(4);
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
