@@ -24,9 +24,11 @@ module linear_phi #(
   logic [7:0] entry, word;
   logic [LaneW-1:0] place, place_q;
   logic [Lanes*8-1:0] read_data;
+  logic [AddrW-1:0] read_addr;
   assign entry = code_i ^ 8'h80;
   assign word = 8'((24'(entry) * 24'(Inverse)) >> 16);
   assign place = LaneW'(entry - word * 8'(Lanes));
+  assign read_addr = base_i + AddrW'(word);
 
   always_ff @(posedge clk_i) begin
     if (read_i) place_q <= place;
@@ -41,7 +43,7 @@ module linear_phi #(
     .write_addr_i,
     .write_data_i,
     .read_i,
-    .read_addr_i (base_i + AddrW'(word)),
+    .read_addr_i (read_addr),
     .read_data_o (read_data)
   );
   assign phi_o = read_data[8*place_q+:8];
