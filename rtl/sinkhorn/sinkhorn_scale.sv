@@ -449,15 +449,17 @@ module sinkhorn_scale #(
   assign group_ends_matrix = lines_left <= LineW'(Lanes);
   assign lines = group_ends_matrix ? lines_left[CntW-1:0] : CntW'(Lanes);
   assign present = (sweep_left_q < BlockW'(side_by_side_q)) ? sweep_left_q[CntW-1:0] : side_by_side_q;
-  // From the first line to the last.
+  // From the first line to the last, of a group that ends its matrix; one that does
+  // not has all lanes.
   assign others_present = present - 1'b1;
-  assign span_wide = (2 * CntW)'(others_present) * (2 * CntW)'(stride_q) + (2 * CntW)'(lines);
+  assign span_wide = (2 * CntW)'(others_present) * (2 * CntW)'(stride_q) + (2 * CntW)'(lines_left[CntW-1:0]);
   assign span = span_wide[CntW-1:0];
   always_comb begin
     drain_cycles = '0;
     for (int unsigned k = 1; k <= Lanes; k++) begin
       if (span == CntW'(k)) drain_cycles = DrainW'((k + LogUnits - 1) / LogUnits);
     end
+    if (!group_ends_matrix) drain_cycles = DrainW'((Lanes + LogUnits - 1) / LogUnits);
   end
 
   logic step, step_first, step_last, last_access, part_done, moves, move, part_ends, sub_last;
