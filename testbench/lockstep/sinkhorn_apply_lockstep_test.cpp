@@ -83,7 +83,9 @@ void dance(const hw::SinkhornConfig& config, int runs) {
   }
   std::cout << "sinkhorn apply lanes " << config.lanes << ": " << runs << " commands, seed " << seed
             << "\n";
-  if (runs >= 600) EXPECT_GT(clamped, 0);
+  if (runs >= 600) {
+    EXPECT_GT(clamped, 0);
+  }
 }
 
 TEST(SinkhornApplyRtl, StaysInStepWithTheBeatBody) {
