@@ -43,8 +43,8 @@ struct TracedRtlBodies {
 /// Names of the engines that exist in RTL.
 const std::vector<std::string>& engines_in_rtl();
 
-/// `bodies` with `engine`'s taken from `traced`. Throws InputError when it has no
-/// waveforms.
+/// `bodies` with `engine`'s taken from `traced`; that throws InputError where the chip's
+/// point has no waveforms.
 RtlBodies with_waves(RtlBodies bodies, const TracedRtlBodies& traced, const std::string& engine,
                      const RtlTrace& trace);
 
