@@ -18,6 +18,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 from explained import Explanations
 from rtl_program import (BUILD, ENGINES, ROOT, Point, ToolError, built_engines, compile_model, link_with_model, run)
@@ -27,6 +28,9 @@ EXPLAINED = ROOT / "testbench/mutate/explained_rtl.csv"
 GOAL_PERCENT = 95.0
 # What the fast lockstep test does not find gets a longer one (QUADRILLE_LOCKSTEP_RUNS).
 LONG_RUNS = 20_000
+LONG_SEED = 4711
+# A run that takes this many times as long as without a fault has stopped for good: caught.
+HANG = 5
 
 
 def design_script(point):
@@ -152,21 +156,31 @@ def attempt(program, number, tests_filter, timeout_s, runs=None, seed=None):
     return failed.group(1) if failed else f"end with code {result.returncode}"
 
 
+def time_without_fault(engine, program, tests, runs=None, seed=None):
+    """Seconds that the tests take on the netlist without a fault, which they must pass."""
+    start = time.monotonic()
+    broken = attempt(program, 0, tests, 3600, runs, seed)
+    if broken:
+        raise ToolError(f"{engine}: the netlist without a fault fails {broken}")
+    return time.monotonic() - start
+
+
 def study(engine, arguments):
     """One engine: its table row, and whether the goal is met."""
     folder = FOLDER / engine
     point = Point(engine)
     faults, program = build(point, folder, arguments.count, arguments.seed)
     tests = ENGINES[engine]
-    broken = attempt(program, 0, tests, 600) or attempt(program, 0, tests, 3600, LONG_RUNS, 4711)
-    if broken:
-        raise ToolError(f"{engine}: the netlist without a fault fails {broken}")
+    short_s = time_without_fault(engine, program, tests)
+    long_s = time_without_fault(engine, program, tests, LONG_RUNS, LONG_SEED)
+    print(f"{engine}: {len(faults)} faults; without one the tests take {short_s:.1f} s, the long run {long_s:.1f} s",
+          flush=True)
 
     def judge(fault):
-        by = attempt(program, fault.number, tests, 60)
+        by = attempt(program, fault.number, tests, 20 + HANG * short_s)
         if by:
             return fault, "caught", by
-        by = attempt(program, fault.number, tests, 600, LONG_RUNS, 4711)
+        by = attempt(program, fault.number, tests, 20 + HANG * long_s, LONG_RUNS, LONG_SEED)
         return fault, "caught long" if by else "survived", by
 
     results = []
