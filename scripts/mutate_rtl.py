@@ -5,8 +5,8 @@
 
 yosys reads an engine at its smallest point, removes what drives nothing, draws the
 faults (`mutate -list`) and plants all of them in one netlist: an input selects the
-fault, 0 none. The netlist takes the model's place in test_lockstep_ENGINE, which then
-runs once per fault. Results: build/mutation/rtl_ENGINE.csv; exit 1 below 95 %.
+fault, 0 none. The netlist takes the model's place in the programs test_lockstep_ENGINE*,
+which then run once per fault. Results: build/mutation/rtl_ENGINE.csv; exit 1 below 95 %.
 Needs a built project. testbench/mutate/explained_rtl.csv explains equivalent faults.
 """
 
@@ -137,7 +137,7 @@ def build(point, folder, count, seed):
     return faults, link_with_model(point, model, compile_model(model, "-O2"))
 
 
-def attempt(program, number, tests_filter, timeout_s, runs=None, seed=None):
+def attempt(programs, number, tests_filter, timeout_s, runs=None, seed=None):
     """Runs the tests on one fault: the empty string when all pass, else what failed."""
     environment = dict(os.environ, QUADRILLE_MUTANT=str(number), GTEST_FAIL_FAST="1", GTEST_FILTER=tests_filter)
     environment.pop("QUADRILLE_SEED", None)
@@ -146,20 +146,21 @@ def attempt(program, number, tests_filter, timeout_s, runs=None, seed=None):
         environment["QUADRILLE_LOCKSTEP_RUNS"] = str(runs)
     if seed:
         environment["QUADRILLE_SEED"] = str(seed)
-    try:
-        result = subprocess.run([program], env=environment, capture_output=True, timeout=timeout_s, check=False)
-    except subprocess.TimeoutExpired:
-        return "hang"
-    if result.returncode == 0:
-        return ""
-    failed = re.search(r"\[  FAILED  \] (\w+\.\w+)", result.stdout.decode(errors="replace"))
-    return failed.group(1) if failed else f"end with code {result.returncode}"
+    for program in programs:
+        try:
+            result = subprocess.run([program], env=environment, capture_output=True, timeout=timeout_s, check=False)
+        except subprocess.TimeoutExpired:
+            return "hang"
+        if result.returncode != 0:
+            failed = re.search(r"\[  FAILED  \] (\w+\.\w+)", result.stdout.decode(errors="replace"))
+            return failed.group(1) if failed else f"end with code {result.returncode}"
+    return ""
 
 
-def time_without_fault(engine, program, tests, runs=None, seed=None):
+def time_without_fault(engine, programs, tests, runs=None, seed=None):
     """Seconds that the tests take on the netlist without a fault, which they must pass."""
     start = time.monotonic()
-    broken = attempt(program, 0, tests, 3600, runs, seed)
+    broken = attempt(programs, 0, tests, 3600, runs, seed)
     if broken:
         raise ToolError(f"{engine}: the netlist without a fault fails {broken}")
     return time.monotonic() - start
@@ -169,18 +170,18 @@ def study(engine, arguments):
     """One engine: its table row, and whether the goal is met."""
     folder = FOLDER / engine
     point = Point(engine)
-    faults, program = build(point, folder, arguments.count, arguments.seed)
+    faults, programs = build(point, folder, arguments.count, arguments.seed)
     tests = ENGINES[engine]
-    short_s = time_without_fault(engine, program, tests)
-    long_s = time_without_fault(engine, program, tests, LONG_RUNS, LONG_SEED)
+    short_s = time_without_fault(engine, programs, tests)
+    long_s = time_without_fault(engine, programs, tests, LONG_RUNS, LONG_SEED)
     print(f"{engine}: {len(faults)} faults; without one the tests take {short_s:.1f} s, the long run {long_s:.1f} s",
           flush=True)
 
     def judge(fault):
-        by = attempt(program, fault.number, tests, 20 + HANG * short_s)
+        by = attempt(programs, fault.number, tests, 20 + HANG * short_s)
         if by:
             return fault, "caught", by
-        by = attempt(program, fault.number, tests, 20 + HANG * long_s, LONG_RUNS, LONG_SEED)
+        by = attempt(programs, fault.number, tests, 20 + HANG * long_s, LONG_RUNS, LONG_SEED)
         return fault, "caught long" if by else "survived", by
 
     results = []

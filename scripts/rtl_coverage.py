@@ -5,7 +5,7 @@
     scripts/rtl_coverage.py --self-test
 
 Every engine's smallest point is verilated with coverage and takes the model's place
-in test_lockstep_ENGINE. A point is covered when any instance of its module covers it,
+in the programs test_lockstep_ENGINE*. A point is covered when any instance of its module covers it,
 whatever that instance's parameters; assertions (not SYNTHESIS) are no design and do
 not count. A line point is a block or branch of Verilator's, a toggle point one bit.
 Verilator leaves signals wider than --coverage-max-width out of the toggle points
@@ -93,17 +93,17 @@ def read_points(path, points):
 def measure(engine, runs):
     """One engine's rows of the table, and whether the goals are met."""
     folder = FOLDER / engine
-    program = build(Point(engine), folder)
-    environment = dict(os.environ, QUADRILLE_COVERAGE=str(folder / "body_"))
-    if runs is not None:
-        environment["QUADRILLE_LOCKSTEP_RUNS"] = str(runs)
-    result = subprocess.run([program, f"--gtest_filter={ENGINES[engine]}"], env=environment, capture_output=True,
-                            text=True, check=False)
-    if result.returncode != 0:
-        raise ToolError(f"{engine}: the lockstep test fails:\n{result.stdout[-2000:]}{result.stderr[-500:]}")
     points = {}
-    for path in sorted(folder.glob("body_*.dat")):
-        read_points(path, points)
+    for program in build(Point(engine), folder):
+        environment = dict(os.environ, QUADRILLE_COVERAGE=str(folder / f"{program.name}_"))
+        if runs is not None:
+            environment["QUADRILLE_LOCKSTEP_RUNS"] = str(runs)
+        result = subprocess.run([program, f"--gtest_filter={ENGINES[engine]}"], env=environment, capture_output=True,
+                                text=True, check=False)
+        if result.returncode != 0:
+            raise ToolError(f"{engine}: {program.name} fails:\n{result.stdout[-2000:]}{result.stderr[-500:]}")
+        for path in sorted(folder.glob(f"{program.name}_*.dat")):
+            read_points(path, points)
     return report(engine, points)
 
 

@@ -1,6 +1,6 @@
-"""Links an engine's lockstep program against another model of its smallest point.
+"""Links an engine's lockstep programs against another model of its smallest point.
 
-The program, its tests and its drivers stay as they are: only the verilated class
+The programs, their tests and their drivers stay as they are: only the verilated class
 and the adapter that is compiled against it are exchanged. mutate_rtl.py puts a
 netlist with faults there, rtl_coverage.py an instrumented model.
 """
@@ -24,6 +24,12 @@ ENGINES = {
     "sinkhorn": FILTER,
     "linear": FILTER,
 }
+
+
+def lockstep_programs(engine):
+    """Names of the test programs that hold the engine's RTL against its SystemC body."""
+    sources = (ROOT / "testbench/lockstep").glob(f"{engine}*_lockstep_test.cpp")
+    return sorted((f"test_lockstep_{s.name.removesuffix('_lockstep_test.cpp')}" for s in sources), key=len)
 
 
 class ToolError(Exception):
@@ -118,18 +124,20 @@ def link_command(program):
 
 
 def link_with_model(point, folder, model, extra=()):
-    """Links test_lockstep_ENGINE with `model` in place of its smallest point."""
-    program = f"test_lockstep_{point.engine}"
+    """Links the engine's lockstep programs with `model` in place of its smallest point; returns their paths."""
     adapter = ROOT / f"hw/engines/{point.engine}/rtl_adapter.cpp"
     words = compile_command(adapter)
     run([words[0], f"-I{folder}", *words[1:], "-c", adapter, "-o", folder / "adapter.o"], folder / "adapter.log")
-    words = link_command(program)
-    replaced = [w for w in words if w.endswith("/" + point.library)]
-    if not replaced:
-        raise ToolError(f"{program} does not link {point.library}")
-    words = [str(model) if w in replaced else w for w in words]
-    place = words.index("-o")
-    words[place + 1] = str(folder / program)
-    words[place:place] = [str(folder / "adapter.o"), *map(str, extra)]
-    run(words, folder / "link.log")
-    return folder / program
+    programs = []
+    for program in lockstep_programs(point.engine):
+        words = link_command(program)
+        replaced = [w for w in words if w.endswith("/" + point.library)]
+        if not replaced:
+            raise ToolError(f"{program} does not link {point.library}")
+        words = [str(model) if w in replaced else w for w in words]
+        place = words.index("-o")
+        words[place + 1] = str(folder / program)
+        words[place:place] = [str(folder / "adapter.o"), *map(str, extra)]
+        run(words, folder / "link.log")
+        programs.append(folder / program)
+    return programs

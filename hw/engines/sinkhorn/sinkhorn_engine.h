@@ -19,9 +19,9 @@ struct SinkhornTiming {
   /// multiply, round and saturate, write.
   int load_latency = 3;
   /// From the last sum leaving its lane to the next sweep's first step: read the
-  /// scaling, rotate, spread, add (4), power or multiply (2), accumulate (1), drain
-  /// register (1); logarithm (4), new scaling (2); residual's power (2), code (1),
-  /// distance (1), verdict (2).
+  /// scaling, rotate, spread, add (4), power or multiply (2), accumulate (1);
+  /// logarithm (4), new scaling (2); residual's power (2), code (1), distance (1),
+  /// verdict (2). The cycles in the drain registers come before.
   int sweep_latency = 19;
   /// Held K, after the load: the largest logit of a matrix, of a beat's piece (2)
   /// and of all so far (1).
@@ -35,7 +35,8 @@ struct SinkhornTiming {
   /// (1), add both and the logit (2), power (2), code (1), pieces joined (1),
   /// output register (2).
   int output_latency = 11;
-  /// The same of held K: multiply, round (2) twice in place of add, power and code.
+  /// The same of held K: multiply, round (2) twice in place of the second addition,
+  /// power and code.
   int held_output_latency = 13;
   /// Elements' beat taken to its K, or its row's out, offered: multiply, round
   /// (2), add both scalings (4); power (2), code (1); multiply (2), adder tree
