@@ -2,6 +2,7 @@
 """Plants single faults in the engines' RTL and counts those the lockstep tests catch.
 
     scripts/mutate_rtl.py [ENGINE...] [--count 200] [--seed 1] [--jobs 2]
+    scripts/mutate_rtl.py ENGINE --faults 12,88     these of the same draw, after a change of tests
 
 yosys reads an engine at its smallest point, removes what drives nothing, draws the
 faults (`mutate -list`) and plants all of them in one netlist: an input selects the
@@ -171,6 +172,8 @@ def study(engine, arguments):
     folder = FOLDER / engine
     point = Point(engine)
     faults, programs = build(point, folder, arguments.count, arguments.seed)
+    if arguments.faults:
+        faults = [fault for fault in faults if fault.number in arguments.faults]
     tests = ENGINES[engine]
     short_s = time_without_fault(engine, programs, tests)
     long_s = time_without_fault(engine, programs, tests, LONG_RUNS, LONG_SEED)
@@ -190,13 +193,13 @@ def study(engine, arguments):
             results.append(result)
             if len(results) % 50 == 0:
                 print(f"{engine}: {len(results)} of {len(faults)} faults", flush=True)
-    return report(engine, results)
+    return report(engine, results, FOLDER / (f"rtl_{engine}_some.csv" if arguments.faults else f"rtl_{engine}.csv"))
 
 
-def report(engine, results):
+def report(engine, results, path):
     explanations = Explanations(EXPLAINED, engine)
     counts = {"caught": 0, "caught long": 0, "explained": 0, "missed": 0}
-    with open(FOLDER / f"rtl_{engine}.csv", "w", newline="", encoding="utf-8") as file:
+    with open(path, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["number", "result", "by", "fault", "source"])
         for fault, result, by in results:
@@ -223,6 +226,7 @@ def main():
     parser.add_argument("engines", nargs="*")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--faults", type=lambda text: [int(n) for n in text.split(",")], default=[])
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     good = True

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "hw/memory/traffic.h"
 #include "model/numerics/logarithm.h"
@@ -188,6 +189,12 @@ ScaleCase random_scale_case(Random& random, const SinkhornConfig& config) {
   SinkhornScale& o = c.operation;
   o.rows = std::min(random_lines(random), c.config.max_lines);
   o.columns = one_in(random, 2) ? o.rows : std::min(random_lines(random), c.config.max_lines);
+  if (one_in(random, 16)) {
+    // Streamed for its length: one side within the lanes, or within a chunk.
+    o.rows = pick(random, 1, c.config.lanes);
+    o.columns = pick(random, c.config.max_lines / 2, c.config.max_lines);
+    if (one_in(random, 2)) std::swap(o.rows, o.columns);
+  }
   if (o.columns == 1 && !sinkhorn_resident(c.config, o.rows, 1, SinkhornForm::kScaling))
     o.columns = 2;  // One column would be refused.
   const int form = pick(random, 0, 3);
