@@ -280,15 +280,17 @@ TEST(CimRtl, ShortTokensWaitForOutputBuffers) {
   const std::uint64_t seed = test_seed(6);
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
-  Pair pair(kSmall);
-  std::int64_t cycle = 0;
-  for (const int columns : {1, 4, 16, 17}) {
-    CimCase test = make_cim_case(random, kSmall, {5, columns, 40}, 3, CimCodes::kUniform);
-    for (const int bits : {1, 2, 4}) {
-      test.multiply.input_bits = bits;
-      test.after = tile_result(test);
-      dance_one(pair, test, random, cycle);
-      if (testing::Test::HasFailure()) return;
+  for (const CimConfig& config : {kSmall, kOdd}) {
+    Pair pair(config);
+    std::int64_t cycle = 0;
+    for (const int columns : {1, 4, config.columns, config.columns + 1}) {
+      CimCase test = make_cim_case(random, config, {5, columns, 40}, 3, CimCodes::kUniform);
+      for (const int bits : {1, 2, 4}) {
+        test.multiply.input_bits = bits;
+        test.after = tile_result(test);
+        dance_one(pair, test, random, cycle);
+        if (testing::Test::HasFailure()) return;
+      }
     }
   }
 }

@@ -181,6 +181,12 @@ ScaleCase spread_case(std::mt19937_64& random, const hw::SinkhornConfig& config,
   o.form = form;
   o.rows = pick(random, 1, 2 * config.lanes);
   o.columns = one_in(random, 2) ? o.rows : pick(random, 1, 3 * config.lanes);
+  // A column that one row sees takes all of its m / n there: the largest words of K.
+  const bool lonely_column = one_in(random, 4);
+  if (lonely_column) {
+    o.rows = pick(random, 8, 16) * config.lanes;
+    o.columns = 2;
+  }
   if (!hw::sinkhorn_resident(config, o.rows, o.columns, form)) o.columns = o.rows = config.lanes;
   o.batch = pick(random, 1, 3);
   o.causal = !one_in(random, 3);
@@ -190,14 +196,35 @@ ScaleCase spread_case(std::mt19937_64& random, const hw::SinkhornConfig& config,
   o.factor = model::make_multiplier(1.0);
   o.logit_fraction_bits = 8;
   const bool by_diagonal = one_in(random, 2);
+  const int seeing_row = pick(random, 1, o.rows) - 1;
+  const auto octaves_down = [&](int i, int j) {
+    if (lonely_column) return j == 0 || i == seeing_row ? 0 : octaves;
+    if (by_diagonal) return j < i ? 0 : octaves;
+    return pick(random, 0, octaves);
+  };
   for (int b = 0; b < o.batch; ++b) {
     for (int i = 0; i < o.rows; ++i) {
-      for (int j = 0; j < o.columns; ++j)
-        c.codes.push_back(-256 * (by_diagonal ? (j < i ? 0 : octaves) : pick(random, 0, octaves)));
+      for (int j = 0; j < o.columns; ++j) c.codes.push_back(-256 * octaves_down(i, j));
     }
   }
   complete(random, c);
   return c;
+}
+
+// Counts of half-steps beyond the random cases': their upper bits.
+TEST(SinkhornRtl, ManyHalfSteps) {
+  const std::uint64_t seed = test_seed(6);
+  SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  Pair pair(kSmallSinkhorn);
+  for (const auto update : {SinkhornUpdate::kAlternate, SinkhornUpdate::kDamped}) {
+    ScaleCase test = large_case(random, kSmallSinkhorn, 2, 3, update, 14);
+    test.operation.stop = false;
+    test.operation.half_steps = 1'900;  // 11 bits, most of them ones.
+    complete(random, test);
+    pair.expect_equal(test.operation, test.memory, expected_scale(test), {}, false);
+    if (HasFatalFailure()) return;
+  }
 }
 
 // Every clamp of held K: sums on both ends, K0 r, K, and kMatrix's elements.
