@@ -14,6 +14,14 @@ Surroundings draw_surroundings(Random& random) {
   return result;
 }
 
+/// The same, and one command in four comes again while it runs.
+template <typename Random>
+Surroundings draw_lockstep_surroundings(Random& random) {
+  Surroundings result = draw_surroundings(random);
+  result.again = random() % 4 == 0;
+  return result;
+}
+
 /// Fails the test when the body breaks its contract. Returns the cycles from
 /// the one that accepts the command to the one that shows command_ready again.
 template <typename Operation>

@@ -75,7 +75,9 @@ void dance_one(Pair& pair, const CimCase& test, std::mt19937_64& random, std::in
     SCOPED_TRACE(test.describe() + (stalled ? ", stalled" : ""));
     auto memory = test.before;
     const Bytes bytes(memory.data(), memory.size());
-    const auto surroundings = [&] { return stalled ? draw_surroundings(random) : Surroundings{}; };
+    const auto surroundings = [&] {
+      return stalled ? draw_lockstep_surroundings(random) : Surroundings{};
+    };
     const LockstepResult write = pair.run(test.write, bytes, surroundings(), cycle);
     ASSERT_EQ(write.difference, "") << "write";
     const LockstepResult multiply = pair.run(test.multiply, bytes, surroundings(), cycle);

@@ -9,6 +9,7 @@
 #include "hw/engines/damf/damf_engine.h"
 #include "testbench/common/damf_case.h"
 #include "testbench/common/damf_wrong_body.h"
+#include "testbench/common/drive.h"
 #include "testbench/common/lockstep.h"
 #include "testbench/common/seed.h"
 
@@ -58,12 +59,6 @@ LockstepResult run(const std::vector<Body*>& bodies, const hw::DamfConfig& confi
       test.operation);
 }
 
-Surroundings draw_surroundings(std::mt19937_64& random) {
-  Surroundings result{Pacer::draw(random), Pacer::draw(random), Pacer::draw(random), 0};
-  result.padding = static_cast<std::uint8_t>(random());
-  return result;
-}
-
 // At least `commands` commands, one after the other on the same bodies: every
 // settings pair in turn, each command unstalled and under random stalls.
 void dance(const hw::DamfConfig& config, const std::vector<Body*>& bodies, int commands) {
@@ -77,7 +72,8 @@ void dance(const hw::DamfConfig& config, const std::vector<Body*>& bodies, int c
     for (const model::DamfSettings& settings : pairwise_settings(random)) {
       const DamfCase test = random_damf_case(random, config, settings);
       for (const bool stalled : {false, true}) {
-        const Surroundings surroundings = stalled ? draw_surroundings(random) : Surroundings{};
+        const Surroundings surroundings =
+            stalled ? draw_lockstep_surroundings(random) : Surroundings{};
         Image memory = test.before;
         const LockstepResult result = run(bodies, config, test, memory, surroundings, cycle);
         ASSERT_EQ(result.difference, "") << test.description << " stalled " << stalled;
@@ -116,6 +112,33 @@ TEST(DamfRtl, StaysInStepAtTheSmallPoint) { dance_with_rtl(kSmall, lockstep_runs
 TEST(DamfRtl, StaysInStepAtAWiderPoint) { dance_with_rtl(kWide, lockstep_runs(500) * 2 / 5); }
 
 TEST(DamfRtl, StaysInStepAtTheDefaultPoint) { dance_with_rtl({}, lockstep_runs(1'000) / 50 + 1); }
+
+// Short rows, whose beats leave so slowly that every place of the FIFO is taken.
+TEST(DamfRtl, StaysInStepWhenTheOutputStandsStill) {
+  const std::uint64_t seed = test_seed(5);
+  SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  const auto beat = hw::make_damf_beat_body(kSmall);
+  const auto rtl = hw::make_damf_rtl_body(kSmall);
+  std::vector<DamfCase> cases{make_project_case(random, 200, 3, Codes::kUniform)};
+  for (const auto mode : {model::DamfMode::kMaclaurin, model::DamfMode::kCollapsed}) {
+    for (const bool causal : {false, true}) {
+      model::DamfSettings settings;
+      settings.mode = mode;
+      settings.causal = causal;
+      cases.push_back(make_attend_case(random, 60, 3, settings, 0.1, Codes::kUniform));
+    }
+  }
+  std::int64_t cycle = 0;
+  for (const DamfCase& test : cases) {
+    Surroundings slow;
+    slow.output = Pacer(seed, 5, 40);
+    Image memory = test.before;
+    const LockstepResult result = run({beat.get(), rtl.get()}, kSmall, test, memory, slow, cycle);
+    ASSERT_EQ(result.difference, "") << test.description;
+    ASSERT_TRUE(memory == test.after) << test.description;
+  }
+}
 
 // The widths of the counters and accumulators at the most tokens and the largest codes.
 void run_largest(const hw::DamfConfig& config, const std::vector<Codes>& kinds) {

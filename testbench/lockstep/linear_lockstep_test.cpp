@@ -46,7 +46,9 @@ void expect_bodies(const std::vector<Body*>& bodies, const LinearCase& c, bool s
                    std::mt19937_64& random, std::int64_t& cycle) {
   auto memory = c.before;
   for (const hw::LinearAttend& command : c.commands) {
-    const Surroundings surroundings = stalled ? draw_surroundings(random) : Surroundings{};
+    Surroundings surroundings = stalled ? draw_lockstep_surroundings(random) : Surroundings{};
+    // A command that goes on where another ended cannot come twice.
+    if (c.commands.size() > 1) surroundings.again = false;
     const LockstepResult result = run_lockstep<hw::LinearAttend>(
         bodies, command, hw::input_stream(c.config, command), hw::output_stream(c.config, command),
         hw::Bytes(memory.data(), memory.size()), surroundings, cycle, 20'000'000);

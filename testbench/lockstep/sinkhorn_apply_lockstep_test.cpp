@@ -5,6 +5,7 @@
 #include <iostream>
 #include <random>
 
+#include "testbench/common/drive.h"
 #include "testbench/common/lockstep.h"
 #include "testbench/common/seed.h"
 #include "testbench/common/sinkhorn_apply_case.h"
@@ -20,12 +21,6 @@ using hw::SinkhornSource;
 constexpr hw::SinkhornConfig kSmall = kSmallSinkhorn;
 constexpr hw::SinkhornConfig kMiddle = kMiddleSinkhorn;
 constexpr hw::SinkhornConfig kDefault = kDefaultSinkhorn;
-
-Surroundings draw_surroundings(std::mt19937_64& random) {
-  Surroundings result{Pacer::draw(random), Pacer::draw(random), Pacer::draw(random), 0};
-  result.padding = static_cast<std::uint8_t>(random());
-  return result;
-}
 
 /// Beat and RTL, one command after the other.
 class Pair {
@@ -77,7 +72,7 @@ void dance(const hw::SinkhornConfig& config, int runs) {
                  ", " + std::to_string(config.lanes) + " lanes, stalled " +
                  std::to_string(stalled) + ": " + test.description);
     expect_tile_equal(config, test);
-    pair.expect_equal(test, stalled ? draw_surroundings(random) : Surroundings{}, stalled);
+    pair.expect_equal(test, stalled ? draw_lockstep_surroundings(random) : Surroundings{}, stalled);
     if (testing::Test::HasFatalFailure()) return;
     clamped += test.expected.saturated;
   }

@@ -82,7 +82,7 @@ void dance(const hw::SinkhornConfig& config, int runs, Met& met) {
   Pair pair(config);
   for (int trial = 0; trial < runs; ++trial) {
     const bool stalled = one_in(random, 2);
-    const Surroundings surroundings = stalled ? draw_surroundings(random) : Surroundings{};
+    const Surroundings surroundings = stalled ? draw_lockstep_surroundings(random) : Surroundings{};
     if (one_in(random, 8)) {
       const ApplyCase test = random_apply_case(random, config);
       SCOPED_TRACE(test.description);

@@ -59,7 +59,7 @@ void dance(const hw::SoftmaxConfig& config, const std::vector<Body*>& bodies, in
   for (; complete < commands && !testing::Test::HasFatalFailure(); ++complete) {
     const SoftmaxCase test = random_softmax_case(random, config);
     const bool stalled = random() % 3 != 0;
-    const Surroundings surroundings = stalled ? draw_surroundings(random) : Surroundings{};
+    const Surroundings surroundings = stalled ? draw_lockstep_surroundings(random) : Surroundings{};
     expect_equal(bodies, config, test, stalled, surroundings, cycle);
   }
   std::cout << "softmax lanes " << config.lanes << ", max_keys " << config.max_keys << ": "

@@ -133,6 +133,11 @@ TEST(DamfTiming, RefusesCommandsThatDoNotFit) {
   EXPECT_THROW(input_stream(config, project(0, 8)), InvariantError);
   EXPECT_THROW(output_stream(config, attend(config.max_tokens + 1, 8, {}, false)), InvariantError);
   EXPECT_THROW(output_stream(config, attend(4, 0, {}, false)), InvariantError);
+  DamfAttend guarded = attend(4, 8, {}, false);
+  guarded.settings.guard_bits = 16;
+  EXPECT_NO_THROW(output_stream(config, guarded));
+  guarded.settings.guard_bits = 17;
+  EXPECT_THROW(output_stream(config, guarded), InvariantError);
 }
 
 }  // namespace

@@ -130,6 +130,13 @@ TEST(SoftmaxEngine, RefusesImpossibleCommands) {
   operation.queries = 1;
   operation.keys = 4097;
   EXPECT_THROW(SoftmaxEngine(SoftmaxConfig{}).alone_cycles(operation), InvariantError);
+  operation.keys = 4096;
+  for (const int shift : {-1, 63}) {
+    operation.factor.shift = shift;
+    EXPECT_THROW(SoftmaxEngine(SoftmaxConfig{}).alone_cycles(operation), InvariantError);
+  }
+  operation.factor.shift = 62;
+  EXPECT_NO_THROW(SoftmaxEngine(SoftmaxConfig{}).alone_cycles(operation));
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace quadrille {
 namespace {
 
 using namespace hw;
-using testbench::draw_surroundings;
+using testbench::draw_lockstep_surroundings;
 using testbench::drive;
 
 struct Case {
@@ -53,7 +53,8 @@ Case random_case(std::mt19937_64& random) {
     Bytes(result.memory.data(), result.memory.size()).write_i32(at, value);
   }
   for (int row = 0; row < operation.rows; ++row) {
-    const model::Reciprocal r = model::reciprocal(1 + (random() >> pick(17, 63)) % 1'000'000);
+    model::Reciprocal r = model::reciprocal(1 + (random() >> pick(17, 63)) % 1'000'000);
+    if (pick(0, 9) == 0) r.mantissa = 1 << 16;  // The word's top bit, which no engine's output has.
     Bytes(result.memory.data(), result.memory.size())
         .write_i32(operation.reciprocals + 4 * static_cast<std::uint64_t>(row),
                    static_cast<std::int32_t>(r.mantissa | static_cast<unsigned>(r.shift) << 24));
@@ -122,13 +123,15 @@ TEST(VectorUnit, TileAndBeatEqualTheSpecification) {
     // Twice on one body: a command must leave nothing behind.
     auto body_values = Activity{};
     auto body = make_vector_beat_body(c.config, &body_values);
+    int runs = 0;
     for (int round = 1; round <= 2; ++round) {
       auto beat = c.memory;
+      const auto surroundings = draw_lockstep_surroundings(random);
       drive(*body, c.operation, input_stream(c.config, c.operation),
-            output_stream(c.config, c.operation), Bytes(beat.data(), beat.size()),
-            draw_surroundings(random));
+            output_stream(c.config, c.operation), Bytes(beat.data(), beat.size()), surroundings);
       ASSERT_EQ(beat, expected) << "round " << round;
-      ASSERT_EQ(body_values.saturated, round * clamped);
+      runs += surroundings.again ? 2 : 1;
+      ASSERT_EQ(body_values.saturated, runs * clamped);
     }
   }
 }
