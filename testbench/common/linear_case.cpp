@@ -1,6 +1,7 @@
 #include "testbench/common/linear_case.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <sstream>
 
@@ -262,8 +263,14 @@ LinearCase random_damf_linear_case(std::mt19937_64& random, const LinearConfig& 
   const int tokens = pick(random, 1, pick(random, 0, 3) == 0 ? 80 : 24);
   op.total_keys = tokens;
   const Codes kind = draw_kind(random);
-  const auto s = draw_codes(random, tokens, kind);
-  const auto t = draw_codes(random, tokens, kind);
+  auto s = draw_codes(random, tokens, kind);
+  auto t = draw_codes(random, tokens, kind);
+  // Of one sign each, so that all extremes of the scores have one sign, too.
+  if (pick(random, 0, 2) == 0) {
+    const bool positive = pick(random, 0, 1) == 1;
+    for (auto& code : s) code = positive ? std::min(std::abs(code), 127) : -std::abs(code);
+    for (auto& code : t) code = -std::abs(code);
+  }
   const auto v = draw_codes(random, tokens * op.value_width, draw_kind(random));
   std::vector<std::int32_t> pairs;
   for (std::size_t m = 0; m < s.size(); ++m) pairs.insert(pairs.end(), {s[m], t[m]});

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
-"""Does scripts/live_bits.py call a bit dead only when it reaches no pin? Cells of known readers."""
+"""Does `make mutate` leave out only faults that change nothing? Bits of cells with known readers
+(scripts/live_bits.py); comparisons with a constant, for every value (scripts/mutate_rtl.py)."""
+import itertools
 import json
+import operator
 import os
 import subprocess
 import sys
@@ -10,6 +13,7 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 
+import mutate_rtl  # noqa: E402
 from live_bits import LiveBits  # noqa: E402
 
 
@@ -60,6 +64,42 @@ class LiveBitsTest(unittest.TestCase):
     def test_what_no_pin_sees_is_dead(self):
         live = live_bits("logic [7:0] q; always_ff @(posedge clk) q <= q + a; assign y = b;")
         self.assertEqual(reached(live, "$add", "A"), [])
+
+
+RELATIONS = {"$lt": operator.lt, "$le": operator.le, "$gt": operator.gt, "$ge": operator.ge, "$eq": operator.eq,
+             "$ne": operator.ne}
+WIDTH = 4
+
+
+class ComparisonsTest(unittest.TestCase):
+    """A port of four bits against every constant of five."""
+
+    def each(self):
+        for (kind, relation), port, constant in itertools.product(RELATIONS.items(), "AB", range(32)):
+            other = "B" if port == "A" else "A"
+            cell = {"type": kind, "parameters": {"A_SIGNED": "0", "B_SIGNED": "0"},
+                    "port_directions": {"A": "input", "B": "input", "Y": "output"},
+                    "connections": {port: [2, 3, 4, 5], other: [str(constant >> i & 1) for i in range(5)]}}
+            result = [relation(v, constant) if port == "A" else relation(constant, v) for v in range(1 << WIDTH)]
+            yield cell, port, result
+
+    def test_bits_below_the_threshold_count_for_nothing(self):
+        claims = 0
+        for cell, port, result in self.each():
+            for bit in range(WIDTH):
+                if mutate_rtl.compared_above(cell, port, bit):
+                    claims += 1
+                    self.assertEqual(result, [result[v ^ 1 << bit] for v in range(1 << WIDTH)], (cell, bit))
+        self.assertGreater(claims, 100)
+
+    def test_a_bit_that_decides_alone(self):
+        claims = 0
+        for cell, port, result in self.each():
+            for control, value in itertools.product(range(WIDTH), "01"):
+                if mutate_rtl.decides_alone(cell, port, control, value):
+                    claims += 1
+                    self.assertEqual(len({result[v] for v in range(1 << WIDTH) if str(v >> control & 1) == value}), 1)
+        self.assertGreater(claims, 100)
 
 
 if __name__ == "__main__":
