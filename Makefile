@@ -68,6 +68,7 @@ format: ## rewrite all C++ in the project's format
 
 tidy: ## clang-tidy over model, hw and app
 	@cmake --preset dev -B build-tidy -D CMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null
+	@ninja -C build-tidy $$(ninja -C build-tidy -t targets all | grep -oE '^rtl/[^:]*/V[^:/]*\.h') >/dev/null
 	@git ls-files 'model/*.cpp' 'hw/*.cpp' 'app/*.cpp' | xargs -P $(JOBS) -n 4 clang-tidy -p build-tidy --quiet
 
 clean: ## remove build folders

@@ -158,7 +158,7 @@ class RtlBody : public BeatEngine<Operation> {
   }
 
   void sample() {
-    if (!output_valid()) return;
+    if (model_.output_valid_o == 0) return;
     output_.size = model_.output_bytes_o;
     bytes_from_port(output_.bytes.data(), model_.output_data_o, Beat::kBytes);
   }

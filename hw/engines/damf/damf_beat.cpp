@@ -171,8 +171,8 @@ class DamfBeatBody final : public BeatEngine<DamfOperation> {
   void token(const Beat& beat) {
     for (int lane = 0; lane < group_lanes(); ++lane) {
       const auto k = static_cast<std::size_t>(column_ + lane);
-      dot_s_ += element(beat, lane) * u_[k];
-      dot_t_ += element(beat, lane) * v_[k];
+      dot_s_ += std::int64_t{element(beat, lane)} * u_[k];
+      dot_t_ += std::int64_t{element(beat, lane)} * v_[k];
     }
     if (!last_of_row()) {
       column_ += config_.lanes;
@@ -269,7 +269,7 @@ class DamfBeatBody final : public BeatEngine<DamfOperation> {
     for (int lane = 0; lane < group_lanes(); ++lane) {
       const auto c = static_cast<std::size_t>(lane);
       plain_[c] += element(beat, lane);
-      weighted[c] += t * element(beat, lane);
+      weighted[c] += std::int64_t{t} * element(beat, lane);
     }
     if (attend_.settings.causal) {
       combine(row_of(key_), plain_, positive_, negative_, group_lanes());

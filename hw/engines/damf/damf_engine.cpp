@@ -92,9 +92,9 @@ class Attend {
          Activity& activity)
       : config_(config), op_(operation), memory_(memory), activity_(activity), rows_(operation) {
     const std::uint8_t* pair = row_of(memory, op_.scores, 0, 0, 2 * op_.tokens);
-    for (int n = 0; n < op_.tokens; ++n) {
-      s_.push_back(code(pair[2 * n]));
-      t_.push_back(code(pair[2 * n + 1]));
+    for (int n = 0; n < op_.tokens; ++n, pair += 2) {
+      s_.push_back(code(pair[0]));
+      t_.push_back(code(pair[1]));
       rows_.load(s_.back(), t_.back());
     }
   }
