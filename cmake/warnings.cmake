@@ -6,7 +6,9 @@ if(QUADRILLE_WERROR)
   target_compile_options(quadrille_warnings INTERFACE -Werror)
 endif()
 if(QUADRILLE_SANITIZER)
-  add_compile_options(-fsanitize=${QUADRILLE_SANITIZER} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  # Verilated models are not ours: without, they are the release build's, from its compiler cache.
+  target_compile_options(quadrille_warnings INTERFACE -fsanitize=${QUADRILLE_SANITIZER} -fno-omit-frame-pointer
+                         -fno-sanitize-recover=all -O1 -g1)
   add_link_options(-fsanitize=${QUADRILLE_SANITIZER})
 endif()
 if(QUADRILLE_COVERAGE)

@@ -195,6 +195,7 @@ class Chip::BeatBodies {
   CimBodies cim_;
 };
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): SystemC takes module names by value.
 Chip::Chip(sc_core::sc_module_name name, const ChipConfig& config, const ChipOptions& options)
     : sc_core::sc_module(name),
       config_(checked(config, options)),

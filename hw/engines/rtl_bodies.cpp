@@ -42,14 +42,16 @@ RtlBodies with_waves(RtlBodies bodies, const TracedRtlBodies& traced, const std:
   return bodies;
 }
 
-RtlBodies paired_with_systemc(RtlBodies bodies) {
+RtlBodies paired_with_systemc(const RtlBodies& bodies) {
   RtlBodies pairs;
   // The SystemC ports keep their weights in a bank of their own.
   pairs.cim = [make = bodies.cim](CimBank& bank) {
     CimBodies rtl = make(bank);
     const auto own = std::make_shared<CimBank>(bank.config());
-    return CimBodies{pair(std::move(rtl.write), make_cim_write_beat_body(*own), own),
-                     pair(std::move(rtl.multiply), make_cim_multiply_beat_body(*own), own)};
+    CimBodies both;
+    both.write = pair(std::move(rtl.write), make_cim_write_beat_body(*own), own);
+    both.multiply = pair(std::move(rtl.multiply), make_cim_multiply_beat_body(*own), own);
+    return both;
   };
   pairs.softmax = [make = bodies.softmax](const SoftmaxConfig& config) {
     return pair(make(config), make_softmax_beat_body(config));

@@ -50,6 +50,6 @@ RtlBodies with_waves(RtlBodies bodies, const TracedRtlBodies& traced, const std:
 
 /// Each body of `bodies` beside its SystemC body, compared in every cycle: the run
 /// stops with PinsDiffer (hw/engines/paired_body.h) at the first difference.
-RtlBodies paired_with_systemc(RtlBodies bodies);
+RtlBodies paired_with_systemc(const RtlBodies& bodies);
 
 }  // namespace quadrille::hw

@@ -170,7 +170,7 @@ class DamfBeatBody final : public BeatEngine<DamfOperation> {
 
   void token(const Beat& beat) {
     for (int lane = 0; lane < group_lanes(); ++lane) {
-      const auto k = static_cast<std::size_t>(column_ + lane);
+      const auto k = static_cast<std::size_t>(column_) + static_cast<std::size_t>(lane);
       dot_s_ += std::int64_t{element(beat, lane)} * u_[k];
       dot_t_ += std::int64_t{element(beat, lane)} * v_[k];
     }
