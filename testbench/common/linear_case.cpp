@@ -137,6 +137,12 @@ std::string describe(const LinearCase& c, const LinearAttend& op, int queries) {
   return text.str();
 }
 
+/// Codes of the first one's size: at most 3 apart.
+void draw_together(std::vector<std::int32_t>& codes) {
+  const std::int32_t size = std::abs(codes.front());
+  for (auto& code : codes) code = std::min(size + (std::abs(code) & 3), 128);
+}
+
 Codes draw_kind(std::mt19937_64& random) {
   return static_cast<Codes>(pick(random, 0, kCodesKinds - 1));
 }
@@ -194,6 +200,23 @@ LinearCase random_linear_case(std::mt19937_64& random, const LinearConfig& confi
 
 LinearCase make_linear_case(std::mt19937_64& random, const LinearConfig& config,
                             const model::LinearShape& shape, int most, bool largest) {
+  const int rows = shape.horizon < 0 ? 0 : 2 * shape.horizon + 1;
+  LinearOperands operands;
+  operands.q = draw_codes(random, shape.queries * shape.width, draw_kind(random));
+  operands.k = draw_codes(random, shape.keys * shape.width, draw_kind(random));
+  operands.v = draw_codes(random, shape.keys * shape.value_width,
+                          largest ? Codes::kLowest : draw_kind(random));
+  operands.rp = draw_codes(random, rows * shape.width, draw_kind(random));
+  operands.tables = {draw_table(random), draw_table(random), draw_table(random)};
+  if (largest)
+    for (model::PhiTable& table : operands.tables) table.fill(255);
+  operands.sums_wanted = largest;
+  return make_linear_case(random, config, shape, most, operands);
+}
+
+LinearCase make_linear_case(std::mt19937_64& random, const LinearConfig& config,
+                            const model::LinearShape& shape, int most,
+                            const LinearOperands& operands) {
   LinearCase c;
   c.config = config;
   LinearAttend op;
@@ -205,15 +228,7 @@ LinearCase make_linear_case(std::mt19937_64& random, const LinearConfig& config,
   const int queries = shape.queries;
   const int keys = shape.keys;
   const int rows = op.horizon < 0 ? 0 : 2 * op.horizon + 1;
-  const auto q = draw_codes(random, queries * op.width, draw_kind(random));
-  const auto k = draw_codes(random, keys * op.width, draw_kind(random));
-  const auto v =
-      draw_codes(random, keys * op.value_width, largest ? Codes::kLowest : draw_kind(random));
-  const auto rp = draw_codes(random, rows * op.width, draw_kind(random));
-  std::array<model::PhiTable, 3> tables = {draw_table(random), draw_table(random),
-                                           draw_table(random)};
-  if (largest)
-    for (model::PhiTable& table : tables) table.fill(255);
+  const auto& [q, k, v, rp, tables, sums_wanted] = operands;
   Layout layout(&random);
   op.tables = layout.reserve(3 * 256);
   for (std::size_t t = 0; t < 3; ++t)
@@ -227,7 +242,7 @@ LinearCase make_linear_case(std::mt19937_64& random, const LinearConfig& config,
   op.values = layout.place(v, keys, op.value_width, op.value_pitch_bytes);
   op.query_pitch_bytes = layout.pitch(op.width);
   op.queries = layout.place(q, queries, op.width, op.query_pitch_bytes);
-  place_results(layout, op, queries, pick(random, 0, 1) == 1);
+  place_results(layout, op, queries, pick(random, 0, 1) == 1 || sums_wanted);
   c.before = layout.bytes();
   c.after = c.before;
 
@@ -265,8 +280,13 @@ LinearCase random_damf_linear_case(std::mt19937_64& random, const LinearConfig& 
   const Codes kind = draw_kind(random);
   auto s = draw_codes(random, tokens, kind);
   auto t = draw_codes(random, tokens, kind);
-  // Of one sign each, so that all extremes of the scores have one sign, too.
-  if (pick(random, 0, 2) == 0) {
+  // Of one sign each, so that all extremes of the scores have one sign, too; or
+  // close together as well, so that a slightly wrong extreme is the largest.
+  if (const int signs = pick(random, 0, 5); signs < 2) {
+    if (signs == 0) {
+      draw_together(s);
+      draw_together(t);
+    }
     const bool positive = pick(random, 0, 1) == 1;
     for (auto& code : s) code = positive ? std::min(std::abs(code), 127) : -std::abs(code);
     for (auto& code : t) code = -std::abs(code);

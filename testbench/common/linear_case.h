@@ -3,6 +3,7 @@
 // says they leave there.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <random>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "hw/engines/linear/linear_operations.h"
 #include "hw/memory/bytes.h"
+#include "model/attention/linear.h"
 
 namespace quadrille::testbench {
 
@@ -23,8 +25,22 @@ struct LinearCase {
   std::string description;
 };
 
-/// Phi by lookup: expected by linear_fixed. Operands are random, commands hold
-/// up to `most` tokens; `largest`: phi is 255 and V -128 everywhere.
+/// Codes of a sequence of kernel attention, and phi of Q, K and RP.
+struct LinearOperands {
+  std::vector<std::int32_t> q;
+  std::vector<std::int32_t> k;
+  std::vector<std::int32_t> v;
+  std::vector<std::int32_t> rp;
+  std::array<model::PhiTable, 3> tables{};
+  bool sums_wanted = false;  ///< For certain; else chance decides.
+};
+
+/// Phi by lookup: expected by linear_fixed. Commands hold up to `most` tokens.
+LinearCase make_linear_case(std::mt19937_64& random, const hw::LinearConfig& config,
+                            const model::LinearShape& shape, int most,
+                            const LinearOperands& operands);
+/// The same with random operands; `largest`: phi is 255 and V -128 everywhere,
+/// and the sums are wanted.
 LinearCase make_linear_case(std::mt19937_64& random, const hw::LinearConfig& config,
                             const model::LinearShape& shape, int most, bool largest = false);
 /// The same of any small shape, on any small engine or on a given one.
