@@ -185,6 +185,21 @@ TEST(DamfLargest, CountersFitTheMostTokensOfTheSmallestPoint) {
   run_largest(kSmall, {Codes::kLowest, Codes::kUniform});
 }
 
+// A width that sets every other upper bit of the counters of columns, and the rest.
+TEST(DamfLargest, CountersFitWideValues) {
+  std::mt19937_64 random(test_seed(6));
+  const auto beat = hw::make_damf_beat_body(kSmall);
+  const auto rtl = hw::make_damf_rtl_body(kSmall);
+  std::int64_t cycle = 0;
+  for (const int width : {0x5557, 0xAAAA}) {
+    const DamfCase test = make_attend_case(random, 3, width, {}, 0.1, Codes::kUniform);
+    Image memory = test.before;
+    const LockstepResult result = run({beat.get(), rtl.get()}, kSmall, test, memory, {}, cycle);
+    ASSERT_EQ(result.difference, "") << test.description;
+    ASSERT_TRUE(memory == test.after) << test.description;
+  }
+}
+
 // A model built with one wrong constant in its table: the comparison must say
 // so, at a data pin, or it compares nothing.
 TEST(DamfRtl, OneWrongConstantIsFound) {
