@@ -1,5 +1,6 @@
 // Two bodies of one engine in one place of the chip: the first drives the chip,
-// both get its pins, and every pin of both is compared in every cycle.
+// both get its pins, and every pin of a BeatEngine is compared in every cycle.
+// It does not compare course(), which Sinkhorn's RTL builds from status registers.
 #pragma once
 
 #include <cstdint>

@@ -267,8 +267,12 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--bless", action="store_true", help="rewrite the baseline and the page's tables")
     options = parser.parse_args()
-    table = [row for row in engine_table(os.path.join(HERE, "engines.txt"))
-             if not options.engines or row[0] in options.engines]
+    table = engine_table(os.path.join(HERE, "engines.txt"))
+    for engine in options.engines:
+        if engine not in [row[0] for row in table]:
+            parser.error("no engine %s in scripts/synth/engines.txt; expected one of %s" %
+                         (engine, ", ".join(row[0] for row in table)))
+    table = [row for row in table if not options.engines or row[0] in options.engines]
     if options.bless and options.engines:
         parser.error("--bless takes all engines")
 
