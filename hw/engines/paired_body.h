@@ -1,6 +1,6 @@
 // Two bodies of one engine in one place of the chip: the first drives the chip,
-// both get its pins, and every pin of a BeatEngine is compared in every cycle.
-// It does not compare course(), which Sinkhorn's RTL builds from status registers.
+// both get its pins, and every pin of both is compared in every cycle; when a command
+// has ended, also what its data decided (Sinkhorn's status registers).
 #pragma once
 
 #include <cstdint>
@@ -63,6 +63,9 @@ class PairedBody final : public BeatEngine<Operation> {
     compare("output_valid", rtl_->output_valid(), systemc_->output_valid());
     compare("repeat_input", rtl_->repeat_input(), systemc_->repeat_input());
     if (rtl_->output_valid()) compare_output(rtl_->output(), systemc_->output());
+    const bool ended = busy_ && rtl_->command_ready();
+    busy_ = !rtl_->command_ready();
+    if (ended && rtl_->course() != nullptr) compare_course(*rtl_->course(), *systemc_->course());
   }
 
  private:
@@ -83,9 +86,24 @@ class PairedBody final : public BeatEngine<Operation> {
       compare("output_data", rtl.bytes[i], systemc.bytes[i], static_cast<int>(i));
   }
 
+  static void compare_course(const CommandCourse& rtl, const CommandCourse& systemc) {
+    const auto size = [](const auto& list) { return static_cast<std::int64_t>(list.size()); };
+    compare("course: input passes", rtl.input_passes, systemc.input_passes);
+    compare("course: half-steps", rtl.half_steps, systemc.half_steps);
+    compare("course: blocks", size(rtl.block_sweeps), size(systemc.block_sweeps));
+    for (std::size_t b = 0; b < rtl.block_sweeps.size(); ++b)
+      compare("course: sweeps of a block", rtl.block_sweeps[b], systemc.block_sweeps[b]);
+    compare("course: residuals", size(rtl.residuals), size(systemc.residuals));
+    for (std::size_t k = 0; k < rtl.residuals.size(); ++k) {
+      compare("course: row residual", rtl.residuals[k].row, systemc.residuals[k].row);
+      compare("course: column residual", rtl.residuals[k].column, systemc.residuals[k].column);
+    }
+  }
+
   std::shared_ptr<void> keeps_;
   Body rtl_;
   Body systemc_;
+  bool busy_ = false;
 };
 
 }  // namespace quadrille::hw
