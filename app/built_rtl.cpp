@@ -6,17 +6,20 @@ namespace quadrille::app {
 
 void require_rtl(const std::string& engine, const hw::ChipConfig& chip,
                  const hw::RtlBodies& bodies) {
+  const auto make = [&](const auto& factory, auto&& argument) {
+    hw::make_rtl_of(chip.source(), engine, [&] { return factory(argument); });
+  };
   if (engine == "cim") {
     hw::CimBank bank(chip.cim);
-    bodies.cim(bank);
+    make(bodies.cim, bank);
   } else if (engine == "softmax") {
-    bodies.softmax(chip.softmax);
+    make(bodies.softmax, chip.softmax);
   } else if (engine == "damf") {
-    bodies.damf(chip.damf);
+    make(bodies.damf, chip.damf);
   } else if (engine == "sinkhorn") {
-    bodies.sinkhorn(chip.sinkhorn);
+    make(bodies.sinkhorn, chip.sinkhorn);
   } else {
-    bodies.linear(chip.linear);
+    make(bodies.linear, chip.linear);
   }
 }
 

@@ -81,22 +81,6 @@ hw::RtlBodies bodies_with_waves(const RtlCheckOptions& options, const hw::ChipCo
   return hw::with_waves(options.bodies, options.traced, engine, trace);
 }
 
-/// Refuses a chip whose engines cannot write waveforms before anything runs.
-void require_waves(const RtlCheckOptions& options, const hw::ChipConfig& chip,
-                   const Implementation& implementation) {
-  const std::string probe = options.waves + ".probe";
-  for (const std::string& engine : implementation.rtl_engines()) {
-    const hw::RtlBodies bodies = bodies_with_waves(options, chip, engine, 0, probe);
-    try {
-      require_rtl(engine, chip, bodies);
-    } catch (...) {
-      std::filesystem::remove(probe);
-      throw;
-    }
-    std::filesystem::remove(probe);
-  }
-}
-
 /// What the RTL alone makes of it: the first wrong element, or the cycles.
 std::string tensor_text(const Operator& operation, const hw::ChipConfig& chip,
                         const Implementation& implementation, const ChipJob& job,
@@ -113,12 +97,27 @@ std::string tensor_text(const Operator& operation, const hw::ChipConfig& chip,
 
 }  // namespace
 
+void require_waves(const Operator& operation, const hw::ChipConfig& chip,
+                   const RtlCheckOptions& options) {
+  const std::string probe = options.waves + ".probe";
+  for (const std::string& engine :
+       all_in_rtl(operation.lower(chip).mapping.program).rtl_engines()) {
+    const hw::RtlBodies bodies = bodies_with_waves(options, chip, engine, 0, probe);
+    try {
+      require_rtl(engine, chip, bodies);
+    } catch (...) {
+      std::filesystem::remove(probe);
+      throw;
+    }
+    std::filesystem::remove(probe);
+  }
+}
+
 RtlCheck check_rtl(const Operator& operation, const hw::ChipConfig& chip,
                    const OperatorResult& fixed, std::int64_t beat_cycles,
                    const RtlCheckOptions& options) {
   const ChipJob job = operation.lower(chip);
   const Implementation implementation = built_in_rtl(job.mapping.program, chip, options.bodies);
-  if (!options.waves.empty()) require_waves(options, chip, implementation);
   RtlCheck check;
   check.engines = implementation.rtl_engines();
   for (const std::string& engine : all_in_rtl(job.mapping.program).rtl_engines()) {

@@ -28,11 +28,16 @@ struct RtlCheck {
   bool waves_written = false;
 };
 
+/// Throws InputError when an engine that the operator uses has no RTL with
+/// waveforms at the chip's parameters, or when options.waves cannot be written.
+void require_waves(const Operator& operation, const hw::ChipConfig& chip,
+                   const RtlCheckOptions& options);
+
 /// Runs the operator on `chip` with every engine it uses in RTL, where it is built
 /// with the chip's parameters, SystemC bodies beside it, and compares all pins in every cycle; the
 /// outputs with `fixed`, the cycles with `beat_cycles`. At the first difference the run stops. Then
-/// the RTL runs alone to its end, for the tensors and, if asked for, the waveform. InputError when
-/// waveforms are asked for that are not built for this chip.
+/// the RTL runs alone to its end, for the tensors and, if asked for, the waveform, which
+/// require_waves() must have allowed.
 RtlCheck check_rtl(const Operator& operation, const hw::ChipConfig& chip,
                    const OperatorResult& fixed, std::int64_t beat_cycles,
                    const RtlCheckOptions& options = {});

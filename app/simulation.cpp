@@ -100,11 +100,8 @@ ErrorFigures error_figures(const std::vector<double>& expected, const std::vecto
 }
 
 RunOutcome simulate(const RunRequest& request) {
-  // The mapper's messages begin with the chip's name: let it be the file's.
-  hw::ChipConfig named = request.chip;
-  if (!request.chip_path.empty()) named.name = request.chip_path;
   // What does not fit is refused here, before any numbers are made.
-  ChipJob job = lower_without_data(named, request);
+  ChipJob job = lower_without_data(request.chip, request);
   std::unique_ptr<Operator> operation;
   const LayerOperator* layer = nullptr;
   if (request.data && request.workload.operation) {
@@ -114,7 +111,7 @@ RunOutcome simulate(const RunRequest& request) {
     layer = made.get();
     operation = std::move(made);
   }
-  if (operation) job = operation->lower(named);
+  if (operation) job = operation->lower(request.chip);
   ChipRun run = run_on_chip(request.chip, request.implementation, job, request.data);
   job.inputs.clear();
 

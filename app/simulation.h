@@ -19,7 +19,6 @@ struct RunRequest {
   Workload workload;
   hw::ChipConfig chip;
   hw::Technology technology;  ///< Prices the counters; the run itself does not look at it.
-  std::string chip_path;      ///< For messages about what does not fit the chip.
   Implementation implementation;
   bool data = true;
 };

@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
 const ChipConfig& checked(const ChipConfig& config, const ChipOptions& options) {
-  validate(config, config.name);
+  validate(config, config.source());
   for (const std::string& name : options.rtl) {
     const std::vector<std::string>& known = engines_in_rtl();
     if (std::find(known.begin(), known.end(), name) == known.end()) {
@@ -162,7 +162,7 @@ class Chip::BeatBodies {
       : config_(config), options_(options) {
     if (!beat) return;
     if (rtl("cim")) {
-      cim_ = options.rtl_bodies.cim(bank);
+      cim_ = make_rtl_of(config.source(), "cim", [&] { return options.rtl_bodies.cim(bank); });
     } else {
       cim_ = {make_cim_write_beat_body(bank), make_cim_multiply_beat_body(bank)};
     }
@@ -172,23 +172,30 @@ class Chip::BeatBodies {
   std::unique_ptr<BeatEngine<CimWrite>> cim_write() { return std::move(cim_.write); }
   std::unique_ptr<BeatEngine<CimMultiply>> cim_multiply() { return std::move(cim_.multiply); }
   std::unique_ptr<BeatEngine<SoftmaxRows>> softmax() const {
-    return rtl("softmax") ? options_.rtl_bodies.softmax(config_.softmax)
+    return rtl("softmax") ? from("softmax", options_.rtl_bodies.softmax, config_.softmax)
                           : make_softmax_beat_body(config_.softmax);
   }
   std::unique_ptr<BeatEngine<DamfOperation>> damf() const {
-    return rtl("damf") ? options_.rtl_bodies.damf(config_.damf) : make_damf_beat_body(config_.damf);
+    return rtl("damf") ? from("damf", options_.rtl_bodies.damf, config_.damf)
+                       : make_damf_beat_body(config_.damf);
   }
   std::unique_ptr<BeatEngine<SinkhornOperation>> sinkhorn(Activity* values) const {
-    return rtl("sinkhorn") ? options_.rtl_bodies.sinkhorn(config_.sinkhorn)
+    return rtl("sinkhorn") ? from("sinkhorn", options_.rtl_bodies.sinkhorn, config_.sinkhorn)
                            : make_sinkhorn_beat_body(config_.sinkhorn, values);
   }
   std::unique_ptr<BeatEngine<LinearAttend>> linear(Activity* values) const {
-    return rtl("linear") ? options_.rtl_bodies.linear(config_.linear)
+    return rtl("linear") ? from("linear", options_.rtl_bodies.linear, config_.linear)
                          : make_linear_beat_body(config_.linear, values);
   }
 
  private:
   bool rtl(const char* engine) const { return options_.rtl.count(engine) != 0; }
+  template <typename Operation, typename Config>
+  std::unique_ptr<BeatEngine<Operation>> from(const char* engine,
+                                              const RtlFactory<Operation, Config>& factory,
+                                              const Config& config) const {
+    return make_rtl_of(config_.source(), engine, [&] { return factory(config); });
+  }
 
   const ChipConfig& config_;
   const ChipOptions& options_;

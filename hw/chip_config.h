@@ -41,6 +41,9 @@ enum class Timing { kTile, kBeat };
 
 struct ChipConfig {
   std::string name;
+  std::string file;  ///< Where it was read from; empty: nowhere.
+  /// What messages about it begin with.
+  const std::string& source() const { return file.empty() ? name : file; }
   double clock_hz = 500e6;
   Timing timing = Timing::kTile;
   CimConfig cim;

@@ -23,7 +23,8 @@ import time
 
 from explained import Explanations
 from live_bits import LiveBits
-from rtl_program import (BUILD, ENGINES, ROOT, Point, ToolError, built_engines, compile_model, link_with_model, run)
+from rtl_program import (BUILD, ENGINES, ROOT, SYSTEMC_ONLY, Point, ToolError, built_engines, compile_model,
+                         link_with_model, run, summary_file)
 
 FOLDER = BUILD / "mutation"
 EXPLAINED = ROOT / "testbench/mutate/explained_rtl.csv"
@@ -266,6 +267,8 @@ def report(engine, results, path):
     wrong = explanations.contradicted(found)
     for pattern, text in wrong:
         print(f"wrong explanation: {engine}: '{pattern}' matches a fault that is caught: {text}")
+    for pattern in explanations.unused():
+        print(f"{engine}: the explanation '{pattern}' matches no survivor of this draw")
     caught = counts["caught"] + counts["caught long"]
     percent = 100.0 * caught / max(1, caught + counts["missed"])
     row = [engine, len(results), counts["caught"], counts["caught long"], counts["explained"], counts["missed"],
@@ -281,11 +284,15 @@ def main():
     parser.add_argument("--faults", type=lambda text: [int(n) for n in text.split(",")], default=[])
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
+    engines = [engine for engine in arguments.engines if engine not in SYSTEMC_ONLY]
+    if arguments.engines and not engines:
+        print(f"no RTL to plant faults in: {', '.join(arguments.engines)}")
+        return 0
     good = True
     lines = ["| engine | faults | caught | caught by the long run | explained | missed | caught of what can be |",
              "|---|---|---|---|---|---|---|"]
     try:
-        for engine in built_engines(arguments.engines):
+        for engine in built_engines(engines):
             row, met = study(engine, arguments)
             good = good and met
             lines.append("| " + " | ".join(str(cell) for cell in row) + " |")
@@ -293,7 +300,8 @@ def main():
         print(f"mutate_rtl: {error}", file=sys.stderr)
         return 2
     print("\n".join(lines))
-    (FOLDER / "rtl.md").write_text("\n".join(lines) + "\n")
+    partial = bool(arguments.engines or arguments.faults)
+    summary_file(FOLDER, "rtl", partial).write_text("\n".join(lines) + "\n")
     return 0 if good else 1
 
 

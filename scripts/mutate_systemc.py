@@ -23,14 +23,19 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 from explained import Explanations
-from rtl_program import BUILD, ROOT, ToolError, compile_command, link_command, lockstep_programs, run
+from rtl_program import ENGINES as RTL_ENGINES
+from rtl_program import (BUILD, ROOT, SYSTEMC_ONLY, ToolError, compile_command, link_command, lockstep_programs, run,
+                         summary_file)
 
 FOLDER = BUILD / "mutation/systemc"
 EXPLAINED = ROOT / "testbench/mutate/explained_systemc.csv"
 GOAL_PERCENT = 95.0
-ENGINES = ["cim", "softmax", "damf", "sinkhorn", "linear", "vector"]
+ENGINES = [*RTL_ENGINES, *SYSTEMC_ONLY]
+# A stage that takes this many times as long as without a fault has stopped for good: caught.
+HANG = 5
 # Tests of the engine first; all of a program only for what those let through.
 LOCKSTEP_TESTS = "*:-*Default*:*Wrong*:*Names*"
 STAGES = [("test_unit", "*{Engine}*:*Vector*"),
@@ -234,40 +239,55 @@ def link(program, objects, folder):
     run(words, folder / "link.log")
 
 
-def attempt(engine, objects, folder, timeout_s):
-    """The first failing test on the linked objects, or the empty string."""
+def run_stage(program, tests, objects, folder, timeout_s):
+    """The first failing test of one stage on the linked objects, or the empty string."""
+    if not (folder / program).exists():
+        link(program, objects, folder)
     environment = dict(os.environ, GTEST_FAIL_FAST="1")
-    for program, tests in stages(engine):
-        if not (folder / program).exists():
-            link(program, objects, folder)
-        try:
-            result = subprocess.run([folder / program, f"--gtest_filter={tests}"], cwd=BUILD / "testbench",
-                                    env=environment, capture_output=True, timeout=timeout_s, check=False)
-        except subprocess.TimeoutExpired:
-            return "hang"
-        if result.returncode != 0:
-            failed = re.search(r"\[  FAILED  \] ([\w/]+\.[\w/]+)", result.stdout.decode(errors="replace"))
-            return failed.group(1) if failed else f"end with code {result.returncode}"
-    return ""
+    try:
+        result = subprocess.run([folder / program, f"--gtest_filter={tests}"], cwd=BUILD / "testbench", env=environment,
+                                capture_output=True, timeout=timeout_s, check=False)
+    except subprocess.TimeoutExpired:
+        return "hang"
+    if result.returncode == 0:
+        return ""
+    failed = re.search(r"\[  FAILED  \] ([\w/]+\.[\w/]+)", result.stdout.decode(errors="replace"))
+    return failed.group(1) if failed else f"end with code {result.returncode}"
 
 
-def judge(fault, users):
+def limits_of(engine):
+    """Seconds after which each stage has stopped for good, from what it takes without a fault, which it must pass."""
+    limits = []
+    with tempfile.TemporaryDirectory(dir=FOLDER) as name:
+        folder = pathlib.Path(name)
+        for program, tests in stages(engine):
+            if not (folder / program).exists():
+                link(program, [], folder)
+            start = time.monotonic()
+            broken = run_stage(program, tests, [], folder, 3600)
+            if broken:
+                raise ToolError(f"{engine}: without a fault fails {broken}")
+            limits.append(20 + HANG * (time.monotonic() - start))
+    return limits
+
+
+def judge(fault, users, limits):
     with tempfile.TemporaryDirectory(dir=FOLDER) as name:
         folder = pathlib.Path(name)
         objects = compile_fault(fault, users, folder)
         if objects is None:
             return fault, "does not compile", ""
-        by = attempt(fault.engine, objects, folder, 120)
-        return fault, "caught" if by else "survived", by
+        for (program, tests), limit_s in zip(stages(fault.engine), limits):
+            by = run_stage(program, tests, objects, folder, limit_s)
+            if by:
+                return fault, "caught", by
+        return fault, "survived", ""
 
 
 def study(engine, count, arguments):
     """The first `count` faults of an engine that compile, with what became of them."""
     users = sources(engine)
-    with tempfile.TemporaryDirectory(dir=FOLDER) as name:
-        broken = attempt(engine, [], pathlib.Path(name), 600)
-    if broken:
-        raise ToolError(f"{engine}: without a fault fails {broken}")
+    limits = limits_of(engine)
     faults = iter(draw(engine, count, random.Random(f"{arguments.seed} {engine}")))
     results = []
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
@@ -275,7 +295,7 @@ def study(engine, count, arguments):
             batch = [fault for _, fault in zip(range(count - len(results)), faults)]
             if not batch:
                 break
-            for fault, result, by in pool.map(lambda f: judge(f, users[f.path]), batch):
+            for fault, result, by in pool.map(lambda f: judge(f, users[f.path], limits), batch):
                 if result != "does not compile":
                     results.append((fault, result, by))
                     print(f"{engine} {len(results)}/{count} {result} {by}: {fault.text()}" if arguments.verbose else "",
@@ -295,6 +315,8 @@ def report(engine, results, table):
                         fault.after])
         if result == "missed":
             print(f"missed: {engine} {fault.path.name}:{fault.line}: {fault.text()}")
+    for pattern in explanations.unused():
+        print(f"{engine}: the explanation '{pattern}' matches no survivor of this draw")
     wrong = explanations.contradicted([fault.text() for fault, result, _ in results if result == "caught"])
     for pattern, text in wrong:
         print(f"wrong explanation: {engine}: '{pattern}' matches a fault that is caught: {text}")
@@ -310,6 +332,10 @@ def main():
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
     engines = arguments.engines or ENGINES
+    for engine in engines:
+        if engine not in ENGINES:
+            print(f"mutate_systemc: no engine {engine}; expected one of {', '.join(ENGINES)}", file=sys.stderr)
+            return 2
     FOLDER.mkdir(parents=True, exist_ok=True)
     lines = ["| engine | faults | caught | explained | missed | caught of what can be |", "|---|---|---|---|---|---|"]
     total = {"caught": 0, "explained": 0, "missed": 0}
@@ -338,7 +364,7 @@ def main():
         return 2
     good = line("all", total) >= GOAL_PERCENT and good
     print("\n".join(lines))
-    (BUILD / "mutation/systemc.md").write_text("\n".join(lines) + "\n")
+    summary_file(BUILD / "mutation", "systemc", bool(arguments.engines)).write_text("\n".join(lines) + "\n")
     return 0 if good else 1
 
 

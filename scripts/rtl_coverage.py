@@ -25,7 +25,7 @@ import sys
 
 from explained import Explanations
 from rtl_program import (BUILD, ENGINES, ROOT, Point, ToolError, built_engines, compile_model, link_with_model, run,
-                         verilator_root)
+                         summary_file, verilator_root)
 
 FOLDER = BUILD / "coverage"
 EXPLAINED = ROOT / "testbench/coverage/explained.csv"
@@ -175,7 +175,7 @@ def main():
         print(f"rtl_coverage: {error}", file=sys.stderr)
         return 2
     print("\n".join(lines))
-    (FOLDER / "rtl.md").write_text("\n".join(lines) + "\n")
+    summary_file(FOLDER, "rtl", bool(arguments.engines)).write_text("\n".join(lines) + "\n")
     return 0 if good else 1
 
 

@@ -24,6 +24,10 @@ ENGINES = {
 }
 
 
+# The engines without.
+SYSTEMC_ONLY = ["vector"]
+
+
 def lockstep_programs(engine):
     """Names of the test programs that hold the engine's RTL against its SystemC body."""
     sources = (ROOT / "testbench/lockstep").glob(f"{engine}*_lockstep_test.cpp")
@@ -55,6 +59,11 @@ def built_engines(wanted):
         else:
             raise ToolError(f"{engine}: no RTL in this build")
     return present
+
+
+def summary_file(folder, name, partial):
+    """Where a run's table goes. Part of a run does not overwrite the table of a whole one."""
+    return folder / (f"{name}_some.md" if partial else f"{name}.md")
 
 
 class Point:

@@ -46,26 +46,23 @@ void print_run(const std::string& level, const hw::ChipConfig& chip, const Level
 
 /// Every integer level against `fixed`; returns false at the first difference.
 bool compare_all(const Operator& op, const hw::ChipConfig& chip, const OperatorResult& fixed,
-                 const EvalOptions& options) {
+                 const std::string& input, const RtlCheckOptions& rtl) {
   std::int64_t beat_cycles = 0;
   for (const auto& [name, timing] : {std::pair{"systemc (tile)", hw::Timing::kTile},
                                      std::pair{"systemc (beat)", hw::Timing::kBeat}}) {
     const LevelRun run = run_on(op, chip, timing, false);
     print_run(name, chip, run);
     if (const auto difference = first_difference("fixed", fixed, name, run.result)) {
-      fmt::print(stderr, "{}: {} differs from fixed: {}, by cycle {}\n", options.input, name,
-                 *difference, run.cycles);
+      fmt::print(stderr, "{}: {} differs from fixed: {}, by cycle {}\n", input, name, *difference,
+                 run.cycles);
       return false;
     }
     beat_cycles = run.cycles;
   }
-  RtlCheckOptions rtl;
-  rtl.waves = options.waves;
-  rtl.waves_cycles = options.waves_cycles;
   const RtlCheck check = check_rtl(op, chip, fixed, beat_cycles, rtl);
   if (check.difference) {
-    fmt::print(stderr, "{}: {}\n", options.input, *check.difference);
-    if (check.waves_written) fmt::print("waveform in {}\n", options.waves);
+    fmt::print(stderr, "{}: {}\n", input, *check.difference);
+    if (check.waves_written) fmt::print("waveform in {}\n", rtl.waves);
     return false;
   }
   if (!check.not_built.empty()) {
@@ -133,9 +130,13 @@ int eval_command(const EvalOptions& options) {
     return kGood;
   }
   if (options.level == "all") {
+    RtlCheckOptions rtl;
+    rtl.waves = options.waves;
+    rtl.waves_cycles = options.waves_cycles;
+    if (!rtl.waves.empty()) require_waves(*op, chip, rtl);
     const OperatorResult fixed = op->run_fixed();
     print_saturated("fixed", fixed.saturated);
-    if (!compare_all(*op, chip, fixed, options)) return kComparisonFailed;
+    if (!compare_all(*op, chip, fixed, options.input, rtl)) return kComparisonFailed;
     write_result(*op, fixed, "fixed", options);
     return kGood;
   }

@@ -30,7 +30,6 @@ RunRequest make_request(const RunOptions& options, const std::string& workload,
   RunRequest request;
   request.workload = read_workload_file(workload);
   request.chip = read_chip_file(chip);
-  request.chip_path = chip;
   request.technology = read_technology_file(find_technology(request.chip.technology, chip));
   request.implementation = parse_implementation(options.implementations);
   request.data = !options.no_data;

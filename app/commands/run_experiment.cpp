@@ -60,8 +60,6 @@ int run_experiment(Experiment experiment, const RunOptions& options, const std::
   if (options.timing == "beat") setup.chip.timing = hw::Timing::kBeat;
   if (options.timing == "tile") setup.chip.timing = hw::Timing::kTile;
   if (options.seed) setup.seed = static_cast<std::uint64_t>(*options.seed);
-  setup.chip_name = setup.chip.name;
-  setup.chip.name = chip;
 
   OutputFolder folder(options.output);
   ExperimentReport report = experiment(root, setup);
@@ -76,7 +74,7 @@ int run_experiment(Experiment experiment, const RunOptions& options, const std::
   summary["version"] = version();
   summary["workload"] = root.text("name");
   summary["kind"] = kind;
-  summary["chip"] = setup.chip_name;
+  summary["chip"] = setup.chip.name;
   summary["technology"] = setup.chip.technology;
   summary["timing"] = word_of(kTimingChoices, setup.chip.timing);
   summary["inputs"] = {input_json("workload", workload), input_json("chip", chip),

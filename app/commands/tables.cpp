@@ -36,7 +36,6 @@ int tables_command(const std::string& chip) {
     Run& run = runs.emplace_back();
     run.request.workload = read_workload_file(find_file("tables", "workloads", design.workload));
     run.request.chip = config;
-    run.request.chip_path = chip_path;
     run.request.technology = technology;
     run.request.data = false;
     run.outcome = simulate(run.request);

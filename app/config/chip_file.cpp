@@ -90,6 +90,7 @@ hw::ChipConfig read_chip_file(const std::string& path) {
   const YamlNode root = read_yaml(path);
   hw::ChipConfig chip;
   chip.name = root.text("name");
+  chip.file = path;
   chip.clock_hz = 1e6 * root.number("clock_mhz", 1, 10000);
   chip.timing = hw::Timing::kTile;
   const std::string timing =

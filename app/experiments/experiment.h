@@ -17,8 +17,7 @@
 namespace quadrille::app {
 
 struct ExperimentSetup {
-  hw::ChipConfig chip;    ///< Its name is the chip file's path, for messages.
-  std::string chip_name;  ///< Its own name, for what is written down.
+  hw::ChipConfig chip;
   hw::Technology technology;
   std::optional<std::uint64_t> seed;  ///< Instead of the workload's.
 };

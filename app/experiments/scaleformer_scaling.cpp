@@ -90,7 +90,7 @@ ChipJob linear_job(const hw::ChipConfig& chip, const ScalingPlan& plan, int toke
 ExperimentSetup setup_of(const ExperimentSetup& setup, const ScalingPlan& plan,
                          const ScalingVariant& variant) {
   ExperimentSetup own = setup;
-  own.chip.name = setup.chip_name;
+  own.chip.file.clear();
   if (!variant.enlarged) return own;
   own.chip.name += " enlarged";
   own.chip.scratchpad.capacity_bytes = plan.enlarged->scratchpad_bytes;
@@ -153,7 +153,7 @@ AreaPoint measure_areas(const ExperimentSetup& setup, const ScalingPlan& plan, i
   ExperimentSetup other = setup;
   other.chip.linear.lanes = lanes;
   other.chip.cim.macros = macros;
-  hw::validate(other.chip, setup.chip.name);
+  hw::validate(other.chip, setup.chip.source());
   AreaPoint point;
   point.linear_lanes = lanes;
   point.cim_macros = macros;
@@ -177,17 +177,17 @@ void check_chips(const ExperimentSetup& setup, const ScalingPlan& plan) {
   if (plan.enlarged) {
     ScalingVariant variant;
     variant.enlarged = true;
-    hw::validate(setup_of(setup, plan, variant).chip, setup.chip.name + " with enlarged");
+    hw::validate(setup_of(setup, plan, variant).chip, setup.chip.source() + " with enlarged");
   }
   for (const int lanes : plan.linear_lanes) {
     hw::ChipConfig chip = setup.chip;
     chip.linear.lanes = lanes;
-    hw::validate(chip, setup.chip.name + " with areas.linear_lanes " + std::to_string(lanes));
+    hw::validate(chip, setup.chip.source() + " with areas.linear_lanes " + std::to_string(lanes));
   }
   for (const int macros : plan.cim_macros) {
     hw::ChipConfig chip = setup.chip;
     chip.cim.macros = macros;
-    hw::validate(chip, setup.chip.name + " with areas.cim_macros " + std::to_string(macros));
+    hw::validate(chip, setup.chip.source() + " with areas.cim_macros " + std::to_string(macros));
   }
 }
 

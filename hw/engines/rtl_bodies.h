@@ -13,6 +13,7 @@
 #include "hw/engines/rtl_wave.h"
 #include "hw/engines/sinkhorn/sinkhorn_engine.h"
 #include "hw/engines/softmax/softmax_engine.h"
+#include "model/errors.h"
 
 namespace quadrille::hw {
 
@@ -39,6 +40,17 @@ struct TracedRtlBodies {
   TracedRtlFactory<SinkhornOperation, SinkhornConfig> sinkhorn = make_sinkhorn_traced_rtl_body;
   TracedRtlFactory<LinearAttend, LinearConfig> linear = make_linear_traced_rtl_body;
 };
+
+/// A body from `make`, a factory above. Its InputError, which knows parameters
+/// only, comes out naming the chip and the engine.
+template <typename Make>
+auto make_rtl_of(const std::string& chip, const std::string& engine, Make make) {
+  try {
+    return make();
+  } catch (const InputError& error) {
+    throw InputError(chip, engine, error.what());
+  }
+}
 
 /// Names of the engines that exist in RTL.
 const std::vector<std::string>& engines_in_rtl();

@@ -183,31 +183,28 @@ struct RtlPoint {
 /// The body of the point that is `config`. `describe` lists the parameters of a
 /// configuration. Throws InputError that lists the built points when there is none.
 template <typename Config, typename Body, std::size_t N>
-Body make_at_point(const char* engine, const RtlPoint<Config, Body> (&points)[N],
-                   const Config& config, std::string (*describe)(const Config&)) {
+Body make_at_point(const RtlPoint<Config, Body> (&points)[N], const Config& config,
+                   std::string (*describe)(const Config&)) {
   std::string built;
   for (const RtlPoint<Config, Body>& point : points) {
     if (describe(point.config) == describe(config)) return point.make(config);
     built += (built.empty() ? "(" : ") or (") + describe(point.config);
   }
-  throw InputError(std::string("engine ") + engine + ": RTL is not built for " + describe(config) +
-                   "; expected " + built + ")");
+  throw InputError("RTL is not built for " + describe(config) + "; expected " + built + ")");
 }
 
 /// The same with a waveform. Throws InputError that lists the points that can
 /// write one.
 template <typename Config, typename Body, std::size_t N>
-Body make_traced_at_point(const char* engine, const RtlPoint<Config, Body> (&points)[N],
-                          const Config& config, const RtlTrace& trace,
-                          std::string (*describe)(const Config&)) {
+Body make_traced_at_point(const RtlPoint<Config, Body> (&points)[N], const Config& config,
+                          const RtlTrace& trace, std::string (*describe)(const Config&)) {
   std::string built;
   for (const RtlPoint<Config, Body>& point : points) {
     if (point.make_traced == nullptr) continue;
     if (describe(point.config) == describe(config)) return point.make_traced(config, trace);
     built += (built.empty() ? "(" : ") or (") + describe(point.config);
   }
-  throw InputError(std::string("engine ") + engine + ": no waveforms of RTL with " +
-                   describe(config) + "; expected " + built + ")");
+  throw InputError("no waveforms of RTL with " + describe(config) + "; expected " + built + ")");
 }
 
 }  // namespace quadrille::hw

@@ -86,14 +86,14 @@ void check_head_width(const ChipConfig& config, const model::AttentionShape& sha
   const int word = config.scratchpad.word_bytes;
   const bool power_of_two = (width & (width - 1)) == 0;
   if (width % word == 0 || (power_of_two && width < word)) return;
-  throw InputError(config.name, "scratchpad.word_bytes",
+  throw InputError(config.source(), "scratchpad.word_bytes",
                    "expected a head_width that is a power of two up to " + std::to_string(word) +
                        " or a multiple of it, found head_width " + std::to_string(width));
 }
 
 void check_linear_width(const ChipConfig& config, int head_width) {
   if (head_width <= config.linear.max_width) return;
-  throw InputError(config.name, "linear.max_width",
+  throw InputError(config.source(), "linear.max_width",
                    "expected at least " + std::to_string(head_width));
 }
 
@@ -103,7 +103,7 @@ class LayerMapper {
       : bench_(config), layer_(layer), shape_(layer.shape) {
     check_head_width(config, shape_);
     check_cim_bits(config, 8, 8);
-    if (!queries()) check_damf_limits(config, shape_.tokens, shape_.model_width);
+    if (!queries()) check_damf_limits(config, shape_.tokens, shape_.model_width, shape_.head_width);
     if (linear()) check_linear_width(config, shape_.head_width);
   }
 

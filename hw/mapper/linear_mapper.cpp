@@ -66,11 +66,11 @@ class LinearMapper {
     const ChipConfig& config = bench_.config;
     const LinearAttend& command = sequence_.command;
     if (command.width > config.linear.max_width) {
-      throw InputError(config.name, "linear.max_width",
+      throw InputError(config.source(), "linear.max_width",
                        "expected at least " + std::to_string(command.width));
     }
     if (command.horizon > config.linear.max_horizon) {
-      throw InputError(config.name, "linear.max_horizon",
+      throw InputError(config.source(), "linear.max_horizon",
                        "expected at least " + std::to_string(command.horizon));
     }
   }
@@ -111,7 +111,7 @@ class LinearMapper {
     const std::int64_t fit =
         (bench_.scratchpad.free_bytes() / 2 - slack - margin) / token_bytes / chunk * chunk;
     if (fit < chunk) {
-      throw InputError(bench_.config.name, "scratchpad.capacity_kib",
+      throw InputError(bench_.config.source(), "scratchpad.capacity_kib",
                        "expected room for two pieces of " + std::to_string(chunk) + " tokens, " +
                            std::to_string(2 * (chunk * token_bytes + slack + margin)) + " bytes");
     }

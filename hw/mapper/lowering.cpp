@@ -19,21 +19,30 @@ View view_of(const Buffer& buffer) {
 
 void check_cim_bits(const ChipConfig& config, int input_bits, int weight_bits) {
   if (weight_bits > config.cim.weight_bits) {
-    throw InputError(config.name, "cim.weight_bits",
+    throw InputError(config.source(), "cim.weight_bits",
                      "expected at least " + std::to_string(weight_bits));
   }
   if (input_bits > config.cim.input_bits) {
-    throw InputError(config.name, "cim.input_bits",
+    throw InputError(config.source(), "cim.input_bits",
                      "expected at least " + std::to_string(input_bits));
   }
 }
 
-void check_damf_limits(const ChipConfig& config, int tokens, int model_width) {
+void check_damf_limits(const ChipConfig& config, int tokens, int model_width, int head_width) {
+  if (std::max({tokens, model_width, head_width}) > kDamfLargestCount) {
+    throw InputError(config.source(), "damf",
+                     "expected at most " + std::to_string(kDamfLargestCount) +
+                         " tokens, elements of a token and columns of V, which a command holds, "
+                         "found " +
+                         std::to_string(tokens) + ", " + std::to_string(model_width) + " and " +
+                         std::to_string(head_width));
+  }
   if (tokens > config.damf.max_tokens) {
-    throw InputError(config.name, "damf.max_tokens", "expected at least " + std::to_string(tokens));
+    throw InputError(config.source(), "damf.max_tokens",
+                     "expected at least " + std::to_string(tokens));
   }
   if (model_width > config.damf.max_model_width) {
-    throw InputError(config.name, "damf.max_model_width",
+    throw InputError(config.source(), "damf.max_model_width",
                      "expected at least " + std::to_string(model_width));
   }
 }
@@ -71,9 +80,15 @@ Mapping Workbench::finish() {
 StaticProducts::StaticProducts(Workbench& bench, const Limits& limits)
     : bench_(bench), limits_(limits) {
   const CimConfig& cim = bench.config.cim;
+  if (limits.widest_rows > ExactProduct::kMaxTerms) {
+    throw InputError(bench.config.source(), "cim",
+                     "expected a matrix of at most " + std::to_string(ExactProduct::kMaxTerms) +
+                         " rows, whose products 32-bit sums hold, found " +
+                         std::to_string(limits.widest_rows));
+  }
   const std::int64_t row_tiles = divide_up(limits.widest_rows, cim.rows);
   if (limits.macros < row_tiles) {
-    throw InputError(bench.config.name, "cim.macros",
+    throw InputError(bench.config.source(), "cim.macros",
                      "expected at least " + std::to_string(row_tiles) +
                          " free macros for a matrix of " + std::to_string(limits.widest_rows) +
                          " rows, found " + std::to_string(limits.macros));
@@ -96,12 +111,13 @@ StaticProducts::StaticProducts(Workbench& bench, const Limits& limits)
   strip_columns_ = static_cast<int>(columns);
   const std::int64_t slot_macros = row_tiles * divide_up(columns, cim.columns);
   if (slot_macros > limits.macros) {
-    throw InputError(bench.config.name, "cim.macros",
+    throw InputError(bench.config.source(), "cim.macros",
                      "expected at least " + std::to_string(slot_macros) +
                          " macros for one head's columns, found " + std::to_string(limits.macros));
   }
   const std::int64_t token_bytes = bench.scratchpad.matrix_bytes(1, columns * 4);
-  block_tokens_ = std::clamp<std::int64_t>(free * 3 / 10 / (2 * token_bytes), 1, limits.tokens);
+  block_tokens_ = std::clamp<std::int64_t>(free * 3 / 10 / (2 * token_bytes), 1,
+                                           std::min<std::int64_t>(limits.tokens, kCimMostTokens));
   staging_ = bench.scratchpad.matrices(2, limits.widest_rows, columns, "two strips of weights");
   sums_ = bench.scratchpad.matrices(2, block_tokens_, columns * 4, "two blocks of 32-bit sums");
   slots_ =
@@ -207,12 +223,12 @@ SoftmaxHeads::SoftmaxHeads(Workbench& bench, const Limits& limits,
                            const model::Multiplier& exponent)
     : bench_(bench), shape_(limits.shape), exponent_(exponent) {
   if (shape_.keys > bench.config.softmax.max_keys) {
-    throw InputError(bench.config.name, "softmax.max_keys",
+    throw InputError(bench.config.source(), "softmax.max_keys",
                      "expected at least " + std::to_string(shape_.keys));
   }
   // A row of A' V is one sum over all keys.
   if (shape_.keys > ExactProduct::kMaxTerms) {
-    throw InputError(bench.config.name, "softmax",
+    throw InputError(bench.config.source(), "softmax",
                      "expected at most " + std::to_string(ExactProduct::kMaxTerms) +
                          " keys, which the 32-bit sums of weighted values hold, found " +
                          std::to_string(shape_.keys));
@@ -234,7 +250,7 @@ void SoftmaxHeads::plan_macros(const Limits& limits) {
     k_macros = std::min(k_macros, k_tiles * std::max(1, limits.macros / 2 / k_tiles));
     v_macros = std::min(v_macros, v_tiles * std::max(1, (limits.macros - k_macros) / v_tiles));
     if (k_macros + v_macros > limits.macros) {
-      throw InputError(bench_.config.name, "cim.macros",
+      throw InputError(bench_.config.source(), "cim.macros",
                        "expected " + std::to_string(k_tiles + v_tiles) +
                            " macros for the keys and values of one head beside the static "
                            "matrices, found " +
@@ -258,8 +274,8 @@ void SoftmaxHeads::plan_scratch() {
   const std::int64_t row_bytes = plan.matrix_bytes(1, std::int64_t{shape_.keys} * 4) +
                                  plan.matrix_bytes(1, shape_.keys) + 4 +
                                  plan.matrix_bytes(1, std::int64_t{shape_.value_width} * 4);
-  block_rows_ =
-      std::clamp<std::int64_t>(plan.free_bytes() * 9 / 10 / (2 * row_bytes), 1, shape_.queries);
+  block_rows_ = std::clamp<std::int64_t>(plan.free_bytes() * 9 / 10 / (2 * row_bytes), 1,
+                                         std::min<std::int64_t>(shape_.queries, kCimMostTokens));
   std::vector<Scratch> scratch;
   for (int i = 0; i < 2; ++i) {
     scratch.push_back(
@@ -348,7 +364,9 @@ void SoftmaxHeads::scores(Item& item) {
   rows.queries = static_cast<int>(item.rows);
   rows.keys = shape_.keys;
   rows.causal = shape_.causal;
-  rows.first_query = static_cast<int>(item.first_row);
+  // From query number `keys` on every row sees all keys.
+  rows.first_query =
+      shape_.causal ? static_cast<int>(std::min<std::int64_t>(item.first_row, shape_.keys)) : 0;
   rows.factor = exponent_;
   bench_.builder.add(rows, Phase::kNormalise, head.index, {item.scratch.scores.storage},
                      {item.scratch.codes.storage, item.scratch.reciprocals.storage});

@@ -35,7 +35,7 @@ struct Mapping {
   const DramTensor& tensor(const std::string& name) const;
 };
 
-/// A whole layer. Throws InputError (file = config.name) when it does not fit
+/// A whole layer. Throws InputError (file = config.source()) when it does not fit
 /// the chip, naming what is too small and how much is needed.
 Mapping map_attention_layer(const ChipConfig& config, const model::AttentionInteger& layer);
 

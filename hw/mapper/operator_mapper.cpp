@@ -86,7 +86,7 @@ Mapping map_softmax(const ChipConfig& config, const model::SoftmaxShape& shape,
 
 Mapping map_damf_attend(const ChipConfig& config, int tokens, int width,
                         const model::DamfSettings& settings, const model::PowerRule& rule) {
-  check_damf_limits(config, tokens, 1);
+  check_damf_limits(config, tokens, 1, width);
   Workbench bench(config);
   bench.dram.place("st", 1, std::int64_t{tokens} * 2, 1, false);
   bench.dram.place("V", tokens, width, 1, false);
@@ -99,7 +99,7 @@ Mapping map_damf_attend(const ChipConfig& config, int tokens, int width,
 }
 
 Mapping map_damf(const ChipConfig& config, const DamfProblem& problem) {
-  check_damf_limits(config, problem.tokens, problem.model_width);
+  check_damf_limits(config, problem.tokens, problem.model_width, problem.width);
   check_cim_bits(config, 8, 8);
   Workbench bench(config);
   bench.dram.place("X", problem.tokens, problem.model_width, 1, false);

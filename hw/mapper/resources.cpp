@@ -24,7 +24,7 @@ std::int64_t ScratchpadPlan::matrix_bytes(std::int64_t rows, std::int64_t row_by
 Buffer ScratchpadPlan::matrix(std::int64_t rows, std::int64_t row_bytes, const std::string& what) {
   const std::int64_t bytes = matrix_bytes(rows, row_bytes);
   if (bytes > free_bytes()) {
-    throw InputError(config_.name, "scratchpad.capacity_kib",
+    throw InputError(config_.source(), "scratchpad.capacity_kib",
                      "expected room for " + what + ", " + std::to_string(bytes) + " bytes beside " +
                          std::to_string(used_) + " already placed, found " +
                          std::to_string(config_.scratchpad.capacity_bytes) + " bytes in all");
@@ -50,7 +50,7 @@ const DramTensor& DramPlan::place(const std::string& name, std::int64_t rows,
   used_ += rows * tensor.pitch_bytes;
   if (used_ > config_.dram.capacity_bytes) {
     throw InputError(
-        config_.name, "dram.capacity_mib",
+        config_.source(), "dram.capacity_mib",
         "expected room for tensor " + name + ", which ends at byte " + std::to_string(used_));
   }
   tensors_.push_back(std::move(tensor));

@@ -9,7 +9,7 @@ namespace quadrille::hw {
 void check_sinkhorn_lines(const ChipConfig& config, int lines) {
   if (lines <= config.sinkhorn.max_lines) return;
   const std::string found = ", found " + std::to_string(lines);
-  throw InputError(config.name, "sinkhorn.max_lines",
+  throw InputError(config.source(), "sinkhorn.max_lines",
                    lines > kSinkhornMostLines
                        ? "expected matrices of at most " + std::to_string(kSinkhornMostLines) +
                              " rows and columns on any chip" + found
@@ -67,7 +67,7 @@ ScoreProducts::ScoreProducts(Workbench& bench, const Limits& limits)
   const CimConfig& cim = bench.config.cim;
   const int tiles = static_cast<int>(divide_up(limits.width, cim.rows));
   if (tiles > limits.macros) {
-    throw InputError(bench.config.name, "cim.macros",
+    throw InputError(bench.config.source(), "cim.macros",
                      "expected at least " + std::to_string(tiles) +
                          " free macros for keys of width " + std::to_string(limits.width) +
                          ", found " + std::to_string(limits.macros));

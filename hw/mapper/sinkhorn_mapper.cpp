@@ -52,7 +52,7 @@ class SinkhornMapper {
     const ChipConfig& config = bench_.config;
     check_sinkhorn_lines(config, std::max(shape_.rows, shape_.columns));
     if (held() && !resident()) {
-      throw InputError(config.name, "sinkhorn.tile_elements",
+      throw InputError(config.source(), "sinkhorn.tile_elements",
                        "expected room for a matrix of " + std::to_string(shape_.rows) + " x " +
                            std::to_string(shape_.columns) + " with held K, two elements each");
     }

@@ -260,63 +260,51 @@ module cim_engine #(
     MacrosFitCommand: assert (Macros < 2 ** 12 && Macros * Columns < 2 ** 20);
   end
 
-  // What is offered and not taken stays as it is. Compared outside of the
-  // properties: Verilator 5.006 does not compile a sampled copy of wide data.
-  localparam int unsigned WriteW = WriteBytes * 8;
-  localparam int unsigned InputW = InputBytes * 8;
-  localparam int unsigned OutputW = BytesW + OutputBytes * 8;
-  logic [WriteCommandW-1:0] write_command_before_q;
-  logic [MultiplyCommandW-1:0] multiply_command_before_q;
-  logic [WriteW-1:0] write_before_q;
-  logic [InputW-1:0] input_before_q;
-  logic [OutputW-1:0] output_before_q;
-  logic write_command_waits_q, write_waits_q, multiply_command_waits_q, input_waits_q, output_waits_q;
-  logic write_command_broken, write_broken, multiply_command_broken, input_broken, output_broken;
-  always_ff @(posedge clk_write_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      {write_command_waits_q, write_waits_q} <= '0;
-    end else begin
-      write_command_waits_q <= write_command_valid_i && !write_command_ready_o;
-      write_waits_q <= write_input_valid_i && !write_input_ready_o;
-    end
-  end
-  always_ff @(posedge clk_multiply_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      {multiply_command_waits_q, input_waits_q, output_waits_q} <= '0;
-    end else begin
-      multiply_command_waits_q <= multiply_command_valid_i && !multiply_command_ready_o;
-      input_waits_q <= multiply_input_valid_i && !multiply_input_ready_o;
-      output_waits_q <= multiply_output_valid_o && !multiply_output_ready_i;
-    end
-  end
-  always_ff @(posedge clk_write_i) begin
-    write_command_before_q <= write_command_i;
-    write_before_q <= write_input_data_i;
-  end
-  always_ff @(posedge clk_multiply_i) begin
-    multiply_command_before_q <= multiply_command_i;
-    input_before_q <= multiply_input_data_i;
-    output_before_q <= {multiply_output_bytes_o, multiply_output_data_o};
-  end
-  assign write_command_broken = write_command_waits_q &&
-      !(write_command_valid_i && write_command_i == write_command_before_q);
-  assign write_broken = write_waits_q &&
-      !(write_input_valid_i && write_input_data_i == write_before_q);
-  assign multiply_command_broken = multiply_command_waits_q &&
-      !(multiply_command_valid_i && multiply_command_i == multiply_command_before_q);
-  assign input_broken = input_waits_q &&
-      !(multiply_input_valid_i && multiply_input_data_i == input_before_q);
-  assign output_broken = output_waits_q && !(multiply_output_valid_o &&
-      {multiply_output_bytes_o, multiply_output_data_o} == output_before_q);
-
-  WriteCommandStable: assert property (@(posedge clk_write_i) disable iff (!rst_ni)
-      !write_command_broken);
-  WriteInputStable: assert property (@(posedge clk_write_i) disable iff (!rst_ni) !write_broken);
-  MultiplyCommandStable: assert property (@(posedge clk_multiply_i) disable iff (!rst_ni)
-      !multiply_command_broken);
-  MultiplyInputStable: assert property (@(posedge clk_multiply_i) disable iff (!rst_ni)
-      !input_broken);
-  OutputStable: assert property (@(posedge clk_multiply_i) disable iff (!rst_ni) !output_broken);
+  prim_offer_stable #(
+    .Width(WriteCommandW)
+  ) u_write_command_stable (
+    .clk_i  (clk_write_i),
+    .rst_ni,
+    .valid_i(write_command_valid_i),
+    .ready_i(write_command_ready_o),
+    .data_i (write_command_i)
+  );
+  prim_offer_stable #(
+    .Width(WriteBytes * 8)
+  ) u_write_input_stable (
+    .clk_i  (clk_write_i),
+    .rst_ni,
+    .valid_i(write_input_valid_i),
+    .ready_i(write_input_ready_o),
+    .data_i (write_input_data_i)
+  );
+  prim_offer_stable #(
+    .Width(MultiplyCommandW)
+  ) u_multiply_command_stable (
+    .clk_i  (clk_multiply_i),
+    .rst_ni,
+    .valid_i(multiply_command_valid_i),
+    .ready_i(multiply_command_ready_o),
+    .data_i (multiply_command_i)
+  );
+  prim_offer_stable #(
+    .Width(InputBytes * 8)
+  ) u_multiply_input_stable (
+    .clk_i  (clk_multiply_i),
+    .rst_ni,
+    .valid_i(multiply_input_valid_i),
+    .ready_i(multiply_input_ready_o),
+    .data_i (multiply_input_data_i)
+  );
+  prim_offer_stable #(
+    .Width(BytesW + OutputBytes * 8)
+  ) u_multiply_output_stable (
+    .clk_i  (clk_multiply_i),
+    .rst_ni,
+    .valid_i(multiply_output_valid_o),
+    .ready_i(multiply_output_ready_i),
+    .data_i ({multiply_output_bytes_o, multiply_output_data_o})
+  );
 `endif
 
 endmodule

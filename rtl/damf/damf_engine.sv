@@ -595,35 +595,34 @@ module damf_engine #(
   );
 
 `ifndef SYNTHESIS
-  // What is offered and not taken stays as it is. Compared outside of the
-  // properties: Verilator 5.006 does not compile a sampled copy of wide data.
-  logic [CommandW-1:0] command_before_q;
-  logic [Lanes*8-1:0] input_before_q;
-  logic [BytesW+Lanes*32-1:0] output_before_q;
-  logic command_waits_q, input_waits_q, output_waits_q;
-  logic command_broken, input_broken, output_broken;
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      {command_waits_q, input_waits_q, output_waits_q} <= '0;
-    end else begin
-      command_waits_q <= command_valid_i && !command_ready_o;
-      input_waits_q <= input_valid_i && !input_ready_o;
-      output_waits_q <= output_valid_o && !output_ready_i;
-    end
-  end
-  always_ff @(posedge clk_i) begin
-    command_before_q <= command_i;
-    input_before_q <= input_data_i;
-    output_before_q <= {output_bytes_o, output_data_o};
-  end
-  assign command_broken = command_waits_q && !(command_valid_i && command_i == command_before_q);
-  assign input_broken = input_waits_q && !(input_valid_i && input_data_i == input_before_q);
-  assign output_broken = output_waits_q &&
-      !(output_valid_o && {output_bytes_o, output_data_o} == output_before_q);
+  prim_offer_stable #(
+    .Width(CommandW)
+  ) u_command_stable (
+    .clk_i,
+    .rst_ni,
+    .valid_i(command_valid_i),
+    .ready_i(command_ready_o),
+    .data_i (command_i)
+  );
+  prim_offer_stable #(
+    .Width(Lanes * 8)
+  ) u_input_stable (
+    .clk_i,
+    .rst_ni,
+    .valid_i(input_valid_i),
+    .ready_i(input_ready_o),
+    .data_i (input_data_i)
+  );
+  prim_offer_stable #(
+    .Width(BytesW + Lanes * 32)
+  ) u_output_stable (
+    .clk_i,
+    .rst_ni,
+    .valid_i(output_valid_o),
+    .ready_i(output_ready_i),
+    .data_i ({output_bytes_o, output_data_o})
+  );
 
-  CommandStable: assert property (@(posedge clk_i) disable iff (!rst_ni) !command_broken);
-  InputStable: assert property (@(posedge clk_i) disable iff (!rst_ni) !input_broken);
-  OutputStable: assert property (@(posedge clk_i) disable iff (!rst_ni) !output_broken);
   OneRowDone: assert property (@(posedge clk_i) disable iff (!rst_ni) $onehot0(done));
   OneSource: assert property (@(posedge clk_i) disable iff (!rst_ni)
       !(normal_valid && project_valid));

@@ -632,36 +632,34 @@ module linear_engine #(
 `ifndef SYNTHESIS
   logic [BeatW-1:0] written_beat_8;
   assign written_beat_8 = merge_beat_q[8];
-  // Compared in registers and asserted a cycle later: Verilator 5.006 does not
-  // compile a sampled copy of wide data.
-  logic command_waits_q, input_waits_q, output_waits_q;
-  logic command_broken_q, input_broken_q, output_broken_q;
-  logic [CommandW-1:0] command_before_q;
-  logic [Lanes*8-1:0] input_before_q;
-  logic [BytesW+Lanes*32-1:0] output_before_q;
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      {command_waits_q, input_waits_q, output_waits_q} <= '0;
-      {command_broken_q, input_broken_q, output_broken_q} <= '0;
-    end else begin
-      command_waits_q <= command_valid_i && !command_ready_o;
-      input_waits_q <= input_valid_i && !input_ready_o;
-      output_waits_q <= output_valid_o && !output_ready_i;
-      if (command_waits_q)
-        command_broken_q <= !command_valid_i || command_i != command_before_q;
-      if (input_waits_q) input_broken_q <= !input_valid_i || input_data_i != input_before_q;
-      if (output_waits_q)
-        output_broken_q <= !output_valid_o || {output_bytes_o, output_data_o} != output_before_q;
-    end
-  end
-  always_ff @(posedge clk_i) begin
-    if (command_valid_i && !command_ready_o) command_before_q <= command_i;
-    if (input_valid_i && !input_ready_o) input_before_q <= input_data_i;
-    if (output_valid_o && !output_ready_i) output_before_q <= {output_bytes_o, output_data_o};
-  end
-  EngineCommandHolds: assert property (@(posedge clk_i) disable iff (!rst_ni) !command_broken_q);
-  EngineInputHolds: assert property (@(posedge clk_i) disable iff (!rst_ni) !input_broken_q);
-  EngineOutputHolds: assert property (@(posedge clk_i) disable iff (!rst_ni) !output_broken_q);
+  prim_offer_stable #(
+    .Width(CommandW)
+  ) u_command_stable (
+    .clk_i,
+    .rst_ni,
+    .valid_i(command_valid_i),
+    .ready_i(command_ready_o),
+    .data_i (command_i)
+  );
+  prim_offer_stable #(
+    .Width(Lanes * 8)
+  ) u_input_stable (
+    .clk_i,
+    .rst_ni,
+    .valid_i(input_valid_i),
+    .ready_i(input_ready_o),
+    .data_i (input_data_i)
+  );
+  prim_offer_stable #(
+    .Width(BytesW + Lanes * 32)
+  ) u_output_stable (
+    .clk_i,
+    .rst_ni,
+    .valid_i(output_valid_o),
+    .ready_i(output_ready_i),
+    .data_i ({output_bytes_o, output_data_o})
+  );
+
   EngineReadsOneWord: assert property (@(posedge clk_i) disable iff (!rst_ni)
       !(query_q[7] && merge_q[7]));
   EngineReadsMergedWords: assert property (@(posedge clk_i) disable iff (!rst_ni)

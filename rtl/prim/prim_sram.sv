@@ -1,7 +1,6 @@
 // One read and one write port, both synchronous; read data hold until the next
-// read. Every array above 4 Kbit is an instance of this module, so that a
-// memory compiler can take its place. It does not forward a write to a read of
-// the same address in the same cycle (old data), and has no reset.
+// read. A memory compiler can take its place. It does not forward a write to a
+// read of the same address in the same cycle (old data), and has no reset.
 module prim_sram #(
   parameter int unsigned Width = 8,
   parameter int unsigned Depth = 16,

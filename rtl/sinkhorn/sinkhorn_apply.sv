@@ -403,9 +403,6 @@ module sinkhorn_apply #(
   );
 
 `ifndef SYNTHESIS
-  OutputStays: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      output_valid_o && !output_ready_i |=> output_valid_o && $stable(output_data_o) &&
-                                            $stable(output_bytes_o));
   LaunchHasCredit: assert property (@(posedge clk_i) disable iff (!rst_ni) launch |-> credit);
   NoCreditBeyond: assert property (@(posedge clk_i) disable iff (!rst_ni)
       credits_q <= CreditW'(Credits));

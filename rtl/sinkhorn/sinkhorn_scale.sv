@@ -1776,8 +1776,6 @@ module sinkhorn_scale #(
   assign output_bytes_o = head_bytes;
 
 `ifndef SYNTHESIS
-  ScaleOutputStays: assert property (@(posedge clk_i) disable iff (!rst_ni)
-      output_valid_o && !output_ready_i |=> output_valid_o && $stable(output_data_o));
   ScaleCreditsHold: assert property (@(posedge clk_i) disable iff (!rst_ni)
       credits_q <= CreditW'(FifoDepth));
   ScaleHalvesHold: assert property (@(posedge clk_i) disable iff (!rst_ni)

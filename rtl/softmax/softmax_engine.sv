@@ -7,7 +7,7 @@
 module softmax_engine #(
   parameter int unsigned Lanes    = 4,
   parameter int unsigned MaxKeys  = 512,
-  parameter int unsigned CommandW = 71,
+  parameter int unsigned CommandW = 74,
   parameter int unsigned OutBytes = (Lanes > 4) ? Lanes : 4,
   parameter int unsigned BytesW   = $clog2(OutBytes + 1)
 ) (
@@ -25,7 +25,7 @@ module softmax_engine #(
   output logic [    BytesW-1:0] output_bytes_o
 );
 
-  localparam int unsigned CountW = 16;
+  localparam int unsigned CountW = 17;
   localparam int unsigned KeyW = $clog2(((MaxKeys > Lanes) ? MaxKeys : Lanes) + 1);
   localparam int unsigned Beats = (MaxKeys + Lanes - 1) / Lanes;
   localparam int unsigned AddrW = $clog2(2 * Beats);
@@ -48,15 +48,15 @@ module softmax_engine #(
   logic [5:0] shift_q;
   logic [47:0] low_mask_q, high_mask_q;
   assign command_keys = command_i[CountW+:KeyW];
-  assign first_seen = {1'b0, command_i[48:33]} + 1'b1;
-  assign command_first_seen = (command_i[32] && first_seen < (CountW+1)'(command_keys)) ?
+  assign first_seen = {1'b0, command_i[51:35]} + 1'b1;
+  assign command_first_seen = (command_i[34] && first_seen < (CountW+1)'(command_keys)) ?
                               first_seen[KeyW-1:0] : command_keys;
   assign keys = command_ready_o ? command_keys : keys_q;
   always_ff @(posedge clk_i) begin
     if (take_command) begin
       keys_q <= command_keys;
-      mantissa_q <= command_i[64:49];
-      shift_q <= command_i[70:65];
+      mantissa_q <= command_i[67:52];
+      shift_q <= command_i[73:68];
     end
     // Bits of a product that lie below the rounding bit, and those of 2^12 and more.
     for (int unsigned i = 0; i < 48; i++) begin
@@ -133,7 +133,7 @@ module softmax_engine #(
       ready_q <= ready_d;
       filled_q <= {filled_q[1], take && fill_last};
       if (take) fill_first_q <= fill_last;
-      if (take_command) fill_rows_q <= command_i[15:0];
+      if (take_command) fill_rows_q <= command_i[CountW-1:0];
       else if (take && fill_last) fill_rows_q <= fill_rows_q - 1'b1;
     end
   end
@@ -207,7 +207,7 @@ module softmax_engine #(
       if (done) command_ready_o <= 1'b1;
       if (take_command) begin
         command_ready_o <= 1'b0;
-        drain_rows_q <= command_i[15:0];
+        drain_rows_q <= command_i[CountW-1:0];
       end
     end
   end
@@ -316,35 +316,34 @@ module softmax_engine #(
   );
 
 `ifndef SYNTHESIS
-  // What is offered and not taken stays as it is. Compared outside of the
-  // properties: Verilator 5.006 does not compile a sampled copy of wide data.
-  logic [CommandW-1:0] command_before_q;
-  logic [Lanes*32-1:0] input_before_q;
-  logic [BytesW+OutBytes*8-1:0] output_before_q;
-  logic command_waits_q, input_waits_q, output_waits_q;
-  logic command_broken, input_broken, output_broken;
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      {command_waits_q, input_waits_q, output_waits_q} <= '0;
-    end else begin
-      command_waits_q <= command_valid_i && !command_ready_o;
-      input_waits_q <= input_valid_i && !input_ready_o;
-      output_waits_q <= output_valid_o && !output_ready_i;
-    end
-  end
-  always_ff @(posedge clk_i) begin
-    command_before_q <= command_i;
-    input_before_q <= input_data_i;
-    output_before_q <= {output_bytes_o, output_data_o};
-  end
-  assign command_broken = command_waits_q && !(command_valid_i && command_i == command_before_q);
-  assign input_broken = input_waits_q && !(input_valid_i && input_data_i == input_before_q);
-  assign output_broken = output_waits_q &&
-      !(output_valid_o && {output_bytes_o, output_data_o} == output_before_q);
+  prim_offer_stable #(
+    .Width(CommandW)
+  ) u_command_stable (
+    .clk_i,
+    .rst_ni,
+    .valid_i(command_valid_i),
+    .ready_i(command_ready_o),
+    .data_i (command_i)
+  );
+  prim_offer_stable #(
+    .Width(Lanes * 32)
+  ) u_input_stable (
+    .clk_i,
+    .rst_ni,
+    .valid_i(input_valid_i),
+    .ready_i(input_ready_o),
+    .data_i (input_data_i)
+  );
+  prim_offer_stable #(
+    .Width(BytesW + OutBytes * 8)
+  ) u_output_stable (
+    .clk_i,
+    .rst_ni,
+    .valid_i(output_valid_o),
+    .ready_i(output_ready_i),
+    .data_i ({output_bytes_o, output_data_o})
+  );
 
-  CommandStable: assert property (@(posedge clk_i) disable iff (!rst_ni) !command_broken);
-  InputStable: assert property (@(posedge clk_i) disable iff (!rst_ni) !input_broken);
-  OutputStable: assert property (@(posedge clk_i) disable iff (!rst_ni) !output_broken);
   CreditsInRange: assert property (@(posedge clk_i) disable iff (!rst_ni)
       credits_q <= CreditW'(FifoDepth));
   ReadyIsFull: assert property (@(posedge clk_i) disable iff (!rst_ni)

@@ -1,4 +1,5 @@
 """What makes an engine fail: everything here returns findings, one line each."""
+import os
 import re
 
 import netlist
@@ -15,7 +16,8 @@ class Waivers:
         warning REGEX -- why yosys may say so
     """
 
-    def __init__(self, text=""):
+    def __init__(self, text="", path="waivers"):
+        """Throws ValueError with one line, `PATH: line N: expected ...`."""
         self.arrays, self.warnings, self.unused = set(), [], {}
         for number, line in enumerate(text.split("\n"), 1):
             line = line.split("#")[0].strip()
@@ -23,15 +25,19 @@ class Waivers:
                 continue
             rule, _, reason = line.partition(" -- ")
             words = rule.split()
-            if not reason.strip() or (words[0], len(words)) not in {("array", 3)} and words[0] != "warning":
-                raise ValueError("line %d: expected `array MODULE NAME -- reason` or `warning REGEX -- reason`"
-                                 % number)
+            shaped = len(words) == 3 if words[0] == "array" else words[0] == "warning" and len(words) > 1
+            if not reason.strip() or not shaped:
+                raise ValueError("%s: line %d: expected `array MODULE NAME -- reason` or `warning REGEX -- reason`"
+                                 % (path, number))
             if words[0] == "array":
                 self.arrays.add((words[1], words[2]))
                 self.unused[words[1], words[2]] = rule
             else:
                 pattern = rule.split(None, 1)[1]
-                self.warnings.append(re.compile(pattern))
+                try:
+                    self.warnings.append(re.compile(pattern))
+                except re.error as error:
+                    raise ValueError("%s: line %d: expected a regular expression: %s" % (path, number, error)) from error
                 self.unused[pattern] = rule
 
     def array(self, module, name):
@@ -44,6 +50,14 @@ class Waivers:
                 self.unused.pop(pattern.pattern, None)
                 return True
         return False
+
+
+def read_waivers(path):
+    """The waivers of a file; none when there is no such file. ValueError as Waivers()."""
+    if not os.path.exists(path):
+        return Waivers()
+    with open(path) as file:
+        return Waivers(file.read(), path)
 
 
 def check_warnings(warnings, waivers):

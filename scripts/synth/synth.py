@@ -36,7 +36,7 @@ TITLES = {"gates": "gates", "flip_flops": "flip-flops", "nand_equivalents": "NAN
           "memory_bits": "memory bits", "register_to_register": "register to register",
           "from_memory": "of these from a memory", "pin_to_register": "pin to register",
           "register_to_pin": "register to pin"}
-MEMORY_FIELDS = ["engine", "module", "instances", "width", "depth", "bits", "read_ports", "fixed_reads",
+MEMORY_FIELDS = ["engine", "point", "module", "instances", "width", "depth", "bits", "read_ports", "fixed_reads",
                  "write_ports"]
 
 
@@ -67,12 +67,12 @@ def read_point(folder, engine, point):
         lines = [line.split() for line in file]
     found = [line for line in lines if line[0] == wanted]
     if not found:
-        sys.exit("synth: engines.txt asks for %s %s; rtl/%s/CMakeLists.txt has no such point" % (engine, point, engine))
+        sys.exit("synth: scripts/synth/engines.txt asks for %s %s; rtl/%s/CMakeLists.txt has no such point" % (engine, point, engine))
     top, parameters = found[0][1], (found[0] + [""])[2]
     return top, sources, [tuple(pair.split("=")) for pair in parameters.split(";") if pair]
 
 
-def memory_rows(engine, module, instances, mapped):
+def memory_rows(engine, point, module, instances, mapped):
     """Shape and ports of each memory of a mapped *_sram module."""
     rows = []
     for cell in mapped["cells"].values():
@@ -84,7 +84,7 @@ def memory_rows(engine, module, instances, mapped):
         where = cell["connections"]["RD_ADDR"]
         moving = sum(any(isinstance(net, int) for net in where[port * address:(port + 1) * address])
                      for port in range(reads))
-        rows.append({"engine": engine, "module": module, "instances": instances, "width": width, "depth": depth,
+        rows.append({"engine": engine, "point": point, "module": module, "instances": instances, "width": width, "depth": depth,
                      "bits": width * depth * instances, "read_ports": moving, "fixed_reads": reads - moving,
                      "write_ports": int(p["WR_PORTS"], 2)})
     return rows
@@ -114,7 +114,7 @@ def judge(report, elaborated, mapped, waivers, budget):
         # A JSON cell names its type without the backslash of RTLIL.
         abstracts[name] = abstracts[name.lstrip("\\")] = abstract
         report.findings += checks.check_mapped(module.hdlname, abstract.counts, module.is_sram)
-        memories = memory_rows(report.engine, module.hdlname, instances[name], data)
+        memories = memory_rows(report.engine, report.point, module.hdlname, instances[name], data)
         report.memories += memories
         for kind, count in abstract.counts.items():
             total[kind] += count * instances[name]
@@ -198,24 +198,50 @@ def change(now, before):
     return " (%+.1f %%)" % (100.0 * (now - int(before)) / int(before)) if int(before) else " (was 0)"
 
 
-def print_table(reports, baseline, out):
-    before = {row["engine"]: row for row in baseline}
+# A memory that keeps these is the same memory; the number of its instances may change.
+SAME_MEMORY = ["module", "width", "depth", "read_ports", "fixed_reads", "write_ports"]
+
+
+def memory_counts(rows):
+    """Instances by shape."""
+    counts = collections.Counter()
+    for row in rows:
+        counts[tuple(str(row[field]) for field in SAME_MEMORY)] += int(row["instances"])
+    return counts
+
+
+def memory_lines(rows, baseline):
+    """An engine's memories, each with its change; then those that it has no more. No baseline of this point: all new."""
+    now, before = memory_counts(rows), memory_counts(baseline)
+    lines = []
+    for shape in [*now, *(shape for shape in before if shape not in now)]:
+        module, width, depth, reads, fixed, writes = shape
+        text = "  memory %-28s %6d x %5s words of %5s bits, %sr%s%sw" % (
+            module, now[shape], depth, width, reads, "+%s fixed " % fixed if fixed != "0" else "", writes)
+        if now[shape] != before[shape]:
+            text += " (was %d)" % before[shape] if before[shape] else " (new)"
+        lines.append(text)
+    return lines
+
+
+def print_table(reports, baseline, memory_baseline, out):
+    before = {(row["engine"], row["point"]): row for row in baseline}
     for report in reports:
         out.write("%s %s\n" % (report.engine, report.point))
         if not report.figures:
             continue
         for figure in FIGURES:
             now = report.figures[figure]
-            old = before.get(report.engine, {}).get(figure)
+            old = before.get((report.engine, report.point), {}).get(figure)
             text = "  %-26s %12s%s" % (TITLES[figure], format(now, ","), change(now, old))
             path = report.paths.get(figure)
             if path and path.levels >= 0:
                 text += "   %s -> %s, in %s" % (path.start, path.end, path.module)
             out.write(text.rstrip() + "\n")
-        for row in report.memories:
-            out.write("  memory %-28s %6d x %5d words of %5d bits, %dr%s%dw\n" % (
-                row["module"], row["instances"], row["depth"], row["width"], row["read_ports"],
-                "+%d fixed " % row["fixed_reads"] if row["fixed_reads"] else "", row["write_ports"]))
+        old_memories = [row for row in memory_baseline
+                        if (row["engine"], row["point"]) == (report.engine, report.point)]
+        for line in memory_lines(report.memories, old_memories):
+            out.write(line + "\n")
     for report in reports:
         for finding in report.findings:
             out.write("FAIL %s: %s\n" % (report.engine, finding))
@@ -279,14 +305,16 @@ def main():
     points = []
     for engine, point in table:
         top, sources, parameters = read_point(os.path.join(options.build, "rtl", "sources"), engine, point)
-        waivers = os.path.join(ROOT, "rtl", engine, engine + ".synth")
-        text = open(waivers).read() if os.path.exists(waivers) else ""
-        points.append((engine, point, top, sources, parameters, checks.Waivers(text)))
+        try:
+            waivers = checks.read_waivers(os.path.join(ROOT, "rtl", engine, engine + ".synth"))
+        except ValueError as error:
+            parser.exit(2, "synth: %s\n" % error)
+        points.append((engine, point, top, sources, parameters, waivers))
 
     started = time.time()
     folder = os.path.join(options.build, "synth")
     reports = synthesise(points, options.jobs, os.path.join(folder, "cache"), folder)
-    print_table(reports, read_csv(BASELINE), sys.stdout)
+    print_table(reports, read_csv(BASELINE), read_csv(MEMORY_BASELINE), sys.stdout)
     write_csv(os.path.join(folder, "synth.csv"), ["engine", "point"] + FIGURES, figure_rows(reports))
     write_csv(os.path.join(folder, "memories.csv"), MEMORY_FIELDS, [row for r in reports for row in r.memories])
     with open(os.path.join(folder, "modules.csv"), "w") as file:

@@ -108,7 +108,7 @@ SoftmaxCase random_softmax_case(std::mt19937_64& random, const hw::SoftmaxConfig
   }
   op.causal = pick(random, 0, 1) == 1;
   op.first_query = op.causal ? pick(random, 0, op.keys) : 0;
-  if (op.causal && pick(random, 0, 19) == 0) op.first_query = pick(random, 0, 65535);
+  if (op.causal && pick(random, 0, 19) == 0) op.first_query = pick(random, 0, hw::kSoftmaxLargestCount);
   op.source_pitch_bytes = 4 * (op.keys + pick(random, 0, 9));
   op.destination_pitch_bytes = op.keys + pick(random, 0, 9);
   const Scores kinds[] = {Scores::kMagnitude, Scores::kEqual, Scores::kExtreme, Scores::kOctaves};

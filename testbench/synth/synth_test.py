@@ -63,13 +63,31 @@ class Checks(unittest.TestCase):
                 self.assertTrue(any(re.search(text, finding) for finding in findings), findings)
 
     def test_a_waiver_needs_a_reason_and_a_use(self):
-        with self.assertRaises(ValueError):
-            checks.Waivers("array fault_array mem")
+        for wrong in ("array fault_array mem", "array fault_array -- a test", "warning -- a test", "warning ( -- a test"):
+            with self.subTest(wrong), self.assertRaisesRegex(ValueError, "^rtl/x.synth: line 2: expected"):
+                checks.Waivers("# waivers\n" + wrong, "rtl/x.synth")
         design = flow.elaborate("fault_register_array", sources("fault_register_array"), [], self.folder.name)
         waivers = checks.Waivers("array fault_register_array mem_q -- a test")
         self.assertNotIn("became registers", " ".join(synth.judge_words(design, waivers)))
         report = run(self.folder.name, "path_top", "array nowhere nothing -- a test")
         self.assertEqual(report.findings, ["waiver `array nowhere nothing` is not needed"])
+
+
+class Changes(unittest.TestCase):
+    @staticmethod
+    def memory(module, instances, depth):
+        return {"module": module, "instances": instances, "width": 8, "depth": depth, "read_ports": 1, "fixed_reads": 0,
+                "write_ports": 1}
+
+    def test_every_change_of_a_memory_shows(self):
+        now = [self.memory("same_sram", 2, 64), self.memory("more_sram", 3, 64), self.memory("deeper_sram", 1, 128)]
+        before = [self.memory("same_sram", "2", "64"), self.memory("more_sram", "1", "64"),
+                  self.memory("deeper_sram", "1", "64")]
+        lines = [" ".join(line.split()) for line in synth.memory_lines(now, before)]
+        self.assertEqual(lines, ["memory same_sram 2 x 64 words of 8 bits, 1r1w",
+                                 "memory more_sram 3 x 64 words of 8 bits, 1r1w (was 1)",
+                                 "memory deeper_sram 1 x 128 words of 8 bits, 1r1w (new)",
+                                 "memory deeper_sram 0 x 64 words of 8 bits, 1r1w (was 1)"])
 
 
 class Paths(unittest.TestCase):

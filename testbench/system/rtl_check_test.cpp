@@ -2,6 +2,7 @@
 // tensor, index, values and cycle, and write the waveform around it?
 #include "app/rtl_check.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -107,17 +108,39 @@ TEST_F(RtlCheckTest, TheWaveformHoldsTheCyclesAroundTheDifference) {
   EXPECT_EQ(fst_header(bytes, 17), 2 * (cycle + 10) + 2);
 }
 
+/// chips/small.yaml with DAMF's lanes replaced.
+std::string chip_with_damf_lanes(const TemporaryFolder& folder, int lanes) {
+  std::string text = TemporaryFolder::read(QUADRILLE_SOURCE_DIR "/chips/small.yaml");
+  const std::string before = "damf:\n  lanes: 4\n";
+  text.replace(text.find(before), before.size(), fmt::format("damf:\n  lanes: {}\n", lanes));
+  folder.write("odd.yaml", text);
+  return folder.file("odd.yaml");
+}
+
+// At 8 lanes the RTL is built without waveforms, at 2 it is not built at all.
 TEST_F(RtlCheckTest, AChipWithoutWaveformsIsRefusedBeforeAnythingRuns) {
-  chip_.damf.lanes = 8;
-  chip_.damf.query_rows = 4;
-  app::RtlCheckOptions options;
-  options.waves = folder_.file("waves.fst");
-  try {
-    check(options);
-    FAIL() << "expected InputError";
-  } catch (const InputError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("expected (lanes 4, query_rows 2"));
+  for (const int lanes : {8, 2}) {
+    const std::string chip = chip_with_damf_lanes(folder_, lanes);
+    std::vector<std::string> words = arguments("damf", "all", input_);
+    words.back() = chip;
+    words.insert(words.end(), {"--waves", folder_.file("waves.fst")});
+    const ProgramRun run = run_program(words);
+    EXPECT_EQ(run.out, "");
+    expect_bad_input(words, {chip + ": damf: no waveforms", "expected (lanes 4, query_rows 2"});
   }
+}
+
+TEST_F(RtlCheckTest, AMissingBodyIsRefusedWithChipFileEngineAndWhatIsBuilt) {
+  const std::string chip = chip_with_damf_lanes(folder_, 2);
+  const std::vector<std::string> named = {chip + ": damf: RTL is not built for lanes 2",
+                                          "expected (lanes 4, query_rows 2"};
+  std::vector<std::string> words = arguments("damf", "rtl", input_);
+  words.back() = chip;
+  expect_bad_input(words, named);
+  expect_bad_input(
+      {"run", "-w", "smoke-damf", "-c", chip, "-o", folder_.file("run"), "--impl", "damf=rtl"},
+      named);
+  EXPECT_FALSE(std::filesystem::exists(folder_.file("run") + "/summary.json"));
 }
 
 // RTL is built for certain parameters only: at others the engine stays in SystemC,
@@ -127,6 +150,21 @@ TEST_F(RtlCheckTest, AnEngineThatIsNotBuiltIsNamed) {
   const app::RtlCheck found = check({});
   EXPECT_THAT(found.engines, testing::IsEmpty());
   EXPECT_THAT(found.not_built, testing::ElementsAre("damf"));
+}
+
+// More rows than a packed command holds become several commands, in RTL as elsewhere.
+TEST_F(RtlCheckTest, MoreRowsThanACommandHoldsStayEqual) {
+  const std::string input = write({{"Q", {65600, 1}}, {"K", {2, 1}}, {"V", {2, 1}}});
+  const auto operation =
+      app::make_operator("softmax", app::FileTensors(SafetensorsFile::open(input)),
+                         app::Settings::parse({"causal=true"}));
+  chip_.scratchpad.capacity_bytes = 16 << 20;
+  const std::int64_t beat_cycles =
+      app::run_on_chip(chip_, {}, operation->lower(chip_), true).result.cycles;
+  const app::RtlCheck found =
+      app::check_rtl(*operation, chip_, operation->run_fixed(), beat_cycles);
+  EXPECT_EQ(found.difference, std::nullopt);
+  EXPECT_THAT(found.engines, testing::ElementsAre("cim", "softmax"));
 }
 
 TEST_F(RtlCheckTest, WavesNeedLevelAll) {

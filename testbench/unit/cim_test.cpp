@@ -321,6 +321,18 @@ TEST_F(CimResidency, RefusesRegionsThatDoNotFit) {
   expect_error(bank, wide, "9 weight bits");
 }
 
+// What the packed command does not hold, no timing accepts.
+TEST_F(CimResidency, RefusesMoreTokensThanTheirPackedForm) {
+  CimBank bank(config_);
+  complete(bank, write(0));
+  CimMultiply long_one = multiply(write(0));
+  long_one.tokens = 65535;
+  bank.start(long_one);
+  bank.finish(long_one);
+  long_one.tokens = 65536;
+  expect_error(bank, long_one, "65536 tokens, expected 1..65535");
+}
+
 TEST_F(CimResidency, DataNeedsAStartAndWeightsWithData) {
   CimBank bank(config_);
   std::vector<std::uint8_t> memory(4096);

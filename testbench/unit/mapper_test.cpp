@@ -7,6 +7,7 @@
 #include <map>
 #include <random>
 
+#include "hw/engines/softmax/softmax_engine.h"
 #include "hw/mapper/mapping.h"
 #include "model/errors.h"
 
@@ -289,6 +290,48 @@ TEST(Mapper, LinearHasNoHazard) {
   expect_no_hazard(config, map_damf_linear(config, 150, 9, settings));
   settings.causal = true;
   expect_no_hazard(config, map_damf_linear(config, 150, 9, settings));
+}
+
+// More tokens than a command holds become several commands.
+TEST(Mapper, CutsLongOperatorsIntoCommands) {
+  ChipConfig config = little_chip();
+  config.scratchpad.capacity_bytes = 16 << 20;
+  constexpr int kTokens = 70000;
+  const auto multiplied = [&](const Mapping& mapping) {
+    std::int64_t tokens = 0;
+    std::int64_t queries = 0;
+    for (const Command& command : mapping.program.commands) {
+      if (const auto* multiply = std::get_if<CimMultiply>(&command.operation)) {
+        EXPECT_LE(multiply->tokens, 65535);
+        tokens += multiply->tokens;
+      }
+      if (const auto* rows = std::get_if<SoftmaxRows>(&command.operation)) {
+        EXPECT_NO_THROW(validate(config.softmax, *rows));
+        queries += rows->queries;
+      }
+    }
+    return std::pair{tokens, queries};
+  };
+  for (const bool causal : {false, true}) {
+    const Mapping softmax = map_softmax(config, {kTokens, 1, 1, 1, causal}, {});
+    EXPECT_EQ(multiplied(softmax), (std::pair<std::int64_t, std::int64_t>{2 * kTokens, kTokens}));
+  }
+  EXPECT_EQ(multiplied(map_matmul(config, kTokens, 1, 1, 8, 8)),
+            (std::pair<std::int64_t, std::int64_t>{kTokens, 0}));
+}
+
+TEST(Mapper, RefusesMoreThanADamfCommandHolds) {
+  ChipConfig config = little_chip();
+  config.scratchpad.capacity_bytes = 16 << 20;
+  config.damf.max_tokens = config.damf.max_model_width = 100000;
+  EXPECT_NO_THROW(map_damf_attend(config, 4, 65535, {}, {}));
+  EXPECT_THROW(map_damf_attend(config, 4, 65536, {}, {}), InputError);
+  EXPECT_THROW(map_damf_attend(config, 65536, 4, {}, {}), InputError);
+  DamfProblem damf;
+  damf.tokens = 4;
+  damf.model_width = 65536;
+  damf.width = 4;
+  EXPECT_THROW(map_damf(config, damf), InputError);
 }
 
 TEST(Mapper, RefusesWhatDoesNotFit) {

@@ -139,5 +139,21 @@ TEST(SoftmaxEngine, RefusesImpossibleCommands) {
   EXPECT_NO_THROW(SoftmaxEngine(SoftmaxConfig{}).alone_cycles(operation));
 }
 
+// What the packed command does not hold, no timing accepts.
+TEST(SoftmaxEngine, RefusesCommandsOfMoreThanTheirPackedForm) {
+  SoftmaxRows longest;
+  longest.queries = longest.keys = longest.first_query = 131071;
+  longest.causal = true;
+  const SoftmaxConfig config{4, 200000};
+  EXPECT_NO_THROW(validate(config, longest));
+  for (int SoftmaxRows::*field :
+       {&SoftmaxRows::queries, &SoftmaxRows::keys, &SoftmaxRows::first_query}) {
+    SoftmaxRows operation = longest;
+    operation.*field = 131072;
+    EXPECT_THROW(validate(config, operation), InvariantError);
+    EXPECT_THROW(SoftmaxEngine(config).alone_cycles(operation), InvariantError);
+  }
+}
+
 }  // namespace
 }  // namespace quadrille

@@ -236,8 +236,9 @@ void CimBank::check_holds(const CimRegion& region, int k, int n, int weight_bits
 void CimBank::start(const CimMultiply& operation) {
   check_region(operation.region, operation.rows, operation.columns);
   check_bits("input", operation.input_bits, config_.input_bits);
-  if (operation.tokens < 1) {
-    throw InvariantError("cim multiply of " + std::to_string(operation.tokens) + " tokens");
+  if (operation.tokens < 1 || operation.tokens > kCimMostTokens) {
+    throw InvariantError("cim multiply of " + std::to_string(operation.tokens) +
+                         " tokens, expected 1.." + std::to_string(kCimMostTokens));
   }
   if (used_) {
     throw InvariantError("cim multiply on " + region_text(operation.region) +

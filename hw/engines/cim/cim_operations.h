@@ -67,6 +67,9 @@ struct CimMultiply {
   int weight_bits = 8;  ///< As the region was written; bit planes above are gated off.
 };
 
+/// Tokens of a multiply travel in 16 bits of its packed command.
+inline constexpr int kCimMostTokens = 65535;
+
 /// Weights that enter a macro row in one cycle. The cells see one granule per
 /// cycle; a transposed matrix passes in blocks of granule x granule codes.
 int write_granule(const CimConfig& config);

@@ -44,8 +44,7 @@ CimBodies make_cim_rtl_bodies(CimBank& bank) {
     if (describe(point.config) == describe(bank.config())) return point.make(bank);
     built += (built.empty() ? "(" : ") or (") + describe(point.config);
   }
-  throw InputError("engine cim: RTL is not built for " + describe(bank.config()) + "; expected " +
-                   built + ")");
+  throw InputError("RTL is not built for " + describe(bank.config()) + "; expected " + built + ")");
 }
 
 CimBodies make_cim_traced_rtl_bodies(CimBank& bank, const RtlTrace& trace) {
@@ -55,8 +54,8 @@ CimBodies make_cim_traced_rtl_bodies(CimBank& bank, const RtlTrace& trace) {
     if (describe(point.config) == describe(bank.config())) return point.make_traced(bank, trace);
     built += (built.empty() ? "(" : ") or (") + describe(point.config);
   }
-  throw InputError("engine cim: no waveforms of RTL with " + describe(bank.config()) +
-                   "; expected " + built + ")");
+  throw InputError("no waveforms of RTL with " + describe(bank.config()) + "; expected " + built +
+                   ")");
 }
 
 }  // namespace quadrille::hw

@@ -14,18 +14,19 @@ void require(bool holds, const char* what, std::int64_t value, std::int64_t limi
                        ", must be 1.." + std::to_string(limit));
 }
 
+void require_count(const char* what, int value, int limit) {
+  limit = std::min(limit, kDamfLargestCount);
+  require(value > 0 && value <= limit, what, value, limit);
+}
+
 void check(const DamfConfig& config, const DamfProject& operation) {
-  require(operation.tokens > 0, "tokens", operation.tokens, kDamfLargestCount);
-  require(operation.tokens <= kDamfLargestCount, "tokens", operation.tokens, kDamfLargestCount);
-  require(operation.width > 0 && operation.width <= config.max_model_width, "width",
-          operation.width, config.max_model_width);
+  require_count("tokens", operation.tokens, kDamfLargestCount);
+  require_count("width", operation.width, config.max_model_width);
 }
 
 void check(const DamfConfig& config, const DamfAttend& operation) {
-  require(operation.tokens > 0 && operation.tokens <= config.max_tokens, "tokens", operation.tokens,
-          config.max_tokens);
-  require(operation.width > 0 && operation.width <= kDamfLargestCount, "width", operation.width,
-          kDamfLargestCount);
+  require_count("tokens", operation.tokens, config.max_tokens);
+  require_count("width", operation.width, kDamfLargestCount);
   require(operation.settings.guard_bits >= 0 && operation.settings.guard_bits <= 16, "guard_bits",
           operation.settings.guard_bits, 16);
 }

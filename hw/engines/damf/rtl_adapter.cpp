@@ -38,12 +38,12 @@ std::string describe(const DamfConfig& config) {
 }  // namespace
 
 std::unique_ptr<BeatEngine<DamfOperation>> make_damf_rtl_body(const DamfConfig& config) {
-  return make_at_point("damf", kPoints, config, describe);
+  return make_at_point(kPoints, config, describe);
 }
 
 std::unique_ptr<BeatEngine<DamfOperation>> make_damf_traced_rtl_body(const DamfConfig& config,
                                                                      const RtlTrace& trace) {
-  return make_traced_at_point("damf", kPoints, config, trace, describe);
+  return make_traced_at_point(kPoints, config, trace, describe);
 }
 
 }  // namespace quadrille::hw

@@ -41,12 +41,12 @@ std::string describe(const LinearConfig& config) {
 }  // namespace
 
 std::unique_ptr<BeatEngine<LinearAttend>> make_linear_rtl_body(const LinearConfig& config) {
-  return make_at_point("linear", kPoints, config, describe);
+  return make_at_point(kPoints, config, describe);
 }
 
 std::unique_ptr<BeatEngine<LinearAttend>> make_linear_traced_rtl_body(const LinearConfig& config,
                                                                       const RtlTrace& trace) {
-  return make_traced_at_point("linear", kPoints, config, trace, describe);
+  return make_traced_at_point(kPoints, config, trace, describe);
 }
 
 }  // namespace quadrille::hw

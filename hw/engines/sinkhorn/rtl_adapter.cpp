@@ -39,12 +39,12 @@ std::string describe(const SinkhornConfig& config) {
 
 std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_rtl_body(
     const SinkhornConfig& config) {
-  return make_at_point("sinkhorn", kPoints, config, describe);
+  return make_at_point(kPoints, config, describe);
 }
 
 std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_traced_rtl_body(
     const SinkhornConfig& config, const RtlTrace& trace) {
-  return make_traced_at_point("sinkhorn", kPoints, config, trace, describe);
+  return make_traced_at_point(kPoints, config, trace, describe);
 }
 
 }  // namespace quadrille::hw

@@ -39,12 +39,12 @@ std::string describe(const SoftmaxConfig& config) {
 }  // namespace
 
 std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_rtl_body(const SoftmaxConfig& config) {
-  return make_at_point("softmax", kPoints, config, describe);
+  return make_at_point(kPoints, config, describe);
 }
 
 std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_traced_rtl_body(const SoftmaxConfig& config,
                                                                       const RtlTrace& trace) {
-  return make_traced_at_point("softmax", kPoints, config, trace, describe);
+  return make_traced_at_point(kPoints, config, trace, describe);
 }
 
 }  // namespace quadrille::hw

@@ -9,10 +9,10 @@ namespace quadrille::hw {
 
 inline CommandBits pack_softmax_operation(const SoftmaxRows& operation) {
   CommandBits bits;
-  bits.put(static_cast<std::uint64_t>(operation.queries), 16);
-  bits.put(static_cast<std::uint64_t>(operation.keys), 16);
+  bits.put(static_cast<std::uint64_t>(operation.queries), 17);
+  bits.put(static_cast<std::uint64_t>(operation.keys), 17);
   bits.put(operation.causal ? 1 : 0, 1);
-  bits.put(static_cast<std::uint64_t>(operation.first_query), 16);
+  bits.put(static_cast<std::uint64_t>(operation.causal ? operation.first_query : 0), 17);
   bits.put(operation.factor.mantissa, 16);
   bits.put(static_cast<std::uint64_t>(operation.factor.shift), 6);
   return bits;

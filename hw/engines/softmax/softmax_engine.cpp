@@ -98,6 +98,14 @@ void validate(const SoftmaxConfig& config, const SoftmaxRows& operation) {
                          std::to_string(operation.keys) + " keys from query " +
                          std::to_string(operation.first_query) + " is empty");
   }
+  const int largest =
+      std::max({operation.queries, operation.keys, operation.causal ? operation.first_query : 0});
+  if (largest > kSoftmaxLargestCount) {
+    throw InvariantError("softmax command of " + std::to_string(operation.queries) + " queries x " +
+                         std::to_string(operation.keys) + " keys from query " +
+                         std::to_string(operation.first_query) + ", expected at most " +
+                         std::to_string(kSoftmaxLargestCount) + " each");
+  }
   if (operation.keys > config.max_keys) {
     throw InvariantError("softmax command of " + std::to_string(operation.keys) +
                          " keys exceeds the row buffer of " + std::to_string(config.max_keys));

@@ -31,6 +31,9 @@ struct SoftmaxRows {
   model::Multiplier factor;
 };
 
+/// Queries, keys and first_query travel in 17 bits each of the packed command.
+inline constexpr int kSoftmaxLargestCount = 131071;
+
 Stream input_stream(const SoftmaxConfig& config, const SoftmaxRows& operation);
 /// Per row its code beats and then its reciprocal.
 Stream output_stream(const SoftmaxConfig& config, const SoftmaxRows& operation);
