@@ -30,7 +30,7 @@ Implementation built_in_rtl(const hw::Program& program, const hw::ChipConfig& ch
     try {
       require_rtl(engine, chip, bodies);
       built.rtl.insert(engine);
-    } catch (const InputError&) {
+    } catch (const InputError&) {  // As require_rtl() names what is not built.
       // Not built: it stays in SystemC.
     }
   }

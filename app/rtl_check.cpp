@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "app/built_rtl.h"
 #include "app/chip_run.h"
+#include "app/files/atomic_file.h"
 #include "app/operators/compare.h"
 #include "hw/clock.h"
 #include "hw/engines/paired_body.h"
@@ -99,17 +99,10 @@ std::string tensor_text(const Operator& operation, const hw::ChipConfig& chip,
 
 void require_waves(const Operator& operation, const hw::ChipConfig& chip,
                    const RtlCheckOptions& options) {
-  const std::string probe = options.waves + ".probe";
+  const AtomicFile writable(options.waves);
   for (const std::string& engine :
        all_in_rtl(operation.lower(chip).mapping.program).rtl_engines()) {
-    const hw::RtlBodies bodies = bodies_with_waves(options, chip, engine, 0, probe);
-    try {
-      require_rtl(engine, chip, bodies);
-    } catch (...) {
-      std::filesystem::remove(probe);
-      throw;
-    }
-    std::filesystem::remove(probe);
+    require_rtl(engine, chip, hw::with_waves(options.bodies, options.traced, engine, {}));
   }
 }
 

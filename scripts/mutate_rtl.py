@@ -24,11 +24,12 @@ import time
 from explained import Explanations
 from live_bits import LiveBits
 from rtl_program import (BUILD, ENGINES, ROOT, SYSTEMC_ONLY, Point, ToolError, built_engines, compile_model,
-                         link_with_model, run, summary_file)
+                         link_with_model, positive, run, summary_file)
 
 FOLDER = BUILD / "mutation"
 EXPLAINED = ROOT / "testbench/mutate/explained_rtl.csv"
 GOAL_PERCENT = 95.0
+COUNT = 200  # Faults of an engine.
 # What the fast lockstep test does not find gets a longer one (QUADRILLE_LOCKSTEP_RUNS).
 LONG_RUNS = {"cim": 10_000, "softmax": 400_000, "damf": 20_000, "sinkhorn": 6_000, "linear": 60_000}
 LONG_SEED = 4711
@@ -69,6 +70,8 @@ def plant(point, folder, count, seed):
     faults = [Fault(line) for line in (folder / "list.ys").read_text().splitlines()]
     kept = [fault for fault in faults if not fault.changes_nothing(module["cells"], live)]
     print(f"{point.engine}: {len(faults) - len(kept)} of {len(faults)} drawn faults change nothing by the netlist alone")
+    if len(kept) < count:
+        raise ToolError(f"{point.engine}: {len(kept)} faults are left of the draw, expected {count}")
     return kept[:count]
 
 
@@ -246,7 +249,8 @@ def study(engine, arguments):
             results.append(result)
             if len(results) % 50 == 0:
                 print(f"{engine}: {len(results)} of {len(faults)} faults", flush=True)
-    return report(engine, results, FOLDER / (f"rtl_{engine}_some.csv" if arguments.faults else f"rtl_{engine}.csv"))
+    some = arguments.faults or arguments.count < COUNT
+    return report(engine, results, FOLDER / (f"rtl_{engine}_some.csv" if some else f"rtl_{engine}.csv"))
 
 
 def report(engine, results, path):
@@ -279,10 +283,10 @@ def report(engine, results, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("engines", nargs="*")
-    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--count", type=positive, default=COUNT)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", type=lambda text: [int(n) for n in text.split(",")], default=[])
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=positive, default=2)
     arguments = parser.parse_args()
     engines = [engine for engine in arguments.engines if engine not in SYSTEMC_ONLY]
     if arguments.engines and not engines:
@@ -300,7 +304,7 @@ def main():
         print(f"mutate_rtl: {error}", file=sys.stderr)
         return 2
     print("\n".join(lines))
-    partial = bool(arguments.engines or arguments.faults)
+    partial = bool(arguments.engines or arguments.faults) or arguments.count < COUNT
     summary_file(FOLDER, "rtl", partial).write_text("\n".join(lines) + "\n")
     return 0 if good else 1
 

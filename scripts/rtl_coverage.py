@@ -24,8 +24,8 @@ import subprocess
 import sys
 
 from explained import Explanations
-from rtl_program import (BUILD, ENGINES, ROOT, Point, ToolError, built_engines, compile_model, link_with_model, run,
-                         summary_file, verilator_root)
+from rtl_program import (BUILD, ENGINES, ROOT, Point, ToolError, built_engines, compile_model, link_with_model,
+                         positive, run, summary_file, verilator_root)
 
 FOLDER = BUILD / "coverage"
 EXPLAINED = ROOT / "testbench/coverage/explained.csv"
@@ -107,6 +107,11 @@ def measure(engine, runs):
     return report(engine, points)
 
 
+def point_text(kind, place, name):
+    """What explanations are matched with: no line, which moves."""
+    return f"{kind} {place.split(':')[0]} {name}"
+
+
 def report(engine, points):
     explanations = Explanations(EXPLAINED, engine)
     rows = []
@@ -119,7 +124,7 @@ def report(engine, points):
             for (point_kind, place, name), count in sorted(points.items()):
                 if point_kind != kind:
                     continue
-                reason = explanations.reason(f"{kind} {place.split(':')[0]} {name}")
+                reason = explanations.reason(point_text(kind, place, name))
                 if reason:
                     explained += 1
                 else:
@@ -133,7 +138,10 @@ def report(engine, points):
                          f"≥ {goal:.0f} %"])
     for pattern in explanations.unused():
         print(f"{engine}: the explanation '{pattern}' matches nothing")
-    return rows, good
+    wrong = explanations.contradicted([point_text(*key) for key, count in points.items() if count > 0])
+    for pattern, text in wrong:
+        print(f"{engine}: the explanation '{pattern}' matches a point that is reached: {text}")
+    return rows, good and not wrong
 
 
 def self_test():
@@ -159,7 +167,7 @@ def self_test():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("engines", nargs="*")
-    parser.add_argument("--runs", type=int, default=None)
+    parser.add_argument("--runs", type=positive, default=None)
     parser.add_argument("--self-test", action="store_true")
     arguments = parser.parse_args()
     good = True
@@ -175,7 +183,7 @@ def main():
         print(f"rtl_coverage: {error}", file=sys.stderr)
         return 2
     print("\n".join(lines))
-    summary_file(FOLDER, "rtl", bool(arguments.engines)).write_text("\n".join(lines) + "\n")
+    summary_file(FOLDER, "rtl", bool(arguments.engines) or arguments.runs is not None).write_text("\n".join(lines) + "\n")
     return 0 if good else 1
 
 

@@ -5,6 +5,7 @@ and the adapter that is compiled against it are exchanged. mutate_rtl.py puts a
 netlist with faults there, rtl_coverage.py an instrumented model.
 """
 
+import argparse
 import json
 import pathlib
 import re
@@ -46,6 +47,13 @@ def run(command, log, cwd=BUILD):
         code = subprocess.run(command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, check=False)
     if code.returncode != 0:
         raise ToolError(f"{command[0]} failed: see {log}")
+
+
+def positive(text):
+    """A whole number above zero, for argparse."""
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number above zero, found {text}")
+    return int(text)
 
 
 def built_engines(wanted):
@@ -106,6 +114,8 @@ def compile_model(folder, level, definitions=()):
 
 def compile_command(source):
     """The compile command of a source of the build, as a list without `-o` and `-c`."""
+    if not (BUILD / "compile_commands.json").exists():
+        raise ToolError(f"no {BUILD}/compile_commands.json: expected a built project")
     for entry in json.loads((BUILD / "compile_commands.json").read_text()):
         if entry["file"] == str(source):
             words = shlex.split(entry["command"])
@@ -121,13 +131,13 @@ def compile_command(source):
 
 def link_command(program):
     """The link command of a test program, as a list: run it in the build folder."""
-    commands = subprocess.run(["ninja", "-C", BUILD, "-t", "commands", f"testbench/{program}"], check=True,
-                              capture_output=True, text=True).stdout.splitlines()
-    for command in reversed(commands):
+    answer = subprocess.run(["ninja", "-C", BUILD, "-t", "commands", f"testbench/{program}"], check=False,
+                            capture_output=True, text=True)
+    for command in reversed(answer.stdout.splitlines()):
         match = re.match(rf": && (.* -o testbench/{program} .*?) && ", command)
         if match:
             return shlex.split(match.group(1))
-    raise ToolError(f"no link command for {program}")
+    raise ToolError(f"no link command for {program} in {BUILD}: expected a built project")
 
 
 def link_with_model(point, folder, model, extra=()):

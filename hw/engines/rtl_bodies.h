@@ -10,6 +10,7 @@
 #include "hw/engines/cim/cim_bank.h"
 #include "hw/engines/damf/damf_engine.h"
 #include "hw/engines/linear/linear_engine.h"
+#include "hw/engines/rtl_not_built.h"
 #include "hw/engines/rtl_wave.h"
 #include "hw/engines/sinkhorn/sinkhorn_engine.h"
 #include "hw/engines/softmax/softmax_engine.h"
@@ -41,13 +42,13 @@ struct TracedRtlBodies {
   TracedRtlFactory<LinearAttend, LinearConfig> linear = make_linear_traced_rtl_body;
 };
 
-/// A body from `make`, a factory above. Its InputError, which knows parameters
-/// only, comes out naming the chip and the engine.
+/// A body from `make`, a factory above. Its RtlNotBuilt, which knows parameters
+/// only, comes out as InputError naming the chip and the engine.
 template <typename Make>
 auto make_rtl_of(const std::string& chip, const std::string& engine, Make make) {
   try {
     return make();
-  } catch (const InputError& error) {
+  } catch (const RtlNotBuilt& error) {
     throw InputError(chip, engine, error.what());
   }
 }

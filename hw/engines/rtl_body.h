@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "hw/engines/beat_engine.h"
+#include "hw/engines/rtl_not_built.h"
 #include "hw/engines/rtl_wave.h"
 #include "model/errors.h"
 
@@ -181,7 +182,7 @@ struct RtlPoint {
 };
 
 /// The body of the point that is `config`. `describe` lists the parameters of a
-/// configuration. Throws InputError that lists the built points when there is none.
+/// configuration. Throws RtlNotBuilt that lists the built points when there is none.
 template <typename Config, typename Body, std::size_t N>
 Body make_at_point(const RtlPoint<Config, Body> (&points)[N], const Config& config,
                    std::string (*describe)(const Config&)) {
@@ -190,10 +191,10 @@ Body make_at_point(const RtlPoint<Config, Body> (&points)[N], const Config& conf
     if (describe(point.config) == describe(config)) return point.make(config);
     built += (built.empty() ? "(" : ") or (") + describe(point.config);
   }
-  throw InputError("RTL is not built for " + describe(config) + "; expected " + built + ")");
+  throw RtlNotBuilt("RTL is not built for " + describe(config) + "; expected " + built + ")");
 }
 
-/// The same with a waveform. Throws InputError that lists the points that can
+/// The same with a waveform. Throws RtlNotBuilt that lists the points that can
 /// write one.
 template <typename Config, typename Body, std::size_t N>
 Body make_traced_at_point(const RtlPoint<Config, Body> (&points)[N], const Config& config,
@@ -204,7 +205,7 @@ Body make_traced_at_point(const RtlPoint<Config, Body> (&points)[N], const Confi
     if (describe(point.config) == describe(config)) return point.make_traced(config, trace);
     built += (built.empty() ? "(" : ") or (") + describe(point.config);
   }
-  throw InputError("no waveforms of RTL with " + describe(config) + "; expected " + built + ")");
+  throw RtlNotBuilt("no waveforms of RTL with " + describe(config) + "; expected " + built + ")");
 }
 
 }  // namespace quadrille::hw

@@ -14,11 +14,13 @@ RtlWave::RtlWave(RtlTrace trace)
 RtlWave::~RtlWave() { fst_->close(); }
 
 void RtlWave::open() {
+  if (trace_.file.empty()) return;
   fst_->open(trace_.file.c_str());
   if (!fst_->isOpen()) throw InputError(trace_.file, "waveform", "cannot be written");
 }
 
 void RtlWave::dump(std::int64_t half_cycles) {
+  if (trace_.file.empty()) return;
   const std::int64_t cycle = trace_.now();
   const std::int64_t time = 2 * cycle + half_cycles;
   if (cycle < trace_.first_cycle || cycle > trace_.last_cycle || time <= last_time_) return;

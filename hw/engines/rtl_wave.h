@@ -15,7 +15,7 @@ namespace quadrille::hw {
 
 /// Which cycles of the run go to which file.
 struct RtlTrace {
-  std::string file;  ///< FST.
+  std::string file;  ///< FST; empty: nothing is written.
   std::int64_t first_cycle = 0;
   std::int64_t last_cycle = std::numeric_limits<std::int64_t>::max();
   std::function<std::int64_t()> now;  ///< The chip's cycle.

@@ -28,6 +28,13 @@ void check_cim_bits(const ChipConfig& config, int input_bits, int weight_bits) {
   }
 }
 
+void check_sum_terms(const ChipConfig& config, int terms) {
+  if (terms <= ExactProduct::kMaxTerms) return;
+  throw InputError(config.source(), "cim",
+                   "expected products of at most " + std::to_string(ExactProduct::kMaxTerms) +
+                       " terms, which 32-bit sums hold, found " + std::to_string(terms));
+}
+
 void check_damf_limits(const ChipConfig& config, int tokens, int model_width, int head_width) {
   if (std::max({tokens, model_width, head_width}) > kDamfLargestCount) {
     throw InputError(config.source(), "damf",
@@ -80,12 +87,7 @@ Mapping Workbench::finish() {
 StaticProducts::StaticProducts(Workbench& bench, const Limits& limits)
     : bench_(bench), limits_(limits) {
   const CimConfig& cim = bench.config.cim;
-  if (limits.widest_rows > ExactProduct::kMaxTerms) {
-    throw InputError(bench.config.source(), "cim",
-                     "expected a matrix of at most " + std::to_string(ExactProduct::kMaxTerms) +
-                         " rows, whose products 32-bit sums hold, found " +
-                         std::to_string(limits.widest_rows));
-  }
+  check_sum_terms(bench.config, limits.widest_rows);
   const std::int64_t row_tiles = divide_up(limits.widest_rows, cim.rows);
   if (limits.macros < row_tiles) {
     throw InputError(bench.config.source(), "cim.macros",
@@ -226,13 +228,9 @@ SoftmaxHeads::SoftmaxHeads(Workbench& bench, const Limits& limits,
     throw InputError(bench.config.source(), "softmax.max_keys",
                      "expected at least " + std::to_string(shape_.keys));
   }
-  // A row of A' V is one sum over all keys.
-  if (shape_.keys > ExactProduct::kMaxTerms) {
-    throw InputError(bench.config.source(), "softmax",
-                     "expected at most " + std::to_string(ExactProduct::kMaxTerms) +
-                         " keys, which the 32-bit sums of weighted values hold, found " +
-                         std::to_string(shape_.keys));
-  }
+  // A score is one sum over a head's width, a row of A' V one over all keys.
+  check_sum_terms(bench.config, shape_.width);
+  check_sum_terms(bench.config, shape_.keys);
   plan_macros(limits);
   plan_scratch();
 }

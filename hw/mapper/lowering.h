@@ -25,6 +25,9 @@ View view_of(const Buffer& buffer);
 /// Throws InputError when the CIM bank holds or takes fewer bits.
 void check_cim_bits(const ChipConfig& config, int input_bits, int weight_bits);
 
+/// Throws InputError when a sum of so many products does not fit 32 bits.
+void check_sum_terms(const ChipConfig& config, int terms);
+
 /// Throws InputError when the DAMF engine's buffers or its commands are too
 /// small for a head.
 void check_damf_limits(const ChipConfig& config, int tokens, int model_width, int head_width);

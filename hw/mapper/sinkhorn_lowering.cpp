@@ -65,6 +65,7 @@ int ScoreProducts::wanted_macros(const CimConfig& config, int keys, int width) {
 ScoreProducts::ScoreProducts(Workbench& bench, const Limits& limits)
     : bench_(bench), limits_(limits) {
   const CimConfig& cim = bench.config.cim;
+  check_sum_terms(bench.config, limits.width);
   const int tiles = static_cast<int>(divide_up(limits.width, cim.rows));
   if (tiles > limits.macros) {
     throw InputError(bench.config.source(), "cim.macros",

@@ -56,6 +56,11 @@ class SinkhornMapper {
                        "expected room for a matrix of " + std::to_string(shape_.rows) + " x " +
                            std::to_string(shape_.columns) + " with held K, two elements each");
     }
+    if (shape_.columns == 1 && !resident()) {
+      throw InputError(config.source(), "sinkhorn.tile_elements",
+                       "expected room for a matrix of " + std::to_string(shape_.rows) +
+                           " rows and one column, which is not streamed");
+    }
     if (problem_.score_width > 0) check_cim_bits(config, 8, 8);
     if (shape_.batch > 1 && (problem_.score_width > 0 || problem_.value_width > 0)) {
       throw InvariantError("a batch of Sinkhorn problems has no Q, K and V");

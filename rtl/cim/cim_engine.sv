@@ -216,7 +216,9 @@ module cim_engine #(
     if (!rst_ni) valid_q <= '0;
     else valid_q <= (TreeStages + 1)'({valid_q, read});
   end
-  always_ff @(posedge clk_multiply_i) words_q <= ((TreeStages + 1) * WordsW)'({words_q, read_words});
+  always_ff @(posedge clk_multiply_i) begin
+    words_q <= ((TreeStages + 1) * WordsW)'({words_q, read_words});
+  end
 
   logic [Words*32-1:0] totals;
   for (genvar word = 0; word < Words; word++) begin : gen_lane

@@ -209,7 +209,9 @@ module cim_write_port #(
       bus_macro_o <= macro_q;
       bus_row_o <= row_q;
       bus_granule_o <= granule_q;
-      for (int unsigned lane = 0; lane < Granule; lane++) bus_lanes_o[lane] <= TileW'(lane) < left_q;
+      for (int unsigned lane = 0; lane < Granule; lane++) begin
+        bus_lanes_o[lane] <= TileW'(lane) < left_q;
+      end
     end
     if (take && !transpose_q) direct_q <= codes;
   end

@@ -77,16 +77,18 @@ module damf_engine #(
 
   // ------------------------------------------------ issue: state
 
-  localparam logic [2:0] Idle = 3'd0;
-  localparam logic [2:0] LoadU = 3'd1;
-  localparam logic [2:0] LoadV = 3'd2;
-  localparam logic [2:0] Tokens = 3'd3;
-  localparam logic [2:0] Pairs = 3'd4;
-  localparam logic [2:0] Array = 3'd5;
-  localparam logic [2:0] Collapsed = 3'd6;
-  localparam logic [2:0] Drain = 3'd7;
+  typedef enum logic [2:0] {
+    Idle,
+    LoadU,
+    LoadV,
+    Tokens,
+    Pairs,
+    Array,
+    Collapsed,
+    Drain
+  } state_e;
 
-  logic [2:0] state_q;
+  state_e state_q;
   logic [CountW-1:0] key_q;  // Token of the next beat.
   logic [CountW-1:0] left_q;  // Columns from the next beat's first one on.
   logic [ChunkW-1:0] chunk_q;

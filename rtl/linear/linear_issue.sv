@@ -53,14 +53,16 @@ module linear_issue #(
   output logic                  chunk_end_o    // Last beat of a chunk with keys.
 );
 
-  localparam logic [2:0] Idle = 3'd0;
-  localparam logic [2:0] Tables = 3'd1;
-  localparam logic [2:0] Positions = 3'd2;
-  localparam logic [2:0] Keys = 3'd3;
-  localparam logic [2:0] Values = 3'd4;
-  localparam logic [2:0] Window = 3'd5;
-  localparam logic [2:0] Queries = 3'd6;
-  localparam logic [2:0] Drain = 3'd7;
+  typedef enum logic [2:0] {
+    Idle,
+    Tables,
+    Positions,
+    Keys,
+    Values,
+    Window,
+    Queries,
+    Drain
+  } state_e;
 
   localparam int unsigned CountW = 21;
   localparam int unsigned QueryW = 31;
@@ -91,7 +93,7 @@ module linear_issue #(
 
   // ------------------------------------------------ state
 
-  logic [2:0] state_q, state_d;
+  state_e state_q, state_d;
   logic [LeftW-1:0] left_q, left_d;  // Bytes of the row from the next beat on.
   logic [BeatW-1:0] beat_q;
   logic [RowW-1:0] row_q;
@@ -160,7 +162,7 @@ module linear_issue #(
                        query_left == '0);
 
   // A query, behind the rows of its window.
-  logic [2:0] first_query, next_query;
+  state_e first_query, next_query;
   assign first_query = (!command_i[2] && command_i[11:6] > 6'd1 && streamed_q != total_keys) ?
                        Window : Queries;
   assign next_query = (streams && streamed_q != total_keys) ? Window : Queries;

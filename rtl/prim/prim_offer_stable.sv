@@ -1,5 +1,6 @@
 // Assertion on one ready/valid stream: what is offered and not taken stays as it
-// is. It has no outputs and is instantiated outside of synthesis only.
+// is. It has no outputs; synthesis sees nothing of it.
+`ifndef SYNTHESIS
 module prim_offer_stable #(
   parameter int unsigned Width = 8
 ) (
@@ -10,7 +11,6 @@ module prim_offer_stable #(
   input logic [Width-1:0] data_i
 );
 
-`ifndef SYNTHESIS
   // Compared outside of the property: Verilator 5.006 does not compile a
   // sampled copy of wide data.
   logic [Width-1:0] before_q;
@@ -24,6 +24,6 @@ module prim_offer_stable #(
   assign broken = waits_q && !(valid_i && data_i == before_q);
 
   OfferStable: assert property (@(posedge clk_i) disable iff (!rst_ni) !broken);
-`endif
 
 endmodule
+`endif

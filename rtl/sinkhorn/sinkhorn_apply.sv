@@ -78,14 +78,16 @@ module sinkhorn_apply #(
 
   // ------------------------------------------------ issue: state
 
-  localparam logic [2:0] Idle = 3'd0;
-  localparam logic [2:0] ColumnScalings = 3'd1;
-  localparam logic [2:0] RowScalings = 3'd2;
-  localparam logic [2:0] Values = 3'd3;
-  localparam logic [2:0] Elements = 3'd4;
-  localparam logic [2:0] Drain = 3'd5;
+  typedef enum logic [2:0] {
+    Idle,
+    ColumnScalings,
+    RowScalings,
+    Values,
+    Elements,
+    Drain
+  } state_e;
 
-  logic [2:0] state_q;
+  state_e state_q;
   logic [LineW-1:0] left_q;  // Lines from the next beat's first one on.
   logic [PartW-1:0] part_q;
   logic [LaneW-1:0] lane_q;  // Of a row of V.

@@ -100,7 +100,8 @@ module sinkhorn_engine #(
   // One of them has a command, or neither.
   assign input_ready_o = scale_input_ready || apply_input_ready;
   assign output_valid_o = scale_output_valid || apply_output_valid;
-  assign output_data_o = scale_output_valid ? (BeatWords * 32)'(scale_output_data) : apply_output_data;
+  assign output_data_o =
+      scale_output_valid ? (BeatWords * 32)'(scale_output_data) : apply_output_data;
   assign output_bytes_o = scale_output_valid ? BytesW'(scale_output_bytes) : apply_output_bytes;
 
 `ifndef SYNTHESIS

@@ -1,7 +1,8 @@
 // One lane: adds a logit and the other side's scaling, takes the power of two
 // and joins it to the running sum of its line; or gives the power as a word of
-// K, or passes a word through. Held K: sinkhorn_held_lane, which also has a pass's words. It knows neither lines nor masks: what is added
-// when, its surroundings say.
+// K, or passes a word through. Held K: sinkhorn_held_lane, which also has a
+// pass's words. It knows neither lines nor masks: what is added when, its
+// surroundings say.
 module sinkhorn_lane #(
   parameter int unsigned SumW = 43
 ) (
@@ -56,11 +57,13 @@ module sinkhorn_lane #(
 
   // ------------------------------------------------ sum
 
-  // The smaller octave's part is shifted right and cut off.
+  // The smaller octave's part is shifted right and cut off. Both differences are
+  // made, and a far one empties the part behind the shift: a sum of 43 bits in one
+  // cycle has no room for a negation or a bound before it.
   logic [SumW-1:0] sum_q, prior, term, prior_far, term_far;
   logic signed [16:0] octave_q, octave_prior, octave;
   logic signed [17:0] ahead;
-  logic [5:0] up, down;
+  logic [16:0] behind;  // Where ahead is negative.
   logic empty;
   assign octave = octave_x[16:0];
   assign prior = resume_i ? resume_sum_i : sum_q;
@@ -68,10 +71,13 @@ module sinkhorn_lane #(
   assign empty = first_i || prior == '0;
   assign term = SumW'({1'b1, fraction, 12'b0});
   assign ahead = 18'(octave) - 18'(octave_prior);
-  assign up = (ahead >= 18'sd63) ? 6'd63 : ahead[5:0];
-  assign down = (ahead <= -18'sd63) ? 6'd63 : -ahead[5:0];
-  assign prior_far = ahead[17] ? prior : prior >> up;
-  assign term_far = ahead[17] ? term >> down : term;
+  assign behind = octave_prior - octave;
+  always_comb begin
+    prior_far = (ahead[16:6] == '0) ? prior >> ahead[5:0] : '0;
+    term_far = (behind[16:6] == '0) ? term >> behind[5:0] : '0;
+    if (ahead[17]) prior_far = prior;
+    else term_far = term;
+  end
 
   always_ff @(posedge clk_i) begin
     if (add_i) begin

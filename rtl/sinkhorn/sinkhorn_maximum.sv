@@ -20,7 +20,8 @@ module sinkhorn_maximum #(
   end
   for (genvar k = 0; k < Leaves - 1; k++) begin : gen_larger
     assign gen_node[k].value =
-        (gen_node[2*k+1].value > gen_node[2*k+2].value) ? gen_node[2*k+1].value : gen_node[2*k+2].value;
+        (gen_node[2*k+1].value > gen_node[2*k+2].value) ? gen_node[2*k+1].value :
+            gen_node[2*k+2].value;
   end
   assign largest_o = gen_node[0].value;
 

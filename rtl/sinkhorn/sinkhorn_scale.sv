@@ -108,14 +108,16 @@ module sinkhorn_scale #(
 
   // ------------------------------------------------ state
 
-  localparam logic [2:0] Idle = 3'd0;
-  localparam logic [2:0] Load = 3'd1;    // Resident: the block comes in.
-  localparam logic [2:0] Wait = 3'd2;    // A pipeline runs empty.
-  localparam logic [2:0] Sweep = 3'd3;   // Steps; streamed: and input.
-  localparam logic [2:0] Output = 3'd4;
-  localparam logic [2:0] Flush = 3'd5;
+  typedef enum logic [2:0] {
+    Idle,
+    Load,  // Resident: the block comes in.
+    Wait,  // A pipeline runs empty.
+    Sweep,  // Steps; streamed: and input.
+    Output,
+    Flush
+  } state_e;
 
-  logic [2:0] state_q;
+  state_e state_q;
   logic [4:0] wait_q;
   logic sweep_starts_q;  // The wait is for the first sweep, not for a sweep's end.
   logic [CountW-1:0] batch_left_q;
@@ -144,21 +146,23 @@ module sinkhorn_scale #(
   logic [CntW-1:0] stride_d, stride_q, side_by_side_d, side_by_side_q, full_span_d, full_span_q;
   logic [Lanes*LaneW-1:0] place_d, place_q;  // Of a lane in its matrix.
   logic [Lanes*CntW-1:0] number_d, number_q;  // Of its matrix.
-  assign longest = (command_i[29+:LineW] > command_i[42+:LineW]) ? command_i[29+:LineW] : command_i[42+:LineW];
+  assign longest =
+      (command_i[29+:LineW] > command_i[42+:LineW]) ? command_i[29+:LineW] : command_i[42+:LineW];
   assign wide_d = longest > LineW'(Lanes);
   assign stride_d = wide_d ? CntW'(Lanes) : longest[CntW-1:0];
+  // One of the strides is the command's: an OR over all, no chain of choices.
   always_comb begin
-    side_by_side_d = CntW'(1);
-    full_span_d = CntW'(1);
+    side_by_side_d = '0;
+    full_span_d = '0;
     place_d = '0;
     number_d = '0;
     for (int unsigned s = 1; s <= Lanes; s++) begin
       if (stride_d == CntW'(s)) begin
-        side_by_side_d = CntW'(Lanes / s);
-        full_span_d = CntW'(Lanes / s * s);
+        side_by_side_d |= CntW'(Lanes / s);
+        full_span_d |= CntW'(Lanes / s * s);
         for (int unsigned lane = 0; lane < Lanes; lane++) begin
-          place_d[lane*LaneW+:LaneW] = LaneW'(lane % s);
-          number_d[lane*CntW+:CntW] = CntW'(lane / s);
+          place_d[lane*LaneW+:LaneW] |= LaneW'(lane % s);
+          number_d[lane*CntW+:CntW] |= CntW'(lane / s);
         end
       end
     end
@@ -182,12 +186,14 @@ module sinkhorn_scale #(
 
   // ------------------------------------------------ walks
 
-  localparam logic [1:0] Rows = 2'd0;
-  localparam logic [1:0] Columns = 2'd1;
-  localparam logic [1:0] Last = 2'd2;  // Load: elements; output: counts.
-  localparam logic [1:0] Kernel = 2'd3;
+  typedef enum logic [1:0] {
+    Rows,
+    Columns,
+    Last,  // Load: elements; output: counts.
+    Kernel
+  } section_e;
 
-  logic [1:0] section_q, section_next;
+  section_e section_q, section_next;
   logic section_starts;  // In the next cycle.
   logic element_start, element_advance, line_start, line_advance;
   logic [LaneW-1:0] element_offset, line_offset, element_bank, element_phase, element_lane,
@@ -214,14 +220,17 @@ module sinkhorn_scale #(
       rows_left_q <= start_rows;
       columns_left_q <= start_columns;
       walk_rows_q <= (start_resident || start_rows <= LineW'(Lanes)) ? start_rows : LineW'(Lanes);
-      walk_columns_q <= (start_resident || start_columns <= LineW'(ChunkColumns)) ? start_columns : LineW'(ChunkColumns);
+      walk_columns_q <= (start_resident || start_columns <= LineW'(ChunkColumns)) ? start_columns :
+          LineW'(ChunkColumns);
       walk_ends_row_q <= start_columns <= LineW'(ChunkColumns);
-      walk_ends_q <= start_resident || (start_rows <= LineW'(Lanes) && start_columns <= LineW'(ChunkColumns));
+      walk_ends_q <=
+          start_resident || (start_rows <= LineW'(Lanes) && start_columns <= LineW'(ChunkColumns));
     end else if (chunk_in && !resident) begin
       rows_left_q <= rows_left_next;
       columns_left_q <= columns_left_next;
       walk_rows_q <= (rows_left_next <= LineW'(Lanes)) ? rows_left_next : LineW'(Lanes);
-      walk_columns_q <= (columns_left_next <= LineW'(ChunkColumns)) ? columns_left_next : LineW'(ChunkColumns);
+      walk_columns_q <=
+          (columns_left_next <= LineW'(ChunkColumns)) ? columns_left_next : LineW'(ChunkColumns);
       walk_ends_row_q <= columns_left_next <= LineW'(ChunkColumns);
       walk_ends_q <= rows_left_next <= LineW'(Lanes) && columns_left_next <= LineW'(ChunkColumns);
     end
@@ -387,7 +396,14 @@ module sinkhorn_scale #(
     if (block_starts || pass_starts) section_next = warm_next ? Rows : Last;
     else if (to_output) section_next = in_place ? Last : Rows;
     else if (at_elements && !giving) section_next = Last;
-    else section_next = section_q + 1'b1;
+    else begin
+      unique case (section_q)
+        Rows: section_next = Columns;
+        Columns: section_next = Last;
+        Last: section_next = Kernel;
+        default: section_next = Rows;
+      endcase
+    end
   end
   assign line_start = section_starts;
   assign element_start = section_starts;
@@ -425,14 +441,16 @@ module sinkhorn_scale #(
   logic fold_q;  // Streamed: column sums leave their memory.
   logic [DrainW-1:0] drain_left_q, drain_next, drain_cycles;
   logic [LineW-1:0] chunk_row_q, chunk_column_q, chunk_rows, chunk_columns;
+  logic [LineW-1:0] chunk_rows_left_q, chunk_columns_left_q;  // From the chunk on.
   logic [WordW-1:0] chunk_row_word_q, chunk_column_word_q;
-  logic chunk_ends_row, half_q;
+  logic chunk_ends_row, last_chunk_row, half_q;
   logic [1:0] ready_q;
   logic [1:0] chunk_in_q;
 
-  assign chunk_rows = (rows - chunk_row_q > LineW'(Lanes)) ? LineW'(Lanes) : rows - chunk_row_q;
-  assign chunk_ends_row = columns - chunk_column_q <= LineW'(ChunkColumns);
-  assign chunk_columns = chunk_ends_row ? columns - chunk_column_q : LineW'(ChunkColumns);
+  assign last_chunk_row = chunk_rows_left_q <= LineW'(Lanes);
+  assign chunk_rows = last_chunk_row ? chunk_rows_left_q : LineW'(Lanes);
+  assign chunk_ends_row = chunk_columns_left_q <= LineW'(ChunkColumns);
+  assign chunk_columns = chunk_ends_row ? chunk_columns_left_q : LineW'(ChunkColumns);
 
   assign total_lines = side_q ? columns : rows;
   always_comb begin
@@ -448,11 +466,13 @@ module sinkhorn_scale #(
   assign lines_left = total_lines - line_q;
   assign group_ends_matrix = lines_left <= LineW'(Lanes);
   assign lines = group_ends_matrix ? lines_left[CntW-1:0] : CntW'(Lanes);
-  assign present = (sweep_left_q < BlockW'(side_by_side_q)) ? sweep_left_q[CntW-1:0] : side_by_side_q;
+  assign present =
+      (sweep_left_q < BlockW'(side_by_side_q)) ? sweep_left_q[CntW-1:0] : side_by_side_q;
   // From the first line to the last, of a group that ends its matrix; one that does
   // not has all lanes.
   assign others_present = present - 1'b1;
-  assign span_wide = (2 * CntW)'(others_present) * (2 * CntW)'(stride_q) + (2 * CntW)'(lines_left[CntW-1:0]);
+  assign span_wide =
+      (2 * CntW)'(others_present) * (2 * CntW)'(stride_q) + (2 * CntW)'(lines_left[CntW-1:0]);
   assign span = span_wide[CntW-1:0];
   always_comb begin
     drain_cycles = '0;
@@ -482,14 +502,15 @@ module sinkhorn_scale #(
   assign move = part_done && moves && drain_next == '0;
   assign part_ends = moves ? move : part_done;
   assign chunk_ends = part_ends && !resident && !fold_q &&
-                      (side_q ? (line_q + LineW'(Lanes) >= chunk_column_q + chunk_columns) : !sums_columns);
+                      (side_q ? (line_q + LineW'(Lanes) >= chunk_column_q + chunk_columns) :
+                          !sums_columns);
 
   // Whether the group's lines end what a sweep measures of a matrix.
   logic sweep_over, all_chunks_end, group_judges, more_matrices;
   assign more_matrices = sweep_left_q > (wide_q ? BlockW'(1) : BlockW'(side_by_side_q));
   assign group_judges = resident ? group_ends_matrix :
-                        (side_q ? group_ends_matrix : (chunk_rows == rows - chunk_row_q && !sums_columns));
-  assign all_chunks_end = chunk_ends && chunk_ends_row && chunk_rows == rows - chunk_row_q;
+                        (side_q ? group_ends_matrix : (last_chunk_row && !sums_columns));
+  assign all_chunks_end = chunk_ends && chunk_ends_row && last_chunk_row;
   // The drain registers' last cycle.
   assign sweep_over = state_q == Sweep && !part_q && drain_next == '0;
 
@@ -596,7 +617,9 @@ module sinkhorn_scale #(
         turn_q <= (turn_q == LaneW'(Lanes - 1)) ? '0 : turn_q + 1'b1;
         if (turn_q == LaneW'(Lanes - 1) && !step_last) other_q <= other_q + 1'b1;
         if (side_q) tile_q <= tile_q + 1'b1;
-        else if (turn_q == LaneW'(Lanes - 1) && !step_last) tile_q <= tile_q + TileW'(resident ? rows : chunk_rows);
+        else if (turn_q == LaneW'(Lanes - 1) && !step_last) begin
+          tile_q <= tile_q + TileW'(resident ? rows : chunk_rows);
+        end
       end else begin
         sub_q <= sub_q + 1'b1;
       end
@@ -643,9 +666,13 @@ module sinkhorn_scale #(
           tile_q <= '0;
           side_q <= !sums_rows;
           chunk_column_q <= chunk_ends_row ? '0 : chunk_column_q + LineW'(ChunkColumns);
-          chunk_column_word_q <= chunk_ends_row ? '0 : chunk_column_word_q + WordW'(ChunkColumns / Lanes);
+          chunk_columns_left_q <=
+              chunk_ends_row ? columns : chunk_columns_left_q - LineW'(ChunkColumns);
+          chunk_column_word_q <=
+              chunk_ends_row ? '0 : chunk_column_word_q + WordW'(ChunkColumns / Lanes);
           if (chunk_ends_row) begin
             chunk_row_q <= chunk_row_q + LineW'(Lanes);
+            chunk_rows_left_q <= chunk_rows_left_q - LineW'(Lanes);
             chunk_row_word_q <= chunk_row_word_q + 1'b1;
           end
           if (sums_rows) begin
@@ -683,7 +710,9 @@ module sinkhorn_scale #(
       fold_q <= 1'b0;
       half_q <= 1'b0;
       chunk_row_q <= '0;
+      chunk_rows_left_q <= start_rows;
       chunk_column_q <= '0;
+      chunk_columns_left_q <= start_columns;
       chunk_row_word_q <= '0;
       chunk_column_word_q <= '0;
     end
@@ -701,7 +730,9 @@ module sinkhorn_scale #(
     delta = $signed({1'b0, first_step}) + $signed({1'b0, step_q}) - $signed({1'b0, line_q});
     low = '0;
     high = lines;
-    if (causal && !side_q && delta > 0) low = (delta >= $signed((LineW + 1)'(Lanes))) ? CntW'(Lanes) : delta[CntW-1:0];
+    if (causal && !side_q && delta > 0) begin
+      low = (delta >= $signed((LineW + 1)'(Lanes))) ? CntW'(Lanes) : delta[CntW-1:0];
+    end
     if (causal && side_q) begin
       if (delta < 0) high = '0;
       else if (delta < $signed((LineW + 1)'(lines))) high = delta[CntW-1:0] + 1'b1;
@@ -777,7 +808,8 @@ module sinkhorn_scale #(
     logic [BytesW-1:0] bytes;
     logic [CntW-1:0]   seen;    // Elements of the beat that the mask shows.
   } slot_t;
-  slot_t slot_d, slot_0_q, slot_1_q, slot_2_q, slot_3_q, slot_4_q, slot_5_q, slot_6_q, slot_7_q, slot_8_q, slot_9_q, slot_join;
+  slot_t slot_d, slot_0_q, slot_1_q, slot_2_q, slot_3_q, slot_4_q, slot_5_q, slot_6_q, slot_7_q,
+      slot_8_q, slot_9_q, slot_join;
   logic signed [LineW:0] below_diagonal;  // Columns to the right of the piece's first one.
   assign below_diagonal = $signed({1'b0, element_row}) - $signed({1'b0, element_column});
   always_comb begin
@@ -837,11 +869,12 @@ module sinkhorn_scale #(
   logic [LaneW-1:0] slot_bank_q;
   logic [WordW-1:0] slot_word_q, slot_column_word_q;
   logic [TileW-1:0] slot_tile_q;
-  logic [1:0] slot_section_q;
+  section_e slot_section_q;
   always_ff @(posedge clk_i) begin
     if (slot) begin
       slot_section_q <= section_q;
-      slot_line_turn_q <= at_kernel ? minus(element_wide_lane, element_offset) : minus(line_lane, line_offset);
+      slot_line_turn_q <=
+          at_kernel ? minus(element_wide_lane, element_offset) : minus(line_lane, line_offset);
       slot_tile_turn_q <= minus(element_bank, element_offset);
       slot_bank_q <= element_bank;
       slot_row_lane_q <= element_row_lane;
@@ -880,7 +913,8 @@ module sinkhorn_scale #(
   // ------------------------------------------------ scalings
 
   // Two copies: a sweep reads one and writes the other.
-  logic [Lanes-1:0] row_write, column_write, slot_row_copy, slot_column_copy, slot_row_none, slot_column_none;
+  logic [Lanes-1:0] row_write, column_write, slot_row_copy, slot_column_copy, slot_row_none,
+      slot_column_none;
   logic [Lanes*32-1:0] new_scalings, rows_out, columns_out;
   logic [WordW-1:0] new_word, row_read_word;
   logic new_copy;
@@ -891,13 +925,15 @@ module sinkhorn_scale #(
   assign slot_lines_0 = slot_0_q.valid && !slot_0_q.kernel;
   always_comb begin
     for (int unsigned lane = 0; lane < Lanes; lane++) begin
-      slot_row_copy[lane] = damped ? count_out[lane*CountW] : count_out[lane*CountW+1] ^ count_out[lane*CountW];
+      slot_row_copy[lane] =
+          damped ? count_out[lane*CountW] : count_out[lane*CountW+1] ^ count_out[lane*CountW];
       slot_column_copy[lane] = damped ? count_out[lane*CountW] : count_out[lane*CountW+1];
       slot_row_none[lane] = 1'b0;
       slot_column_none[lane] = !warm && !damped && count_out[lane*CountW+1+:CountW-1] == '0;
     end
   end
-  assign row_read = own_row_read || (step && side_q) || slot_kernel_0 || (slot_lines_0 && slot_section_q == Rows);
+  assign row_read =
+      own_row_read || (step && side_q) || slot_kernel_0 || (slot_lines_0 && slot_section_q == Rows);
   assign column_read = own_column_read || (step && (!side_q || pass_q)) || slot_kernel_0 ||
                        (slot_lines_0 && slot_section_q == Columns);
   always_comb begin
@@ -947,7 +983,7 @@ module sinkhorn_scale #(
   // ------------------------------------------------ stage 1: scalings rotate; 2: spread
 
   logic [LaneW-1:0] line_turn_1_q;
-  logic [1:0] line_source_1_q;  // Rows, Columns, Last: counts.
+  section_e line_source_1_q;  // Last: counts.
   logic none_1_q, scales_1_q, own_1_q, own_2_q;
   logic [Lanes-1:0] none_lanes_1_q, row_none_1_q;
   logic [Lanes*CountW-1:0] count_1_q;
@@ -957,7 +993,8 @@ module sinkhorn_scale #(
       line_turn_1_q <= slot_line_turn_q;
       line_source_1_q <= slot_0_q.kernel ? Columns : slot_section_q;
       none_1_q <= 1'b0;
-      none_lanes_1_q <= (slot_0_q.kernel || slot_section_q == Columns) ? slot_column_none | {Lanes{in_place}} : '0;
+      none_lanes_1_q <= (slot_0_q.kernel || slot_section_q == Columns) ?
+          slot_column_none | {Lanes{in_place}} : '0;
       row_none_1_q <= slot_row_none | {Lanes{in_place}};
       count_1_q <= count_out;
       row_lane_1_q <= slot_row_lane_q;
@@ -978,8 +1015,9 @@ module sinkhorn_scale #(
   always_comb begin
     line_words = '0;
     for (int unsigned lane = 0; lane < Lanes; lane++) begin
-      if (none_1_q || none_lanes_1_q[lane] || (scales_1_q && flags_here[lane])) line_words[lane*32+:32] = held ? UnitScaling : '0;
-      else if (line_source_1_q == Rows) line_words[lane*32+:32] = rows_out[lane*32+:32];
+      if (none_1_q || none_lanes_1_q[lane] || (scales_1_q && flags_here[lane])) begin
+        line_words[lane*32+:32] = held ? UnitScaling : '0;
+      end else if (line_source_1_q == Rows) line_words[lane*32+:32] = rows_out[lane*32+:32];
       else if (line_source_1_q == Columns) line_words[lane*32+:32] = columns_out[lane*32+:32];
       else line_words[lane*32+:32] = 32'(count_1_q[lane*CountW+:CountW]);
     end
@@ -1014,7 +1052,8 @@ module sinkhorn_scale #(
       for (int unsigned lane = 0; lane < Lanes; lane++) begin
         if (!slot_2_q.valid) other_3_q[lane*33+:33] <= 33'($signed(line_spread[lane*32+:32]));
         else if (slot_2_q.kernel && !held)
-          other_3_q[lane*33+:33] <= 33'($signed(line_turned_2_q[lane*32+:32])) + 33'($signed(row_word_2_q));
+          other_3_q[lane*33+:33] <=
+              33'($signed(line_turned_2_q[lane*32+:32])) + 33'($signed(row_word_2_q));
         else other_3_q[lane*33+:33] <= 33'($signed(line_turned_2_q[lane*32+:32]));
       end
     end
@@ -1031,7 +1070,8 @@ module sinkhorn_scale #(
   // Lanes columns lie a part further.
   always_comb begin
     for (int unsigned lane = 0; lane < Lanes; lane++)
-      past_phase[lane] = wide_q && (CntW + 1)'(lane) + (CntW + 1)'(slot_phase_q) >= (CntW + 1)'(Lanes);
+      past_phase[lane] =
+          wide_q && (CntW + 1)'(lane) + (CntW + 1)'(slot_phase_q) >= (CntW + 1)'(Lanes);
   end
   sinkhorn_rotate #(
     .Lanes(Lanes),
@@ -1057,7 +1097,9 @@ module sinkhorn_scale #(
       half_1_q <= half_q;
     end
     tile_turn_2_q <= tile_turn_1_q;
-    if (Skewed && step_1_q.valid) ring_q <= {ring[(Lanes-1)*LaneW-1:0], ring[(Lanes-1)*LaneW+:LaneW]};
+    if (Skewed && step_1_q.valid) begin
+      ring_q <= {ring[(Lanes-1)*LaneW-1:0], ring[(Lanes-1)*LaneW+:LaneW]};
+    end
   end
   assign ring = first_1_q ? place_q : ring_q;
 
@@ -1082,7 +1124,8 @@ module sinkhorn_scale #(
         read_word = tile_1_q + TileW'(ring[bank*LaneW+:LaneW]);
       if (crossing_1_q[bank]) read_word = tile_1_q + TileW'(rows);
     end
-    assign write_word = writes_8_q ? back_word_q[8] : tile_write_word + (tile_crossing[bank] ? TileW'(piece_4_q.rows) : '0);
+    assign write_word = writes_8_q ? back_word_q[8] :
+        tile_write_word + (tile_crossing[bank] ? TileW'(piece_4_q.rows) : '0);
     // Neighbouring words alternate between the halves; streamed, each is a buffer.
     assign read_half = split ? read_word[0] : half_1_q;
     assign write_half = split ? write_word[0] : tile_write_half;
@@ -1282,7 +1325,9 @@ module sinkhorn_scale #(
   assign flags_valid = !first_sweep || (resident && damped && side_q);
   always_comb begin
     old_words = move_7_q.columns ? columns_out : rows_out;
-    if (in_place || (move_7_q.columns ? column_default : row_default)) old_words = held ? {Lanes{UnitScaling}} : '0;
+    if (in_place || (move_7_q.columns ? column_default : row_default)) begin
+      old_words = held ? {Lanes{UnitScaling}} : '0;
+    end
   end
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) draining_q <= '0;
@@ -1295,7 +1340,8 @@ module sinkhorn_scale #(
       drain_turn_q <= '0;
       drain_blind_q <= held_blind;
       for (int unsigned lane = 0; lane < Lanes; lane++) begin
-        drain_sums_q[lane*HeldSumW+:HeldSumW] <= held ? held_sums[lane*HeldSumW+:HeldSumW] : HeldSumW'(sums[lane*SumW+:SumW]);
+        drain_sums_q[lane*HeldSumW+:HeldSumW] <=
+            held ? held_sums[lane*HeldSumW+:HeldSumW] : HeldSumW'(sums[lane*SumW+:SumW]);
       end
       drain_octaves_q <= octaves;
       drain_old_q <= old_words;
@@ -1324,7 +1370,8 @@ module sinkhorn_scale #(
     logic [LogUnits-1:0] stopped;
   } solve_t;
   solve_t solve_0;
-  solve_t solve_1_q, solve_2_q, solve_3_q, solve_4_q, solve_5_q, solve_6_q, solve_7_q, solve_8_q, solve_9_q, solve_10_q, solve_11_q;
+  solve_t solve_1_q, solve_2_q, solve_3_q, solve_4_q, solve_5_q, solve_6_q, solve_7_q, solve_8_q,
+      solve_9_q, solve_10_q, solve_11_q;
   always_comb begin
     solve_0.valid = draining_q != '0;
     solve_0.columns = drained_q.columns;
@@ -1414,9 +1461,11 @@ module sinkhorn_scale #(
         column_write[lane] = piece_6_q.lane == LaneW'(lane);
         new_scalings[lane*32+:32] = top_word;
       end else begin
-        row_write[lane] = solved.valid && !solved.columns && solved.turn == DrainW'(lane / LogUnits) &&
+        row_write[lane] =
+            solved.valid && !solved.columns && solved.turn == DrainW'(lane / LogUnits) &&
                           !solved.stopped[lane%LogUnits];
-        column_write[lane] = solved.valid && solved.columns && solved.turn == DrainW'(lane / LogUnits) &&
+        column_write[lane] =
+            solved.valid && solved.columns && solved.turn == DrainW'(lane / LogUnits) &&
                              !solved.stopped[lane%LogUnits];
         new_scalings[lane*32+:32] = unit_next[(lane%LogUnits)*32+:32];
       end
@@ -1441,7 +1490,8 @@ module sinkhorn_scale #(
     over_here = '0;
     for (int unsigned lane = 0; lane < Lanes; lane++) begin
       if (solve_10_q.turn == DrainW'(lane / LogUnits))
-        over_here[lane] = !solve_10_q.stopped[lane%LogUnits] && unit_residual[(lane%LogUnits)*31+:31] > tolerance;
+        over_here[lane] =
+            !solve_10_q.stopped[lane%LogUnits] && unit_residual[(lane%LogUnits)*31+:31] > tolerance;
     end
     running_residuals = '0;
     for (int unsigned unit = 0; unit < LogUnits; unit++) begin
@@ -1484,7 +1534,8 @@ module sinkhorn_scale #(
     end
     for (genvar lane = 0; lane < Lanes; lane++) begin : gen_or
       if (lane + Far < Lanes) begin : gen_far
-        assign to[lane] = from[lane] || (from[lane+Far] && place_q[(lane+Far)*LaneW+:LaneW] >= LaneW'(Far));
+        assign to[lane] =
+            from[lane] || (from[lane+Far] && place_q[(lane+Far)*LaneW+:LaneW] >= LaneW'(Far));
       end else begin : gen_end
         assign to[lane] = from[lane];
       end
@@ -1505,7 +1556,8 @@ module sinkhorn_scale #(
   assign final_part = solve_11_q.judges && (!damped || solve_11_q.columns);
   assign stopped_before = flags_valid ? flags_judge[Lanes-1:0] : '0;
   assign over_both = over_all | {Lanes{over_matrix_q}} |
-                     ((resident && damped && solve_11_q.columns) ? flags_judge[2*Lanes-1:Lanes] : '0);
+                     ((resident && damped && solve_11_q.columns) ? flags_judge[2*Lanes-1:Lanes] :
+                         '0);
   assign stopped_after = stopped_before |
                          ((final_part && stop && !first_sweep) ? ~over_both : '0);
   assign taken = (final_part && sweep_q <= (CountW + 1)'(half_steps)) ? ~stopped_after : '0;
@@ -1515,9 +1567,11 @@ module sinkhorn_scale #(
 
   always_ff @(posedge clk_i) begin
     if (solve_10_q.valid) over_q <= (solve_10_q.turn == '0) ? over_here : over_q | over_here;
-    if (block_starts || pass_starts || (sweep_begins && (resident || command_ready_o))) over_matrix_q <= 1'b0;
-    else if (judge) over_matrix_q <= !solve_11_q.judges && (over_matrix_q || over_all[0]);
-    if (sweep_begins && !pass_next && !(resident && side_q == 1'b0 && damped && !sweep_starts_q)) begin
+    if (block_starts || pass_starts || (sweep_begins && (resident || command_ready_o))) begin
+      over_matrix_q <= 1'b0;
+    end else if (judge) over_matrix_q <= !solve_11_q.judges && (over_matrix_q || over_all[0]);
+    if (sweep_begins && !pass_next &&
+        !(resident && side_q == 1'b0 && damped && !sweep_starts_q)) begin
       running_q <= 1'b0;
       kept_q <= 1'b0;
       row_residual_q <= '0;
@@ -1527,7 +1581,8 @@ module sinkhorn_scale #(
         running_q <= running_q || !(&stopped_after);
         kept_q <= kept_q || (|taken);
       end
-      if (solve_11_q.valid && largest_11_q > {1'b0, solve_11_q.columns ? column_residual_q : row_residual_q}) begin
+      if (solve_11_q.valid &&
+          largest_11_q > {1'b0, solve_11_q.columns ? column_residual_q : row_residual_q}) begin
         if (solve_11_q.columns) column_residual_q <= largest_11_q[30:0];
         else row_residual_q <= largest_11_q[30:0];
       end
@@ -1558,7 +1613,8 @@ module sinkhorn_scale #(
   logic [Lanes-1:0] warm_mask;
   always_comb begin
     for (int unsigned k = 0; k < Lanes; k++)
-      warm_mask[k] = CntW'(k) >= CntW'(line_offset) && (CntW + 1)'(k) < (CntW + 1)'(line_offset) + (CntW + 1)'(line_length);
+      warm_mask[k] = CntW'(k) >= CntW'(line_offset) &&
+          (CntW + 1)'(k) < (CntW + 1)'(line_offset) + (CntW + 1)'(line_length);
   end
 
   logic [Lanes*16-1:0] codes;
@@ -1634,14 +1690,16 @@ module sinkhorn_scale #(
   logic [Lanes*34-1:0] in_words, in_turned;
   logic [CntW:0] in_end, in_cross;
   assign in_end = (CntW + 1)'(piece_4_q.offset) + (CntW + 1)'(piece_4_q.length);
-  assign in_cross = (CntW + 1)'(piece_4_q.offset) + (CntW + 1)'(Lanes) - (CntW + 1)'(piece_4_q.phase);
+  assign in_cross =
+      (CntW + 1)'(piece_4_q.offset) + (CntW + 1)'(Lanes) - (CntW + 1)'(piece_4_q.phase);
   always_comb begin
     for (int unsigned k = 0; k < Lanes; k++) begin
       if (warm_piece) begin
         in_words[k*34+:34] = {1'b0, warm_mask[k], data_q[k*32+:32]};
       end else begin
         in_words[k*34+:34] = {(CntW + 1)'(k) >= in_cross,
-                              piece_4_q.valid && (CntW + 1)'(k) >= (CntW + 1)'(piece_4_q.offset) && (CntW + 1)'(k) < in_end,
+                              piece_4_q.valid && (CntW + 1)'(k) >= (CntW + 1)'(piece_4_q.offset) &&
+                                  (CntW + 1)'(k) < in_end,
                               16'b0, codes[k*16+:16]};
       end
       if (writes_7_q) in_words[k*34+:34] = {2'b01, back_words[k*32+:32]};
@@ -1749,7 +1807,8 @@ module sinkhorn_scale #(
       for (int unsigned k = 0; k < Lanes; k++) begin
         if ((CntW + 1)'(k) >= (CntW + 1)'(slot_join.offset) &&
             (CntW + 1)'(k) < (CntW + 1)'(slot_join.offset) + (CntW + 1)'(slot_join.length)) begin
-          beat_out_q[k*32+:32] <= ((CntW + 1)'(k) < (CntW + 1)'(slot_join.offset) + (CntW + 1)'(slot_join.seen)) ?
+          beat_out_q[k*32+:32] <=
+              ((CntW + 1)'(k) < (CntW + 1)'(slot_join.offset) + (CntW + 1)'(slot_join.seen)) ?
                                   words[k*32+:32] : '0;
         end else if (slot_join.first) begin
           beat_out_q[k*32+:32] <= '0;

@@ -1,7 +1,7 @@
 // One value column's codes: a word holds a code for every lane, written one code
-// at a time, from a bit of its word on, read whole. Both ports are synchronous; read data hold until the next
-// read. It does not forward a write to a read of the same address in the same
-// cycle (old data), and has no reset.
+// at a time, from a bit of its word on, read whole. Both ports are synchronous;
+// read data hold until the next read. It does not forward a write to a read of
+// the same address in the same cycle (old data), and has no reset.
 module sinkhorn_value_sram #(
   parameter int unsigned Lanes = 4,
   parameter int unsigned CodeW = 20,

@@ -52,6 +52,19 @@ class Report:
         self.modules = []  # (module, instances, gates, flip-flops, longest path inside)
 
 
+def fail(message):
+    """Bad input: one line, exit code 2."""
+    sys.stderr.write("synth: %s\n" % message)
+    sys.exit(2)
+
+
+def positive(text):
+    """A whole number above zero, for argparse."""
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError("expected a whole number above zero, found %s" % text)
+    return int(text)
+
+
 def engine_table(path):
     """[(engine, point)] of engines.txt."""
     with open(path) as file:
@@ -60,6 +73,9 @@ def engine_table(path):
 
 def read_point(folder, engine, point):
     """(top, sources, parameters) as CMake wrote them."""
+    if not os.path.exists(os.path.join(folder, engine + ".points")):
+        fail("%s: no list of %s's points; expected a build folder with the target rtl_sources built" %
+             (folder, engine))
     with open(os.path.join(folder, engine + ".f")) as file:
         sources = [line.strip() for line in file if line.strip().endswith(".sv")]
     wanted = "V%sEngine%s" % (engine, point)
@@ -67,7 +83,8 @@ def read_point(folder, engine, point):
         lines = [line.split() for line in file]
     found = [line for line in lines if line[0] == wanted]
     if not found:
-        sys.exit("synth: scripts/synth/engines.txt asks for %s %s; rtl/%s/CMakeLists.txt has no such point" % (engine, point, engine))
+        fail("scripts/synth/engines.txt asks for %s %s; rtl/%s/CMakeLists.txt has no such point" %
+             (engine, point, engine))
     top, parameters = found[0][1], (found[0] + [""])[2]
     return top, sources, [tuple(pair.split("=")) for pair in parameters.split(";") if pair]
 
@@ -290,17 +307,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("engines", nargs="*", help="engines of the table (all)")
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), help="configured build folder")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--jobs", type=positive, default=os.cpu_count())
     parser.add_argument("--bless", action="store_true", help="rewrite the baseline and the page's tables")
     options = parser.parse_args()
     table = engine_table(os.path.join(HERE, "engines.txt"))
     for engine in options.engines:
         if engine not in [row[0] for row in table]:
-            parser.error("no engine %s in scripts/synth/engines.txt; expected one of %s" %
-                         (engine, ", ".join(row[0] for row in table)))
+            fail("no engine %s in scripts/synth/engines.txt; expected one of %s" %
+                 (engine, ", ".join(row[0] for row in table)))
     table = [row for row in table if not options.engines or row[0] in options.engines]
     if options.bless and options.engines:
-        parser.error("--bless takes all engines")
+        fail("--bless takes all engines, found %s" % ", ".join(options.engines))
 
     points = []
     for engine, point in table:
@@ -308,7 +325,7 @@ def main():
         try:
             waivers = checks.read_waivers(os.path.join(ROOT, "rtl", engine, engine + ".synth"))
         except ValueError as error:
-            parser.exit(2, "synth: %s\n" % error)
+            fail(error)
         points.append((engine, point, top, sources, parameters, waivers))
 
     started = time.time()

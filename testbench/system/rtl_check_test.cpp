@@ -167,6 +167,15 @@ TEST_F(RtlCheckTest, MoreRowsThanACommandHoldsStayEqual) {
   EXPECT_THAT(found.engines, testing::ElementsAre("cim", "softmax"));
 }
 
+TEST_F(RtlCheckTest, WavesThatCannotBeWrittenAreRefusedByTheirOwnName) {
+  for (const std::string& file : {folder_.file("no/waves.fst"), folder_.file("folder")}) {
+    std::filesystem::create_directories(folder_.file("folder"));
+    std::vector<std::string> words = arguments("damf", "all", input_);
+    words.insert(words.end(), {"--waves", file});
+    expect_bad_input(words, {"quadrille: " + file});
+  }
+}
+
 TEST_F(RtlCheckTest, WavesNeedLevelAll) {
   std::vector<std::string> words = arguments("damf", "rtl", input_);
   words.insert(words.end(), {"--waves", folder_.file("waves.fst")});

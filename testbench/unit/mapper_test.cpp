@@ -334,6 +334,22 @@ TEST(Mapper, RefusesMoreThanADamfCommandHolds) {
   EXPECT_THROW(map_damf(config, damf), InputError);
 }
 
+// Sums of products have 32 bits: of a head's width, of the keys, of a token's elements.
+TEST(Mapper, RefusesProductsThatNoSumHolds) {
+  ChipConfig config = little_chip();
+  config.scratchpad.capacity_bytes = 16 << 20;
+  config.cim.macros = 1 << 16;
+  config.softmax.max_keys = 100000;
+  EXPECT_NO_THROW(map_softmax(config, {1, 1, 65793, 1, false}, {}));
+  EXPECT_THROW(map_softmax(config, {1, 1, 65794, 1, false}, {}), InputError);
+  EXPECT_THROW(map_softmax(config, {1, 65794, 1, 1, false}, {}), InputError);
+  EXPECT_NO_THROW(map_matmul(config, 1, 65793, 1, 8, 8));
+  EXPECT_THROW(map_matmul(config, 1, 65794, 1, 8, 8), InputError);
+  SinkhornProblem problem = sinkhorn_problem(1, 2, 2, false);
+  problem.score_width = 65794;
+  EXPECT_THROW(map_sinkhorn(config, problem), InputError);
+}
+
 TEST(Mapper, RefusesWhatDoesNotFit) {
   ChipConfig config = little_chip();
   config.scratchpad.capacity_bytes = 4096;
@@ -343,6 +359,9 @@ TEST(Mapper, RefusesWhatDoesNotFit) {
   EXPECT_THROW(map_matmul(config, 4, 64, 16, 8, 8), InputError);
   config = little_chip();
   EXPECT_THROW(map_sinkhorn(config, sinkhorn_problem(1, 513, 4, false)), InputError);
+  EXPECT_THROW(map_sinkhorn(config, sinkhorn_problem(1, 512, 1, false)), InputError)
+      << "one column is not streamed";
+  EXPECT_NO_THROW(map_sinkhorn(config, sinkhorn_problem(1, 512, 2, false)));
   SinkhornProblem held = sinkhorn_problem(1, 20, 20, false);
   held.integer.settings.form = model::SinkhornForm::kMatrix;
   EXPECT_THROW(map_sinkhorn(config, held), InputError) << "400 elements of held K, 128 fit";

@@ -99,7 +99,7 @@ struct CimBodies {
 
 /// The RTL, verilated, with cells of its own: the bank keeps the books only
 /// (start() and finish()). Parameters are baked in when it is built: throws
-/// InputError that lists the built points when the bank's are none of them.
+/// RtlNotBuilt that lists the built points when the bank's are none of them.
 CimBodies make_cim_rtl_bodies(CimBank& bank);
 /// The same with a waveform, where one is built.
 CimBodies make_cim_traced_rtl_bodies(CimBank& bank, const RtlTrace& trace);

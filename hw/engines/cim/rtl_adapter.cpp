@@ -44,7 +44,8 @@ CimBodies make_cim_rtl_bodies(CimBank& bank) {
     if (describe(point.config) == describe(bank.config())) return point.make(bank);
     built += (built.empty() ? "(" : ") or (") + describe(point.config);
   }
-  throw InputError("RTL is not built for " + describe(bank.config()) + "; expected " + built + ")");
+  throw RtlNotBuilt("RTL is not built for " + describe(bank.config()) + "; expected " + built +
+                    ")");
 }
 
 CimBodies make_cim_traced_rtl_bodies(CimBank& bank, const RtlTrace& trace) {
@@ -54,8 +55,8 @@ CimBodies make_cim_traced_rtl_bodies(CimBank& bank, const RtlTrace& trace) {
     if (describe(point.config) == describe(bank.config())) return point.make_traced(bank, trace);
     built += (built.empty() ? "(" : ") or (") + describe(point.config);
   }
-  throw InputError("no waveforms of RTL with " + describe(bank.config()) + "; expected " + built +
-                   ")");
+  throw RtlNotBuilt("no waveforms of RTL with " + describe(bank.config()) + "; expected " + built +
+                    ")");
 }
 
 }  // namespace quadrille::hw

@@ -55,7 +55,7 @@ class DamfEngine {
 std::unique_ptr<BeatEngine<DamfOperation>> make_damf_beat_body(const DamfConfig& config);
 
 /// The RTL, verilated. Parameters are baked in when it is built: throws
-/// InputError that lists the built points when `config` is none of them.
+/// RtlNotBuilt that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<DamfOperation>> make_damf_rtl_body(const DamfConfig& config);
 
 /// The same with a waveform. InputError lists the points that can write one.

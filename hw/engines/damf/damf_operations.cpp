@@ -8,15 +8,14 @@
 namespace quadrille::hw {
 namespace {
 
-void require(bool holds, const char* what, std::int64_t value, std::int64_t limit) {
-  if (holds) return;
+void require(const char* what, int value, int least, int most) {
+  if (value >= least && value <= most) return;
   throw InvariantError(std::string("DAMF command: ") + what + " is " + std::to_string(value) +
-                       ", must be 1.." + std::to_string(limit));
+                       ", must be " + std::to_string(least) + ".." + std::to_string(most));
 }
 
-void require_count(const char* what, int value, int limit) {
-  limit = std::min(limit, kDamfLargestCount);
-  require(value > 0 && value <= limit, what, value, limit);
+void require_count(const char* what, int value, int most) {
+  require(what, value, 1, std::min(most, kDamfLargestCount));
 }
 
 void check(const DamfConfig& config, const DamfProject& operation) {
@@ -27,8 +26,7 @@ void check(const DamfConfig& config, const DamfProject& operation) {
 void check(const DamfConfig& config, const DamfAttend& operation) {
   require_count("tokens", operation.tokens, config.max_tokens);
   require_count("width", operation.width, kDamfLargestCount);
-  require(operation.settings.guard_bits >= 0 && operation.settings.guard_bits <= 16, "guard_bits",
-          operation.settings.guard_bits, 16);
+  require("guard_bits", operation.settings.guard_bits, 0, 16);
 }
 
 // `rows` rows of the columns [column, column + columns) of a row-major matrix,

@@ -92,7 +92,7 @@ std::unique_ptr<BeatEngine<LinearAttend>> make_linear_beat_body(const LinearConf
                                                                 Activity* values);
 
 /// The RTL, verilated. Parameters are baked in when it is built: throws
-/// InputError that lists the built points when `config` is none of them.
+/// RtlNotBuilt that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<LinearAttend>> make_linear_rtl_body(const LinearConfig& config);
 /// The same with a waveform, where one is built.
 std::unique_ptr<BeatEngine<LinearAttend>> make_linear_traced_rtl_body(const LinearConfig& config,

@@ -76,7 +76,7 @@ std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_beat_body(const Sin
                                                                        Activity* values);
 
 /// The RTL, verilated. Parameters are baked in when it is built: throws
-/// InputError that lists the built points when `config` is none of them.
+/// RtlNotBuilt that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_rtl_body(const SinkhornConfig& config);
 /// The same with a waveform, where one is built.
 std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_traced_rtl_body(

@@ -59,7 +59,7 @@ int visible_keys(const SoftmaxRows& operation, int row);
 void validate(const SoftmaxConfig& config, const SoftmaxRows& operation);
 
 /// The RTL, verilated. Parameters are baked in when it is built: throws
-/// InputError that lists the built points when `config` is none of them.
+/// RtlNotBuilt that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_rtl_body(const SoftmaxConfig& config);
 /// The same with a waveform, where one is built.
 std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_traced_rtl_body(const SoftmaxConfig& config,
