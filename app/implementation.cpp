@@ -68,4 +68,14 @@ Implementation all_in_rtl(const hw::Program& program) {
   return result;
 }
 
+std::vector<std::string> rtl_engines_of(const Implementation& implementation,
+                                        const hw::Program& program, bool used) {
+  const Implementation possible = all_in_rtl(program);
+  std::vector<std::string> names;
+  for (const std::string& engine : implementation.rtl_engines()) {
+    if ((possible.rtl.count(engine) != 0) == used) names.push_back(engine);
+  }
+  return names;
+}
+
 }  // namespace quadrille::app

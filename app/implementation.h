@@ -28,4 +28,9 @@ Implementation parse_implementation(const std::vector<std::string>& assignments)
 /// Every engine that the program uses in RTL, but those that exist in SystemC only.
 Implementation all_in_rtl(const hw::Program& program);
 
+/// Names of the engines of `implementation` in RTL that the program has commands
+/// for (`used`), or has not.
+std::vector<std::string> rtl_engines_of(const Implementation& implementation,
+                                        const hw::Program& program, bool used);
+
 }  // namespace quadrille::app

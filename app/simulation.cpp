@@ -120,6 +120,8 @@ RunOutcome simulate(const RunRequest& request) {
   outcome.timing = run.timing;
   outcome.layers = job.mapping.program.layers;
   outcome.choices = job.mapping.choices;
+  outcome.ran_in_rtl = rtl_engines_of(request.implementation, job.mapping.program, true);
+  outcome.idle_in_rtl = rtl_engines_of(request.implementation, job.mapping.program, false);
   outcome.scratchpad_bytes = job.mapping.scratchpad_bytes;
   outcome.sinkhorn = sinkhorn_figures(outcome.chip.records);
   for (const hw::EngineTotals& engine : outcome.chip.totals.engines)

@@ -51,6 +51,8 @@ struct RunOutcome {
   hw::Timing timing = hw::Timing::kTile;
   std::vector<std::string> layers;
   std::vector<std::string> choices;  ///< The mapper's, one line each.
+  std::vector<std::string> ran_in_rtl;
+  std::vector<std::string> idle_in_rtl;  ///< Asked for in RTL, without a command in this run.
   std::int64_t scratchpad_bytes = 0;
   std::map<std::string, std::string> inputs;  ///< Role -> path of the data files read.
   /// Sinkhorn commands only: residuals by half-step; the most half-steps of any.

@@ -280,12 +280,17 @@ def report(engine, results, path):
     return row, percent >= GOAL_PERCENT and not wrong
 
 
+def numbers(text):
+    """12,88 -> [12, 88], for argparse."""
+    return [positive(word) for word in text.split(",")]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("engines", nargs="*")
     parser.add_argument("--count", type=positive, default=COUNT)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--faults", type=lambda text: [int(n) for n in text.split(",")], default=[])
+    parser.add_argument("--faults", type=numbers, default=[])
     parser.add_argument("--jobs", type=positive, default=2)
     arguments = parser.parse_args()
     engines = [engine for engine in arguments.engines if engine not in SYSTEMC_ONLY]

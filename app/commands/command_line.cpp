@@ -105,6 +105,7 @@ int parse_and_run(int argc, const char* const* argv) {
                        "With --level all: FST waveform of the RTL around the first difference");
   eval_app
       ->add_option("--waves-cycles", eval.waves_cycles, "Cycles before and after the difference")
+      ->needs("--waves")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
       ->capture_default_str();
 

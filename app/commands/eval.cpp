@@ -70,13 +70,14 @@ bool compare_all(const Operator& op, const hw::ChipConfig& chip, const OperatorR
                fmt::join(check.not_built, ", "));
   }
   if (check.engines.empty()) {
-    fmt::print("every bit of systemc equals fixed\n");
+    fmt::print("systemc equals fixed in every bit\n");
     return true;
   }
   print_run(fmt::format("rtl ({})", fmt::join(check.engines, ", ")), chip,
             {check.result, check.cycles, 0});
   fmt::print(
-      "every bit of systemc and rtl equals fixed, every pin and cycle of rtl systemc (beat)\n");
+      "systemc and rtl equal fixed in every bit, rtl equals systemc (beat) in every pin and "
+      "cycle\n");
   return true;
 }
 

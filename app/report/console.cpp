@@ -101,6 +101,12 @@ std::string console_report(const RunReport& report) {
   fmt::format_to(to, "{} on {} ({}, {:.0f} MHz, {} timing{})\n\n", report.workload, chip.name,
                  chip.technology, chip.clock_hz / 1e6, word_of(kTimingChoices, outcome.timing),
                  report.request->data ? "" : ", no data");
+  if (!outcome.ran_in_rtl.empty())
+    fmt::format_to(to, "  rtl      {}\n", fmt::join(outcome.ran_in_rtl, ", "));
+  if (!outcome.idle_in_rtl.empty()) {
+    fmt::format_to(to, "  idle     {}: asked for in RTL, but this workload has no command for it\n",
+                   fmt::join(outcome.idle_in_rtl, ", "));
+  }
   fmt::format_to(to, "  cycles   {} at {:.0f} Hz: {:.2f} us\n", outcome.chip.cycles, chip.clock_hz,
                  static_cast<double>(outcome.chip.cycles) / chip.clock_hz * 1e6);
   fmt::format_to(to, "  MACs     {} static, {} dynamic, {} wasted\n", activity.macs_static,
@@ -119,9 +125,8 @@ std::string console_report(const RunReport& report) {
     fmt::format_to(to, "  bits     every output bit equals the integer specification\n");
   }
   if (outcome.saturated > 0) {
-    fmt::format_to(to,
-                   "  clamped  {} values that their formats cannot hold: see values.*.saturated\n",
-                   outcome.saturated);
+    fmt::format_to(to, "  clamped  {} {} beyond the format: see values.*.saturated\n",
+                   outcome.saturated, outcome.saturated == 1 ? "value" : "values");
   }
   if (outcome.sinkhorn) put_sinkhorn(to, *outcome.sinkhorn);
   if (outcome.loss) {

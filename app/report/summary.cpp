@@ -178,7 +178,7 @@ std::string summary_json(const RunReport& report) {
   json["technology"] = request.chip.technology;
   json["timing"] = word_of(kTimingChoices, outcome.timing);
   json["data"] = request.data;
-  json["rtl"] = request.implementation.rtl_engines();
+  json["rtl"] = outcome.ran_in_rtl;
   json["seed"] = request.workload.trained || request.workload.file
                      ? Json(nullptr)
                      : Json(request.workload.random.seed);

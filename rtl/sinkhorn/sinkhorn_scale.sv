@@ -150,20 +150,24 @@ module sinkhorn_scale #(
       (command_i[29+:LineW] > command_i[42+:LineW]) ? command_i[29+:LineW] : command_i[42+:LineW];
   assign wide_d = longest > LineW'(Lanes);
   assign stride_d = wide_d ? CntW'(Lanes) : longest[CntW-1:0];
-  // One of the strides is the command's: an OR over all, no chain of choices.
+  // Each bit is an OR over the strides that set it: a tree, no chain of choices.
+  logic [Lanes:1] is_stride, sets;
   always_comb begin
-    side_by_side_d = '0;
-    full_span_d = '0;
-    place_d = '0;
-    number_d = '0;
-    for (int unsigned s = 1; s <= Lanes; s++) begin
-      if (stride_d == CntW'(s)) begin
-        side_by_side_d |= CntW'(Lanes / s);
-        full_span_d |= CntW'(Lanes / s * s);
-        for (int unsigned lane = 0; lane < Lanes; lane++) begin
-          place_d[lane*LaneW+:LaneW] |= LaneW'(lane % s);
-          number_d[lane*CntW+:CntW] |= CntW'(lane / s);
-        end
+    for (int unsigned s = 1; s <= Lanes; s++) is_stride[s] = stride_d == CntW'(s);
+    for (int unsigned b = 0; b < CntW; b++) begin
+      for (int unsigned s = 1; s <= Lanes; s++) sets[s] = (((Lanes / s) >> b) & 1) != 0;
+      side_by_side_d[b] = |(is_stride & sets);
+      for (int unsigned s = 1; s <= Lanes; s++) sets[s] = (((Lanes / s * s) >> b) & 1) != 0;
+      full_span_d[b] = |(is_stride & sets);
+    end
+    for (int unsigned lane = 0; lane < Lanes; lane++) begin
+      for (int unsigned b = 0; b < LaneW; b++) begin
+        for (int unsigned s = 1; s <= Lanes; s++) sets[s] = (((lane % s) >> b) & 1) != 0;
+        place_d[lane*LaneW+b] = |(is_stride & sets);
+      end
+      for (int unsigned b = 0; b < CntW; b++) begin
+        for (int unsigned s = 1; s <= Lanes; s++) sets[s] = (((lane / s) >> b) & 1) != 0;
+        number_d[lane*CntW+b] = |(is_stride & sets);
       end
     end
   end

@@ -73,6 +73,22 @@ class Checks(unittest.TestCase):
         self.assertEqual(report.findings, ["waiver `array nowhere nothing` is not needed"])
 
 
+class Engines(unittest.TestCase):
+    """The words of the real engines at their smallest points: what `make synth` finds before it maps."""
+
+    def test_words_have_no_finding(self):
+        folder = os.path.join(BUILD, "rtl", "sources")
+        for engine, _ in synth.engine_table(os.path.join(ROOT, "scripts", "synth", "engines.txt")):
+            with self.subTest(engine), tempfile.TemporaryDirectory() as work:
+                with open(os.path.join(folder, engine + ".points")) as file:
+                    smallest = file.readline().split()[0]
+                point = smallest.removeprefix("V%sEngine" % engine)
+                top, files, parameters = synth.read_point(folder, engine, point)
+                design = flow.elaborate(top, files, parameters, work)
+                waivers = checks.read_waivers(os.path.join(ROOT, "rtl", engine, engine + ".synth"))
+                self.assertEqual(synth.judge_words(design, waivers), [])
+
+
 class Changes(unittest.TestCase):
     @staticmethod
     def memory(module, instances, depth):
