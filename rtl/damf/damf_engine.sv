@@ -420,17 +420,18 @@ module damf_engine #(
   logic [SlotW-1:0] beyond_q[Chain+1];
   logic [SlotW-1:0] last_row_q[Chain+1];
   logic signed [7:0] t_q[1:Chain];
-  logic [Lanes*8-1:0] values_q[1:Chain];
   logic signed [7:0] t[Chain+1];
   logic [Lanes*8-1:0] values[Chain+1];
   assign t[0] = key_t;
   assign values[0] = data_q;
   for (genvar k = 1; k <= Chain; k++) begin : gen_chain
+    // A stage of a systolic chain moves in every cycle; nothing addresses it.
+    logic [Lanes*8-1:0] value_q;
     assign t[k] = t_q[k];
-    assign values[k] = values_q[k];
+    assign values[k] = value_q;
     always_ff @(posedge clk_i) begin
       t_q[k] <= t[k-1];
-      values_q[k] <= values[k-1];
+      value_q <= values[k-1];
       beyond_q[k] <= beyond_q[k-1];
       last_row_q[k] <= last_row_q[k-1];
     end
