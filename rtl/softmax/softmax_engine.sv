@@ -46,7 +46,8 @@ module softmax_engine #(
   logic [CountW:0] first_seen;
   logic [15:0] mantissa_q;
   logic [5:0] shift_q;
-  logic [47:0] low_mask_q, high_mask_q;
+  logic [46:0] low_mask_q;
+  logic [47:12] high_mask_q;
   assign command_keys = command_i[CountW+:KeyW];
   assign first_seen = {1'b0, command_i[51:35]} + 1'b1;
   assign command_first_seen = (command_i[34] && first_seen < (CountW+1)'(command_keys)) ?
@@ -59,10 +60,8 @@ module softmax_engine #(
       shift_q <= command_i[73:68];
     end
     // Bits of a product that lie below the rounding bit, and those of 2^12 and more.
-    for (int unsigned i = 0; i < 48; i++) begin
-      low_mask_q[i] <= 6'(i + 1) < shift_q;
-      high_mask_q[i] <= 7'(i) >= 7'(shift_q) + 7'd12;
-    end
+    for (int unsigned i = 0; i < 47; i++) low_mask_q[i] <= 6'(i + 1) < shift_q;
+    for (int unsigned i = 12; i < 48; i++) high_mask_q[i] <= 6'(i - 12) >= shift_q;
   end
 
   // ------------------------------------------------ pass 1

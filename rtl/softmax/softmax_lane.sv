@@ -4,16 +4,16 @@
 // invisible score gives code 0 and switches nothing. It is told the shift's
 // masks: bits of the product below the rounding bit, and bits of 2^12 and more.
 module softmax_lane (
-  input  logic        clk_i,
-  input  logic        rst_ni,
-  input  logic        visible_i,
-  input  logic [31:0] score_i,
-  input  logic [31:0] maximum_i,
-  input  logic [15:0] mantissa_i,
-  input  logic [ 5:0] shift_i,
-  input  logic [47:0] low_mask_i,
-  input  logic [47:0] high_mask_i,
-  output logic [ 7:0] code_o
+  input  logic         clk_i,
+  input  logic         rst_ni,
+  input  logic         visible_i,
+  input  logic [ 31:0] score_i,
+  input  logic [ 31:0] maximum_i,
+  input  logic [ 15:0] mantissa_i,
+  input  logic [  5:0] shift_i,
+  input  logic [ 46:0] low_mask_i,
+  input  logic [47:12] high_mask_i,
+  output logic [  7:0] code_o
 );
   /* verilator no_inline_module */
 
@@ -38,8 +38,8 @@ module softmax_lane (
   always_ff @(posedge clk_i) begin
     if (visible_q[2]) begin
       shifted_q <= 13'({product_q, 1'b0} >> shift_i);
-      sticky_q <= |(product_q & low_mask_i);
-      large_q <= |(product_q & high_mask_i);
+      sticky_q <= |(product_q[46:0] & low_mask_i);
+      large_q <= |(product_q[47:12] & high_mask_i);
     end
   end
 
@@ -54,12 +54,13 @@ module softmax_lane (
   );
   always_ff @(posedge clk_i) begin
     if (visible_q[3]) begin
-      entry_q <= (large_q || x[12:8] >= 5'd9) ? '0 : entry;
+      entry_q <= (large_q || x[12]) ? '0 : entry;
       octave_q <= x[11:8];
     end
   end
 
-  // 5: shift by the octave, round half to even to 8 bits.
+  // 5: shift by the octave, which leaves nothing from the ninth on; round half to
+  // even to 8 bits.
   logic [23:0] scaled;
   assign scaled = {entry_q, 8'b0} >> octave_q;
   always_ff @(posedge clk_i) begin

@@ -68,8 +68,8 @@ void give_row(SoftmaxCase& c, int row) {
 
 }  // namespace
 
-SoftmaxCase make_softmax_case(std::mt19937_64& random, const hw::SoftmaxRows& operation,
-                              Scores kind) {
+SoftmaxCase softmax_case_of(const hw::SoftmaxRows& operation,
+                            const std::function<std::int32_t(int row, int key)>& score) {
   SoftmaxCase c;
   c.operation = operation;
   hw::SoftmaxRows& op = c.operation;
@@ -81,19 +81,30 @@ SoftmaxCase make_softmax_case(std::mt19937_64& random, const hw::SoftmaxRows& op
   op.reciprocals =
       (op.destination + rows * static_cast<std::uint64_t>(op.destination_pitch_bytes) + 3) / 4 * 4;
   c.before = Image(op.reciprocals + 4 * rows);
-  const int magnitude = pick(random, 2, 32);
-  // Mostly such that the codes lie between both ends.
-  if (op.factor.shift < 0) op.factor.shift = std::max(0, magnitude + pick(random, 1, 6));
-  const auto common = static_cast<std::int32_t>(random() & 0xFFFFFFFFU);
-  for (std::uint64_t at = 0; at + 4 <= op.destination; at += 4)
-    c.before.bytes().write_i32(at, draw_score(random, kind, magnitude, common));
+  for (int row = 0; row < op.queries; ++row) {
+    for (int key = 0; 4 * key < op.source_pitch_bytes; ++key)
+      c.before.bytes().write_i32(static_cast<std::uint64_t>(row * op.source_pitch_bytes + 4 * key),
+                                 score(row, key));
+  }
   c.after = c.before;
   for (int row = 0; row < op.queries; ++row) give_row(c, row);
   c.description = std::to_string(op.queries) + " queries x " + std::to_string(op.keys) + " keys" +
                   (op.causal ? ", causal from " + std::to_string(op.first_query) : "") +
                   ", factor " + std::to_string(op.factor.mantissa) + " >> " +
-                  std::to_string(op.factor.shift) + ", scores " +
-                  std::to_string(static_cast<int>(kind));
+                  std::to_string(op.factor.shift);
+  return c;
+}
+
+SoftmaxCase make_softmax_case(std::mt19937_64& random, const hw::SoftmaxRows& operation,
+                              Scores kind) {
+  hw::SoftmaxRows op = operation;
+  const int magnitude = pick(random, 2, 32);
+  // Mostly such that the codes lie between both ends.
+  if (op.factor.shift < 0) op.factor.shift = std::max(0, magnitude + pick(random, 1, 6));
+  const auto common = static_cast<std::int32_t>(random() & 0xFFFFFFFFU);
+  SoftmaxCase c =
+      softmax_case_of(op, [&](int, int) { return draw_score(random, kind, magnitude, common); });
+  c.description += ", scores " + std::to_string(static_cast<int>(kind));
   return c;
 }
 
@@ -108,7 +119,8 @@ SoftmaxCase random_softmax_case(std::mt19937_64& random, const hw::SoftmaxConfig
   }
   op.causal = pick(random, 0, 1) == 1;
   op.first_query = op.causal ? pick(random, 0, op.keys) : 0;
-  if (op.causal && pick(random, 0, 19) == 0) op.first_query = pick(random, 0, hw::kSoftmaxLargestCount);
+  if (op.causal && pick(random, 0, 19) == 0)
+    op.first_query = pick(random, 0, hw::kSoftmaxLargestCount);
   op.source_pitch_bytes = 4 * (op.keys + pick(random, 0, 9));
   op.destination_pitch_bytes = op.keys + pick(random, 0, 9);
   const Scores kinds[] = {Scores::kMagnitude, Scores::kEqual, Scores::kExtreme, Scores::kOctaves};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <random>
 #include <string>
 
@@ -23,7 +24,13 @@ struct SoftmaxCase {
 /// largest sums), the extremes of 32 bits, or near a multiple of one octave.
 enum class Scores { kMagnitude, kEqual, kExtreme, kOctaves };
 
-/// Scores and result for a shape and factor that are already in `operation`.
+/// Given scores and their result, for a shape and factor that are already in
+/// `operation`. Pitches beyond the row are kept, others and the addresses are
+/// filled in.
+SoftmaxCase softmax_case_of(const hw::SoftmaxRows& operation,
+                            const std::function<std::int32_t(int row, int key)>& score);
+
+/// Drawn scores and their result, for a shape and factor that are already in `operation`.
 /// Pitches beyond the row are kept, others and the addresses are filled in.
 SoftmaxCase make_softmax_case(std::mt19937_64& random, const hw::SoftmaxRows& operation,
                               Scores kind);

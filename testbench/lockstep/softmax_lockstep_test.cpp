@@ -141,6 +141,45 @@ TEST(SoftmaxLargest, SumsAndDistancesFitEverywhere) {
   }
 }
 
+/// What a factor's shift has to tell apart: products of one bit, products half way
+/// between two integers, and these with one bit more. Times 2^15, or, for ties at
+/// small shifts, times 2^15 + 2^(shift - 1).
+std::vector<std::int64_t> telling_distances(int shift) {
+  std::vector<std::int64_t> distances = {0};
+  for (int bit = 0; bit < 32; ++bit) distances.push_back(std::int64_t{1} << bit);
+  for (std::int64_t odd = 1; odd < 16; odd += 2) {
+    const std::int64_t half_way = shift < 16 ? odd : odd << (shift - 16);
+    if (half_way < std::int64_t{1} << 32) distances.push_back(half_way);
+  }
+  for (int bit = 0; bit < shift - 16 && shift < 48; ++bit)
+    distances.push_back((std::int64_t{1} << (shift - 16)) + (std::int64_t{1} << bit));
+  return distances;
+}
+
+// Every bit of the masks decides alone whether a product is large, or whether it
+// is half way; every lane sees every distance.
+TEST(SoftmaxShifts, EveryBitOfAProductTells) {
+  for (const hw::SoftmaxConfig& config : {kSmall, kOdd}) {
+    const auto beat = hw::make_softmax_beat_body(config);
+    const auto rtl = hw::make_softmax_rtl_body(config);
+    std::int64_t cycle = 0;
+    for (int shift = 0; shift <= 62; ++shift) {
+      const std::vector<std::int64_t> distances = telling_distances(shift);
+      const auto count = static_cast<int>(distances.size());
+      hw::SoftmaxRows op;
+      op.queries = config.lanes;
+      op.keys = count;
+      op.factor = {1U << 15, shift};
+      if (shift >= 4 && shift < 16) op.factor.mantissa += 1U << (shift - 1);
+      const SoftmaxCase test = softmax_case_of(op, [&](int row, int key) {
+        const auto at = static_cast<std::size_t>((key + row) % count);
+        return static_cast<std::int32_t>(INT32_MAX - distances[at]);
+      });
+      expect_equal({beat.get(), rtl.get()}, config, test, false, {}, cycle);
+    }
+  }
+}
+
 // A model built with one wrong constant in its table: the comparison must say
 // so, at a data pin, or it compares nothing.
 TEST(SoftmaxRtl, OneWrongConstantIsFound) {
