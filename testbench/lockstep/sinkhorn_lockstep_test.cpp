@@ -171,6 +171,37 @@ TEST(SinkhornRtl, LargestMatricesAndScalings) {
   }
 }
 
+// As many matrices as a block holds, and a block of what is left.
+TEST(SinkhornRtl, MostMatricesOfABlock) {
+  const std::uint64_t seed = test_seed(6);
+  SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (const hw::SinkhornConfig& config : {kSmallSinkhorn, kMiddleSinkhorn}) {
+    Pair pair(config);
+    const int most = hw::sinkhorn_block_matrices(config, 1, 1, SinkhornForm::kScaling);
+    for (const auto update : {SinkhornUpdate::kAlternate, SinkhornUpdate::kDamped}) {
+      ScaleCase c;
+      c.config = config;
+      hw::SinkhornScale& o = c.operation;
+      o.rows = o.columns = 1;
+      o.batch = most + most / 2 + 1;
+      o.update = update;
+      o.half_steps = 3;
+      o.warm = o.stop = true;
+      o.element_bytes = 4;
+      o.factor = model::make_multiplier(1.0);
+      o.logit_fraction_bits = 8;
+      c.codes = random_codes(random, static_cast<std::size_t>(o.batch), 17);
+      c.f0 = random_codes(random, static_cast<std::size_t>(o.batch), 17);
+      c.g0 = random_codes(random, static_cast<std::size_t>(o.batch), 17);
+      complete(random, c);
+      SCOPED_TRACE(c.describe());
+      pair.expect_equal(o, c.memory, expected_scale(c), {}, false);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
 /// Held K whose logits spread over so many octaves, more than a caller allows:
 /// words of K0 down to 0, sums from 0 to beyond their 46 bits.
 ScaleCase spread_case(std::mt19937_64& random, const hw::SinkhornConfig& config, SinkhornForm form,
