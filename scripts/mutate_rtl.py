@@ -250,10 +250,10 @@ def study(engine, arguments):
             if len(results) % 50 == 0:
                 print(f"{engine}: {len(results)} of {len(faults)} faults", flush=True)
     some = arguments.faults or arguments.count < COUNT
-    return report(engine, results, FOLDER / (f"rtl_{engine}_some.csv" if some else f"rtl_{engine}.csv"))
+    return report(engine, results, FOLDER / (f"rtl_{engine}_some.csv" if some else f"rtl_{engine}.csv"), not some)
 
 
-def report(engine, results, path):
+def report(engine, results, path, whole):
     explanations = Explanations(EXPLAINED, engine)
     counts = {"caught": 0, "caught long": 0, "explained": 0, "missed": 0}
     with open(path, "w", newline="", encoding="utf-8") as file:
@@ -271,8 +271,9 @@ def report(engine, results, path):
     wrong = explanations.contradicted(found)
     for pattern, text in wrong:
         print(f"wrong explanation: {engine}: '{pattern}' matches a fault that is caught: {text}")
-    for pattern in explanations.unused():
-        print(f"{engine}: the explanation '{pattern}' matches no survivor of this draw")
+    if whole:
+        for pattern in explanations.unused():
+            print(f"{engine}: the explanation '{pattern}' matches no survivor of this draw")
     caught = counts["caught"] + counts["caught long"]
     percent = 100.0 * caught / max(1, caught + counts["missed"])
     row = [engine, len(results), counts["caught"], counts["caught long"], counts["explained"], counts["missed"],
