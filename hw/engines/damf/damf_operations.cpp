@@ -76,13 +76,15 @@ Stream output_stream(const DamfConfig& config, const DamfAttend& operation) {
   Stream stream;
   const bool collapsed = operation.settings.mode == model::DamfMode::kCollapsed;
   const int block = collapsed ? tokens : config.query_rows;
-  for (int first = 0; first < tokens; first += block) {
-    const std::uint64_t row = operation.destination +
-                              static_cast<std::uint64_t>(first * operation.destination_pitch_bytes);
+  for (int first_row = 0; first_row < tokens; first_row += block) {
+    const std::uint64_t row =
+        operation.destination +
+        static_cast<std::uint64_t>(first_row * operation.destination_pitch_bytes);
     for (int column = 0; column < operation.width; column += config.lanes) {
-      stream.push_back(column_group(
-          row + 4 * static_cast<std::uint64_t>(column), operation.destination_pitch_bytes,
-          std::min(block, tokens - first), 4 * std::min(config.lanes, operation.width - column)));
+      stream.push_back(column_group(row + 4 * static_cast<std::uint64_t>(column),
+                                    operation.destination_pitch_bytes,
+                                    std::min(block, tokens - first_row),
+                                    4 * std::min(config.lanes, operation.width - column)));
     }
   }
   return stream;
