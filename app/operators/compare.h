@@ -1,13 +1,17 @@
 // Equality of integer tensors, and the first place where it ends.
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <optional>
 #include <string>
 
 #include "app/operators/operator.h"
 
 namespace quadrille::app {
+
+/// How many codes of `expected` a comparison with `found` is evidence of: those
+/// of the tensors that both have and that neither passes through.
+std::size_t compared_values(const OperatorResult& expected, const OperatorResult& found);
 
 /// "tensor 'out_q' [3,5]: fixed -12, systemc -11", or nothing when all integer
 /// tensors of both are equal. A tensor that only one has is a difference, and

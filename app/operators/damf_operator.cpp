@@ -110,8 +110,8 @@ class DamfAttendOperator : public Operator {
 
   OperatorResult collect(const CodeMap& outputs) const override {
     OperatorResult result;
-    add_integer(result, "s", s_.shape(), widen(s_codes_.q), s_codes_.scale);
-    add_integer(result, "t", t_.shape(), widen(t_codes_.q), t_codes_.scale);
+    add_passing(result, "s", s_.shape(), s_codes_);
+    add_passing(result, "t", t_.shape(), t_codes_);
     add_integer(result, "out", v_.shape(), outputs.at("out"),
                 std::ldexp(v_codes_.scale, -model::kDamfOutputFractionBits));
     return result;
@@ -232,8 +232,8 @@ class DamfOperator : public Operator {
     OperatorResult result;
     const std::int64_t length = x_.shape()[0];
     const Shape width = {x_.shape()[1]};
-    add_integer(result, "u", width, widen(u_codes_.q), u_codes_.scale);
-    add_integer(result, "v", width, widen(v_vector_codes_.q), v_vector_codes_.scale);
+    add_passing(result, "u", width, u_codes_);
+    add_passing(result, "v", width, v_vector_codes_);
     add_integer(result, "s", {length}, std::move(s), s_scale_);
     add_integer(result, "t", {length}, std::move(t), t_scale_);
     add_integer(result, "out", {length, wv_.shape()[1]}, std::move(out),

@@ -135,7 +135,13 @@ void add_integer(OperatorResult& result, const std::string& name, const Shape& s
   real.values.reserve(codes.size());
   for (const std::int64_t code : codes) real.values.push_back(static_cast<double>(code) * scale);
   result.reals.insert_or_assign(name, std::move(real));
-  result.integers.insert_or_assign(name, IntegerTensor{shape, std::move(codes), scale, {}});
+  result.integers.insert_or_assign(name, IntegerTensor{shape, std::move(codes), scale, {}, false});
+}
+
+void add_passing(OperatorResult& result, const std::string& name, const Shape& shape,
+                 const model::Codes& codes) {
+  add_integer(result, name, shape, widen(codes.q), codes.scale);
+  result.integers.at(name).passes_through = true;
 }
 
 std::vector<std::int64_t> widen(const std::vector<std::int32_t>& codes) {

@@ -27,6 +27,9 @@ struct IntegerTensor {
   std::vector<std::int64_t> codes;
   double scale = 1.0;
   std::string encoding;  ///< Not empty: what the codes are instead of multiples of a scale.
+  /// The operator itself put the codes in, at every level: their equality says
+  /// nothing about an engine.
+  bool passes_through = false;
 };
 
 /// What a level gives. At the integer levels every name of `integers` is also
@@ -133,6 +136,11 @@ model::Multiplier input_multiplier(const std::string& file, const std::string& w
 /// Adds `codes` to both maps of `result`.
 void add_integer(OperatorResult& result, const std::string& name, const Shape& shape,
                  std::vector<std::int64_t> codes, double scale);
+
+/// Adds codes that come from the operator and not from the level; they are
+/// written out, and never counted as compared.
+void add_passing(OperatorResult& result, const std::string& name, const Shape& shape,
+                 const model::Codes& codes);
 
 std::vector<std::int64_t> widen(const std::vector<std::int32_t>& codes);
 

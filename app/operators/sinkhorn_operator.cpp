@@ -409,7 +409,8 @@ class SinkhornOperator : public Operator {
     result.integers["c"] = {real.shape, codes, 1.0,
                             packed ? "reciprocal, mantissa * 2^(24 - shift): mantissa in bits "
                                      "0..16, shift in bits 24..29"
-                                   : "log2, 16 fraction bits"};
+                                   : "log2, 16 fraction bits",
+                            false};
     result.reals["c"] = std::move(real);
   }
 

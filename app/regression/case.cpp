@@ -99,7 +99,7 @@ OperatorResult read_golden(const Case& stored) {
         name.size() > 2 && name.compare(name.size() - 2, 2, "_q") == 0
             ? name.substr(0, name.size() - 2)
             : throw InputError(path, "tensor " + in_quotes(name), "expected a name ending in _q");
-    golden.integers[plain] = {file.info(name).shape, file.read_i64(name), 1.0, {}};
+    golden.integers[plain] = {file.info(name).shape, file.read_i64(name), 1.0, {}, false};
   }
   return golden;
 }
@@ -119,7 +119,7 @@ void compare_tensors(const std::string& level, const OperatorResult& golden,
                      const OperatorResult& found, CaseVerdict& verdict) {
   if (const auto difference = first_difference("golden", golden, level, found))
     verdict.differences.push_back(*difference);
-  for (const auto& entry : golden.integers) verdict.values += entry.second.codes.size();
+  verdict.values += compared_values(golden, found);
 }
 
 void compare_counters(const std::string& level, const Counters& golden, const Counters& found,

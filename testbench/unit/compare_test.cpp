@@ -41,6 +41,34 @@ TEST(FirstDifference, NothingComparedIsADifference) {
             "nothing to compare in a and b");
 }
 
+TEST(FirstDifference, WhatPassesThroughIsNoEvidence) {
+  OperatorResult given;
+  add_passing(given, "s", {2}, {{1, 2}, 0.5});
+  EXPECT_EQ(first_difference("a", given, "b", given), "nothing to compare in a and b");
+  OperatorResult stored;  // A golden read from a file carries no mark.
+  add_integer(stored, "s", {2}, {1, 2}, 0.5);
+  EXPECT_EQ(first_difference("golden", stored, "b", given), "nothing to compare in golden and b");
+  add_integer(given, "out", {1}, {7}, 0.5);
+  add_integer(stored, "out", {1}, {7}, 0.5);
+  EXPECT_EQ(compared_values(stored, given), 1u);
+  EXPECT_EQ(compared_values(given, stored), 1u);
+  EXPECT_EQ(first_difference("golden", stored, "b", given), std::nullopt);
+  stored.integers["s"].codes[1] = 3;
+  EXPECT_EQ(first_difference("golden", stored, "b", given), "tensor 's_q' [1]: golden 3, b 2");
+}
+
+TEST(FirstDifference, OnlyWhatDamfMakesIsCounted) {
+  const auto values_of = [](std::map<std::string, Shape> shapes) {
+    const ShapedTensors tensors("test", std::move(shapes), ShapedTensors::Random{});
+    const OperatorResult fixed = make_operator("damf", tensors, Settings("test", {}))->run_fixed();
+    return compared_values(fixed, fixed);
+  };
+  EXPECT_EQ(values_of({{"s", {5}}, {"t", {5}}, {"V", {5, 3}}}), 15u);
+  // s and t are products that the chip makes; u and v come from the operator.
+  EXPECT_EQ(values_of({{"X", {5, 4}}, {"WQ", {4, 3}}, {"WK", {4, 3}}, {"WV", {4, 3}}}),
+            5u * 3u + 5u + 5u);
+}
+
 TEST(ErrorFigures, InDecibelsAndLargestError) {
   const ErrorFigures figures = error_figures({3.0, -4.0}, {3.0, -4.5});
   ASSERT_TRUE(figures.sqnr_db.has_value());
