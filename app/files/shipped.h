@@ -7,7 +7,7 @@
 namespace quadrille::app {
 
 /// The folder of the repository (or installation) that holds chips/,
-/// workloads/, technology/, traces/ and models/: the source directory of the
+/// workloads/, technology/, traces/ and checkpoints/: the source directory of the
 /// build, or else the parent of the program's own folder.
 std::string shipped_root();
 

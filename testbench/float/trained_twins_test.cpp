@@ -23,7 +23,7 @@ TEST_P(TrainedTwins, GiveTheReferenceLossesAndHeadOutputs) {
   const app::LayerData data = app::load_layer_data(workload);
   ASSERT_TRUE(data.context.has_value());
   const auto reference =
-      app::SafetensorsFile::open(kRoot + "/models/licences-lm/reference.safetensors");
+      app::SafetensorsFile::open(kRoot + "/checkpoints/licences-lm/reference.safetensors");
   const model::LanguageModelRun run =
       run_language_model(data.context->language_model, workload.shape, data.context->tokens);
 
