@@ -8,7 +8,8 @@
 
 #include "hw/chip_config.h"
 #include "model/attention/damf.h"
-#include "model/transformer/attention_layer.h"
+#include "model/attention/mechanism.h"
+#include "model/attention/sinkhorn.h"
 
 namespace quadrille::app {
 

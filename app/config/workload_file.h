@@ -7,30 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "app/config/workload.h"
 #include "app/files/safetensors.h"
 #include "app/files/yaml_reader.h"
 #include "model/transformer/attention_layer.h"
 
 namespace quadrille::app {
-
-/// Numbers from a seed.
-struct RandomSource {
-  std::uint64_t seed = 1;
-  double deviation = 1.0;  ///< Of an operator's tensors.
-};
-
-/// Numbers from a trained language model reading a text.
-struct TrainedData {
-  std::string checkpoint;  ///< Path of the safetensors file.
-  int layer = 0;           ///< Whose attention runs on the chip.
-  std::string text;        ///< Path of the text; one token per byte.
-  std::int64_t offset_bytes = 0;
-};
-
-/// Numbers from a file of tensors: X, WQ, WK, WV, WO, or an operator's.
-struct FileData {
-  std::string tensors;  ///< Path of the safetensors file.
-};
 
 /// One operator instead of a layer.
 struct OperatorWork {

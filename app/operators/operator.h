@@ -9,48 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "app/networks/operator.h"
 #include "app/operators/settings.h"
 #include "app/operators/tensor_source.h"
 #include "hw/mapper/mapping.h"
 
 namespace quadrille::app {
-
-/// A tensor of the level `float`.
-struct RealTensor {
-  Shape shape;
-  std::vector<double> values;
-};
-
-/// A tensor of the integer levels; value = code * scale.
-struct IntegerTensor {
-  Shape shape;
-  std::vector<std::int64_t> codes;
-  double scale = 1.0;
-  std::string encoding;  ///< Not empty: what the codes are instead of multiples of a scale.
-  /// The operator itself put the codes in, at every level: their equality says
-  /// nothing about an engine.
-  bool passes_through = false;
-};
-
-/// What a level gives. At the integer levels every name of `integers` is also
-/// one of `reals`, the value of its codes.
-struct OperatorResult {
-  std::map<std::string, RealTensor> reals;
-  std::map<std::string, IntegerTensor> integers;
-  std::int64_t saturated = 0;  ///< Values that the level `fixed` clamped, where it counts them.
-};
-
-/// How much of an operator is wanted.
-struct OperatorOptions {
-  /// Only what the operator is for, without the tensors that explain it: what
-  /// the chip of a `run` would store.
-  bool result_only = false;
-  /// Half-steps that a tolerance stop is taken to need where there are no
-  /// values to evaluate it on; 0: no such assumption.
-  int assumed_half_steps = 0;
-  /// There are no values yet, but the run will have them: no assumption needed.
-  bool values_follow = false;
-};
 
 /// Codes by the name of the tensor.
 using CodeMap = std::map<std::string, std::vector<std::int64_t>>;
@@ -80,9 +44,6 @@ class Operator {
   /// The tensor by which the operator's error is judged.
   virtual const char* result_name() const { return "out"; }
 };
-
-/// Names of the operators that exist, in the order of the documentation.
-const std::vector<std::string>& operator_names();
 
 /// Reads the operator's tensors and settings. InputError for an unknown
 /// operator, setting or tensor (with the nearest name), for a missing one, and

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "model/analytic/attention_counts.h"
-#include "model/transformer/attention_layer.h"
+#include "model/attention/mechanism.h"
 
 namespace quadrille::model {
 

@@ -28,6 +28,7 @@ struct Node {
 
 struct Graph {
   std::string name;
+  std::string source;  ///< The file that messages name.
   std::vector<Tensor> tensors;
   std::vector<Node> nodes;
 
@@ -36,6 +37,20 @@ struct Graph {
   /// kAbsent when there is none of this name.
   TensorId find(const std::string& name) const;
 };
+
+/// Some nodes of a graph as a graph of their own. A tensor that they use and do
+/// not make is an input of it (unless it is a weight), one that they make and
+/// others use is an output.
+struct Subgraph {
+  Graph graph;
+  std::vector<TensorId> tensors;  ///< By the part's TensorId: that of the whole.
+};
+/// `nodes`: indices, rising.
+Subgraph subgraph(const Graph& graph, const std::vector<std::size_t>& nodes);
+
+/// InputError naming node and tensor when the shapes of a node's tensors do not
+/// fit its operator, a tensor is used before it is made, or a name appears twice.
+void check(const Graph& graph);
 
 /// The graph's operators as integers: one form per node. Without data the forms
 /// are monostate, and every factor counts as its default.

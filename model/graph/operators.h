@@ -38,10 +38,11 @@ struct Heads {
 /// Which keys query i sees under a causal mask: j <= i, or j <= i + Lk - Lq.
 enum class CausalAlign { kStart, kEnd };
 
-/// Y = X W. In: X[L, k], W[k, n]. Out: Y[L, n].
+/// Y = X W + b. In: X[L, k], W[k, n], [b[1, n]]. Out: Y[L, n].
 struct Linear {
   int input_bits = 8;
   int weight_bits = 8;
+  bool transposed = false;  ///< W is [n, k].
 };
 
 /// DAMF's scalars s = X u, t = X v, a pair of vectors per head. In: X[B L, D],
@@ -72,9 +73,11 @@ struct DamfAttention {
 };
 
 /// Sinkhorn normalisation of exp(C / epsilon), batch matrices of n x m, and
-/// K V where there is a V (batch 1). In: C[B n, m], [V[m, dv]], [c0 -> g0[B, m]],
-/// [r0 -> f0[B, n]]. Out: [out[n, dv]], [kernel[B n, m]], [f[B, n]], [g[B, m]],
-/// iterations[1, B]. The integer levels see g0 and f0, log2 codes of 4 bytes.
+/// K V where there is a V (batch 1). In: C[B n, m], [V[m, dv]], [g0[B, m]],
+/// [f0[B, n]]. Out: [out[n, dv]], [kernel[B n, m]], [f[B, n]], [g[B, m]],
+/// [iterations[1, B]]. The level `float` holds scalings (c0, r0, c, r) in g0, f0, g
+/// and f, the integer levels their log2 codes of 4 bytes (g of held K: packed
+/// reciprocals).
 struct Sinkhorn {
   SinkhornShape shape;
   SinkhornSettings settings;
@@ -96,17 +99,57 @@ struct SinkhornAttention {
   int assumed_half_steps = 0;
 };
 
-/// Kernelised attention, phi(x) = elu(x) + 1. In: Q, K, V, [RP[2k+1, d]],
-/// tables[3, 256] (phi of Q, K and RP by code; integer levels only, unsigned).
-/// Out: [out], [numerator (8 bytes)], [denominator[I, Lq] (8 bytes)].
+/// Kernelised attention, phi(x) = elu(x) + 1. In: Q, K, V, [RP[2k+1, d] or
+/// RP[H (2k+1), d]], tables[3, 256] (phi of Q, K and RP by code; integer levels
+/// only, unsigned). Out: [out], [numerator (8 bytes)], [denominator[I, Lq] (8
+/// bytes)].
 struct LinearAttention {
   Heads heads;
   bool causal = false;
   CausalAlign align = CausalAlign::kStart;
+  /// RP holds a table for every query head, one after the other, instead of one
+  /// that all heads share.
+  bool positions_per_head = false;
+
+  /// k, of an RP with so many rows.
+  int horizon(std::int64_t rp_rows) const {
+    return static_cast<int>((rp_rows / (positions_per_head ? heads.heads : 1) - 1) / 2);
+  }
 };
 
-using Operator = std::variant<Linear, DamfProject, SoftmaxAttention, DamfAttention, Sinkhorn,
-                              SinkhornAttention, LinearAttention>;
+// --- operators of the level `float` alone ------------------------------------
+// No engine does them yet; a lowering refuses their nodes by name.
+
+/// Rows of tables by token. In: ids[B, L], table[vocabulary, d], [positions[P, d]],
+/// then tables of earlier tokens [vocabulary, d], j = 1, 2, ...: position i gets
+/// table[id_i] + positions[i] + sum over j <= i of earlier_j[id_(i-j)].
+/// Out: X[B L, d].
+struct Embedding {};
+
+/// (x - mean) / sqrt(variance + epsilon) * gamma + beta of each row, with the
+/// biased variance; a constant row gives beta. In: X[L, d], gamma[1, d],
+/// beta[1, d]. Out: Y[L, d].
+struct LayerNorm {
+  double epsilon = 1e-5;
+};
+
+/// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), GPT-2's GELU.
+enum class ActivationKind { kGeluTanh };
+
+/// In: X. Out: Y of the same shape.
+struct Activation {
+  ActivationKind kind = ActivationKind::kGeluTanh;
+};
+
+/// In: X, Y. Out: their sum.
+struct Add {};
+
+using Operator =
+    std::variant<Linear, DamfProject, SoftmaxAttention, DamfAttention, Sinkhorn, SinkhornAttention,
+                 LinearAttention, Embedding, LayerNorm, Activation, Add>;
+
+/// "linear", "layer norm", ...: what messages call an operator.
+const char* name_of(const Operator& op);
 
 // --- what quantisation adds --------------------------------------------------
 // `out` requantises an output of format kCodes8 and says nothing else.

@@ -10,16 +10,12 @@
 
 #include "model/attention/damf.h"
 #include "model/attention/linear.h"
+#include "model/attention/mechanism.h"
 #include "model/attention/sinkhorn.h"
 #include "model/attention/softmax.h"
 #include "model/numerics/quantise.h"
 
 namespace quadrille::model {
-
-enum class Mechanism { kSoftmax, kDamf, kSinkhorn, kLinear };
-/// True when the mechanism is made of projected queries and keys (all but DAMF,
-/// which has two vectors in their place).
-constexpr bool has_queries(Mechanism mechanism) { return mechanism != Mechanism::kDamf; }
 
 struct AttentionShape {
   int tokens = 0;       ///< L

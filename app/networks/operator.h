@@ -1,0 +1,36 @@
+// One operator on the user's tensors as a task: DESIGN's table of operators,
+// with leading dimensions [B, H] wherever [L, d] stands.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/networks/task.h"
+#include "app/operators/settings.h"
+#include "app/operators/tensor_source.h"
+
+namespace quadrille::app {
+
+/// How much of an operator is wanted.
+struct OperatorOptions {
+  /// Only what the operator is for, without the tensors that explain it: what
+  /// the chip of a `run` would store.
+  bool result_only = false;
+  /// Half-steps that a tolerance stop is taken to need where there are no
+  /// values to evaluate it on; 0: no such assumption.
+  int assumed_half_steps = 0;
+  /// There are no values yet, but the run will have them: no assumption needed.
+  bool values_follow = false;
+};
+
+/// Names of the operators that exist, in the order of the documentation.
+const std::vector<std::string>& operator_names();
+
+/// Reads the operator's tensors and settings. InputError for an unknown
+/// operator, setting or tensor (with the nearest name), for a missing one, and
+/// for wrong shapes, dtypes and values. A source without values gives a task
+/// without data, and nothing is allocated in proportion to the tensors.
+Task operator_task(const std::string& name, const TensorSource& source, Settings settings,
+                   const OperatorOptions& options = {});
+
+}  // namespace quadrille::app
