@@ -13,30 +13,29 @@ namespace {
 
 /// What a workload stands for: a layer or one operator. Without values only
 /// lower() works.
-std::unique_ptr<Operator> make_operation(const Workload& workload, bool values,
-                                         bool values_follow) {
-  const OperatorWork& work = *workload.operation;
+std::unique_ptr<Operator> make_operation(const std::string& path, const OperatorWorkload& work,
+                                         bool values, bool values_follow) {
   OperatorOptions options;
   options.result_only = true;
   options.assumed_half_steps = work.assumed_half_steps;
   options.values_follow = values_follow;
-  const Settings settings(workload.path, work.settings);
-  if (workload.file) {
-    return make_operator(work.name,
-                         FileTensors(SafetensorsFile::open(workload.file->tensors), values),
-                         settings, options);
+  if (const auto* file = std::get_if<FileData>(&work.data)) {
+    return make_operator(work.name, FileTensors(SafetensorsFile::open(file->tensors), values),
+                         work.settings, options);
   }
+  const auto& source = std::get<RandomSource>(work.data);
   std::optional<ShapedTensors::Random> random;
-  if (values) random = {workload.random.seed, workload.random.deviation};
-  return make_operator(work.name, ShapedTensors(workload.path, work.shapes, random), settings,
-                       options);
+  if (values) random = {source.seed, source.deviation};
+  return make_operator(work.name, ShapedTensors(path, work.shapes, random), work.settings, options);
 }
 
 /// The program of the workload's shapes alone.
 ChipJob lower_without_data(const hw::ChipConfig& chip, const RunRequest& request) {
   const Workload& workload = request.workload;
-  if (!workload.operation) return lower_shape(chip, workload.shape);
-  return make_operation(workload, false, request.data)->lower(chip);
+  if (const auto* layer = std::get_if<AttentionLayerWorkload>(&workload.what))
+    return lower_shape(chip, shape_of(workload.path, *layer));
+  const auto& work = std::get<OperatorWorkload>(workload.what);
+  return make_operation(workload.path, work, false, request.data)->lower(chip);
 }
 
 void judge(const Operator& operation, const CodeMap& outputs, RunOutcome& outcome) {
@@ -60,9 +59,11 @@ void judge_loss(const RunRequest& request, const LayerOperator& layer, const Cod
   if (!layer.data().context) return;
   const ModelContext& context = *layer.data().context;
   const OperatorResult chip = layer.collect(outputs);
-  outcome.loss = LossFigures{
-      context.float_loss, loss_with(context, request.workload.shape, chip.reals.at("out").values),
-      static_cast<std::int64_t>(context.tokens.size()) - 1};
+  const model::AttentionShape shape =
+      shape_of(request.workload.path, std::get<AttentionLayerWorkload>(request.workload.what));
+  outcome.loss =
+      LossFigures{context.float_loss, loss_with(context, shape, chip.reals.at("out").values),
+                  static_cast<std::int64_t>(context.tokens.size()) - 1};
 }
 
 std::optional<SinkhornFigures> sinkhorn_figures(const std::vector<hw::CommandRecord>& records) {
@@ -104,8 +105,9 @@ RunOutcome simulate(const RunRequest& request) {
   ChipJob job = lower_without_data(request.chip, request);
   std::unique_ptr<Operator> operation;
   const LayerOperator* layer = nullptr;
-  if (request.data && request.workload.operation) {
-    operation = make_operation(request.workload, true, true);
+  const auto* work = std::get_if<OperatorWorkload>(&request.workload.what);
+  if (request.data && work != nullptr) {
+    operation = make_operation(request.workload.path, *work, true, true);
   } else if (request.data) {
     auto made = std::make_unique<LayerOperator>(request.workload);
     layer = made.get();
@@ -127,8 +129,8 @@ RunOutcome simulate(const RunRequest& request) {
   for (const hw::EngineTotals& engine : outcome.chip.totals.engines)
     outcome.saturated += engine.activity.saturated;
   if (layer) outcome.inputs = layer->data().inputs;
-  if (request.workload.operation && request.workload.file)
-    outcome.inputs = {{"tensors", request.workload.file->tensors}};
+  if (work != nullptr && std::holds_alternative<FileData>(work->data))
+    outcome.inputs = {{"tensors", std::get<FileData>(work->data).tensors}};
   if (operation) judge(*operation, run.outputs, outcome);
   if (layer) judge_loss(request, *layer, run.outputs, outcome);
   return outcome;

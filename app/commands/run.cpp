@@ -25,10 +25,9 @@ InputFile input_file(const std::string& role, const std::string& path) {
   return {role, std::filesystem::path(path).filename().string(), file_fnv1a_64(path)};
 }
 
-RunRequest make_request(const RunOptions& options, const std::string& workload,
-                        const std::string& chip) {
+RunRequest make_request(const RunOptions& options, Workload workload, const std::string& chip) {
   RunRequest request;
-  request.workload = read_workload_file(workload);
+  request.workload = std::move(workload);
   request.chip = read_chip_file(chip);
   request.technology = read_technology_file(find_technology(request.chip.technology, chip));
   request.implementation = parse_implementation(options.implementations);
@@ -40,13 +39,7 @@ RunRequest make_request(const RunOptions& options, const std::string& workload,
     }
     request.chip.timing = hw::Timing::kTile;
   }
-  if (options.seed) {
-    if (request.workload.trained || request.workload.file) {
-      throw InputError("--seed", std::to_string(*options.seed),
-                       "this workload's data are not random, expected no seed");
-    }
-    request.workload.random.seed = static_cast<std::uint64_t>(*options.seed);
-  }
+  if (options.seed) request.workload.reseed(*options.seed);
   return request;
 }
 
@@ -56,13 +49,14 @@ int run_command(const RunOptions& options) {
   if (!options.trace.empty()) {
     throw InputError("--trace", "'" + options.trace + "'", "timelines are not there yet");
   }
-  const std::string workload = find_file("--workload", "workloads", options.workload);
+  const std::string path = find_file("--workload", "workloads", options.workload);
   const std::string chip = find_file("--chip", "chips", options.chip);
-  if (const Experiment experiment = experiment_of(workload))
-    return run_experiment(experiment, options, workload, chip);
-  const RunRequest request = make_request(options, workload, chip);
+  Workload workload = read_workload_file(path);
+  if (const auto* experiment = std::get_if<ExperimentWorkload>(&workload.what))
+    return run_experiment(workload, *experiment, options, chip);
+  RunRequest request = make_request(options, std::move(workload), chip);
   OutputFolder folder(options.output);
-  const RunOutcome outcome = simulate(request);
+  RunOutcome outcome = simulate(request);
   if (outcome.difference) {
     fmt::print(stderr,
                "quadrille: {}: the chip's output differs from the integer specification: {}\n",
@@ -70,17 +64,18 @@ int run_command(const RunOptions& options) {
     return kComparisonFailed;
   }
   std::vector<InputFile> inputs = {
-      input_file("workload", workload), input_file("chip", chip),
+      input_file("workload", path), input_file("chip", chip),
       input_file("technology", find_technology(request.chip.technology, chip))};
-  for (const auto& [role, path] : outcome.inputs) inputs.push_back(input_file(role, path));
-  const RunReport report = make_report(request, outcome, std::move(inputs));
+  for (const auto& [role, file] : outcome.inputs) inputs.push_back(input_file(role, file));
+  const RunReport report = make_report(std::move(request), std::move(outcome), std::move(inputs));
   std::vector<std::pair<std::string, std::string>> files = {
       {"layers.csv", layers_csv(report)},
       {"engines.csv", engines_csv(report)},
       {"phases.csv", phases_csv(report)},
       {"commands.csv", commands_csv(report)},
-      {"counters.csv", counters_csv(outcome.chip.counters)}};
-  if (outcome.sinkhorn) files.emplace_back("residuals.csv", residuals_csv(*outcome.sinkhorn));
+      {"counters.csv", counters_csv(report.outcome.chip.counters)}};
+  if (report.outcome.sinkhorn)
+    files.emplace_back("residuals.csv", residuals_csv(*report.outcome.sinkhorn));
   files.emplace_back("summary.json", summary_json(report));
   commit_report(folder, std::move(files));
   fmt::print("{}\n  report in {}\n", console_report(report), options.output);

@@ -8,7 +8,7 @@
 #include "app/config/chip_file.h"
 #include "app/config/choices.h"
 #include "app/config/technology_file.h"
-#include "app/config/workload_file.h"
+#include "app/experiments/experiment.h"
 #include "app/files/hash.h"
 #include "app/files/output_folder.h"
 #include "app/report/report_files.h"
@@ -40,19 +40,9 @@ Json input_json(const char* role, const std::string& path) {
 
 }  // namespace
 
-Experiment experiment_of(const std::string& workload_path) {
-  const YamlNode root = read_yaml(workload_path);
-  if (!root.is_map() || !root.has("kind")) return nullptr;
-  std::vector<std::string> kinds = workload_kinds();
-  for (std::string& kind : experiment_kinds()) kinds.push_back(std::move(kind));
-  return find_experiment(root.text("kind", kinds));
-}
-
-int run_experiment(Experiment experiment, const RunOptions& options, const std::string& workload,
-                   const std::string& chip) {
-  const YamlNode root = read_yaml(workload);
-  const std::string kind = root.text("kind");
-  refuse_options(options, kind);
+int run_experiment(const Workload& workload, const ExperimentWorkload& experiment,
+                   const RunOptions& options, const std::string& chip) {
+  refuse_options(options, experiment.kind);
   ExperimentSetup setup;
   setup.chip = read_chip_file(chip);
   const std::string technology = find_technology(setup.chip.technology, chip);
@@ -62,22 +52,22 @@ int run_experiment(Experiment experiment, const RunOptions& options, const std::
   if (options.seed) setup.seed = static_cast<std::uint64_t>(*options.seed);
 
   OutputFolder folder(options.output);
-  ExperimentReport report = experiment(root, setup);
+  ExperimentReport report = find_experiment(experiment.kind)(experiment.keys, setup);
   if (report.difference) {
     fmt::print(stderr,
                "quadrille: {}: the chip's output differs from the integer specification: {}\n",
-               root.text("name"), *report.difference);
+               workload.name, *report.difference);
     return kComparisonFailed;
   }
   Json summary;
   summary["experiment_schema_version"] = kExperimentSchemaVersion;
   summary["version"] = version();
-  summary["workload"] = root.text("name");
-  summary["kind"] = kind;
+  summary["workload"] = workload.name;
+  summary["kind"] = experiment.kind;
   summary["chip"] = setup.chip.name;
   summary["technology"] = setup.chip.technology;
   summary["timing"] = word_of(kTimingChoices, setup.chip.timing);
-  summary["inputs"] = {input_json("workload", workload), input_json("chip", chip),
+  summary["inputs"] = {input_json("workload", workload.path), input_json("chip", chip),
                        input_json("technology", technology)};
   if (report.chip_runs) {
     summary.update(cost_json(*report.chip_runs));

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <deque>
-
 #include "app/commands/command_line.h"
 #include "app/config/chip_file.h"
 #include "app/config/technology_file.h"
@@ -14,17 +12,10 @@
 namespace quadrille::app {
 
 int tables_command(const std::string& chip) {
-  struct Run {
-    RunRequest request;
-    RunOutcome outcome;
-    RunReport report;
-  };
   struct Design {
     const char* workload;
     const char* name;
   };
-  // A deque: reports point to their requests and outcomes.
-  std::deque<Run> runs;
   std::vector<ComparedDesign> designs;
   const std::string chip_path = find_file("--chip", "chips", chip);
   const hw::ChipConfig config = read_chip_file(chip_path);
@@ -33,14 +24,14 @@ int tables_command(const std::string& chip) {
   for (const Design& design : {Design{"bert-base-mhsa-softmax", "BERT-base"},
                                Design{"bert-small-mhsa-softmax", "BERTsmall"},
                                Design{"bert-base-mhsa-damf", "BERT-base with DAMF"}}) {
-    Run& run = runs.emplace_back();
-    run.request.workload = read_workload_file(find_file("tables", "workloads", design.workload));
-    run.request.chip = config;
-    run.request.technology = technology;
-    run.request.data = false;
-    run.outcome = simulate(run.request);
-    run.report = make_report(run.request, run.outcome, {});
-    designs.push_back(compare_design(design.name, run.report));
+    RunRequest request;
+    request.workload = read_workload_file(find_file("tables", "workloads", design.workload));
+    request.chip = config;
+    request.technology = technology;
+    request.data = false;
+    RunOutcome outcome = simulate(request);
+    designs.push_back(
+        compare_design(design.name, make_report(std::move(request), std::move(outcome), {})));
   }
   fmt::print("{}", comparison_text(designs));
   return kGood;

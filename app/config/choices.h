@@ -7,9 +7,8 @@
 #include <vector>
 
 #include "hw/chip_config.h"
-#include "model/attention/damf.h"
 #include "model/attention/mechanism.h"
-#include "model/attention/sinkhorn.h"
+#include "model/graph/operators.h"
 
 namespace quadrille::app {
 
@@ -24,6 +23,14 @@ inline const Choices<model::Mechanism> kMechanismChoices = {
     {"linear", model::Mechanism::kLinear}};
 inline const Choices<model::SinkhornUpdate> kSinkhornUpdateChoices = {
     {"alternate", model::SinkhornUpdate::kAlternate}, {"damped", model::SinkhornUpdate::kDamped}};
+inline const Choices<model::SinkhornForm> kSinkhornFormChoices = {
+    {"scaling", model::SinkhornForm::kScaling}, {"matrix", model::SinkhornForm::kMatrix}};
+/// Whether K is held instead of the logits.
+inline const Choices<bool> kSinkhornHoldChoices = {{"logits", false}, {"kernel", true}};
+inline const Choices<model::DamfEngineChoice> kDamfEngineChoices = {
+    {"damf", model::DamfEngineChoice::kDamf}, {"linear", model::DamfEngineChoice::kLinear}};
+inline const Choices<model::CausalAlign> kCausalAlignChoices = {
+    {"start", model::CausalAlign::kStart}, {"end", model::CausalAlign::kEnd}};
 inline const Choices<model::DamfMode> kDamfModeChoices = {
     {"maclaurin", model::DamfMode::kMaclaurin},
     {"shift", model::DamfMode::kShift},
@@ -56,6 +63,15 @@ const std::string& word_of(const Choices<Value>& choices, Value value) {
     if (choice.second == value) return choice.first;
   }
   return choices.front().first;
+}
+
+/// The value of a word, which must be one of the choices'.
+template <typename Value>
+Value value_of(const Choices<Value>& choices, const std::string& word) {
+  for (const auto& choice : choices) {
+    if (choice.first == word) return choice.second;
+  }
+  return choices.front().second;
 }
 
 }  // namespace quadrille::app

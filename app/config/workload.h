@@ -72,8 +72,9 @@ struct AttentionLayerWorkload {
   int head_width = 0;
   bool causal = false;
   model::CausalAlign align = model::CausalAlign::kStart;
-  double scale = 0.0;  ///< Factor of the logits of softmax and Sinkhorn.
-  model::DamfSettings damf;
+  double scale = 0.0;        ///< Factor of the logits of softmax and Sinkhorn.
+  model::DamfSettings damf;  ///< damf.causal equals causal.
+  model::DamfEngineChoice damf_engine = model::DamfEngineChoice::kDamf;
   SinkhornSection sinkhorn;
   /// Linear attention: the data have tables RP[2 horizon + 1, h], or one for
   /// every head, RP[H, 2 horizon + 1, h]; random and absent data take `horizon`

@@ -2,9 +2,12 @@
 
 #include <cmath>
 #include <filesystem>
+#include <limits>
 
 #include "app/config/choices.h"
+#include "app/experiments/experiment.h"
 #include "app/operators/operator.h"
+#include "model/errors.h"
 
 namespace quadrille::app {
 namespace {
@@ -12,14 +15,11 @@ namespace {
 // Sides of a tensor, and elements of one: what a run can hold in memory.
 constexpr std::int64_t kLargestSide = 1 << 20;
 constexpr std::int64_t kLargestTensor = std::int64_t{1} << 31;
+constexpr int kLargestHalfSteps = 1000000;
 
 template <typename Value>
 Value choose(const YamlNode& node, const std::string& key, const Choices<Value>& choices) {
-  const std::string word = node.text(key, words(choices), choices.front().first);
-  for (const auto& choice : choices) {
-    if (choice.first == word) return choice.second;
-  }
-  return choices.front().second;
+  return value_of(choices, node.text(key, words(choices), choices.front().first));
 }
 
 model::DamfSettings read_damf(const YamlNode& node) {
@@ -38,99 +38,167 @@ int side(const YamlNode& node, const char* key) {
   return static_cast<int>(node.integer(key, 1, kLargestSide));
 }
 
-model::AttentionShape read_shape(const YamlNode& root) {
-  model::AttentionShape shape;
-  const std::string mechanism = root.text("mechanism", words(kMechanismChoices));
-  for (const auto& choice : kMechanismChoices) {
-    if (choice.first == mechanism) shape.mechanism = choice.second;
-  }
-  shape.tokens = side(root, "tokens");
-  shape.model_width = side(root, "model_width");
-  shape.heads = side(root, "heads");
-  shape.head_width = side(root, "head_width");
-  shape.causal = root.boolean("causal", false);
-  const std::int64_t inner = std::int64_t{shape.heads} * shape.head_width;
-  const std::int64_t widest = std::max<std::int64_t>(inner, shape.model_width);
-  const std::int64_t tallest = std::max(shape.tokens, shape.model_width);
-  if (inner > kLargestSide || widest * tallest > kLargestTensor) {
-    root.fail("expected a layer whose tensors have at most 2^31 elements");
-  }
-  if (shape.mechanism == model::Mechanism::kDamf) {
-    if (const auto damf = root.optional_child("damf")) shape.damf = read_damf(*damf);
-    shape.damf.causal = shape.causal;
-  }
-  if (shape.mechanism == model::Mechanism::kSinkhorn) {
-    if (const auto sinkhorn = root.optional_child("sinkhorn")) {
-      model::SinkhornSettings& settings = shape.sinkhorn;
-      settings.half_steps =
-          static_cast<int>(sinkhorn->integer("iterations", 1, 1000000, settings.half_steps));
-      settings.update = choose(*sinkhorn, "update", kSinkhornUpdateChoices);
-    }
-  }
-  return shape;
+int side(const YamlNode& node, const char* key, int standard) {
+  return static_cast<int>(node.integer(key, 1, kLargestSide, standard));
 }
 
-void read_data(const YamlNode& node, const std::string& folder, Workload& workload) {
-  const auto relative = [&](const std::string& path) {
-    return (std::filesystem::path(folder) / path).lexically_normal().string();
-  };
-  const bool layer = !workload.operation;
-  const std::string source = node.text("source",
-                                       layer ? std::vector<std::string>{"random", "model", "file"}
-                                             : std::vector<std::string>{"random", "file"},
-                                       "random");
-  if (source == "file") {
-    workload.file = FileData{relative(node.text("tensors"))};
-    return;
+SinkhornSection read_sinkhorn(const YamlNode& node) {
+  SinkhornSection section;
+  model::SinkhornSettings& settings = section.settings;
+  settings.half_steps =
+      static_cast<int>(node.integer("iterations", 1, kLargestHalfSteps, settings.half_steps));
+  settings.tolerance = node.number("tolerance", 0.0, 1e30, settings.tolerance);
+  settings.update = choose(node, "update", kSinkhornUpdateChoices);
+  settings.form = choose(node, "form", kSinkhornFormChoices);
+  if (choose(node, "hold", kSinkhornHoldChoices) &&
+      settings.form == model::SinkhornForm::kScaling) {
+    settings.form = model::SinkhornForm::kKernel;
   }
+  section.epsilon = node.number("epsilon", 1e-30, 1e30, section.epsilon);
+  section.warm_start = node.boolean("warm_start", false);
+  section.assumed_half_steps =
+      static_cast<int>(node.integer("assumed_half_steps", 1, kLargestHalfSteps, 0));
+  const bool held = settings.form != model::SinkhornForm::kScaling;
+  if (section.assumed_half_steps > 0 && settings.tolerance == 0.0)
+    node.child("assumed_half_steps").fail("expected with a tolerance only");
+  if (section.assumed_half_steps > settings.half_steps)
+    node.child("assumed_half_steps").fail("expected at most iterations");
+  if (held && settings.update == model::SinkhornUpdate::kDamped)
+    node.child("update").fail("expected damped with form: scaling and hold: logits only");
+  if (held && section.warm_start)
+    node.child("warm_start").fail("expected with form: scaling and hold: logits only");
+  return section;
+}
+
+void read_damf(const YamlNode& node, AttentionLayerWorkload& layer) {
+  layer.damf = read_damf(node);
+  layer.damf_engine = choose(node, "engine", kDamfEngineChoices);
+  if (layer.damf_engine == model::DamfEngineChoice::kLinear &&
+      (layer.damf.mode != model::DamfMode::kCollapsed ||
+       layer.damf.negative != model::DamfNegative::kSigned)) {
+    node.child("engine").fail("expected linear with mode: collapsed and negative: signed only");
+  }
+}
+
+/// The section of the layer's mechanism; those of others stay unread, and so unknown.
+void read_mechanism(const YamlNode& root, AttentionLayerWorkload& layer) {
+  layer.scale = 1.0 / std::sqrt(static_cast<double>(layer.head_width));
+  layer.damf.causal = layer.causal;
+  const auto section = root.optional_child(word_of(kMechanismChoices, layer.mechanism));
+  if (!section) return;
+  switch (layer.mechanism) {
+    case Mechanism::kSoftmax:
+      layer.scale = section->number("scale", 1e-30, 1e30, layer.scale);
+      return;
+    case Mechanism::kDamf:
+      read_damf(*section, layer);
+      layer.damf.causal = layer.causal;
+      return;
+    case Mechanism::kSinkhorn:
+      layer.scale = section->number("scale", 1e-30, 1e30, layer.scale);
+      layer.sinkhorn = read_sinkhorn(*section);
+      return;
+    case Mechanism::kLinear:
+      layer.relative_positions = section->boolean("relative_positions", false);
+      return;
+  }
+}
+
+void check_size(const YamlNode& root, const AttentionLayerWorkload& layer) {
+  const std::int64_t inner = std::int64_t{layer.heads} * layer.head_width;
+  const std::int64_t widest = std::max<std::int64_t>(inner, layer.model_width);
+  const std::int64_t rows =
+      std::int64_t{layer.batch} * std::max<std::int64_t>(layer.tokens, layer.key_tokens);
+  const std::int64_t tallest = std::max<std::int64_t>(rows, layer.model_width);
+  if (inner > kLargestSide || rows > kLargestSide || widest * tallest > kLargestTensor)
+    root.fail("expected a layer whose tensors have at most 2^31 elements");
+}
+
+AttentionLayerWorkload read_layer(const YamlNode& root) {
+  AttentionLayerWorkload layer;
+  layer.mechanism = value_of(kMechanismChoices, root.text("mechanism", words(kMechanismChoices)));
+  layer.batch = side(root, "batch", 1);
+  layer.tokens = side(root, "tokens");
+  layer.key_tokens = side(root, "key_tokens", layer.tokens);
+  layer.model_width = side(root, "model_width");
+  layer.heads = side(root, "heads");
+  layer.key_heads = static_cast<int>(root.integer("key_heads", 1, layer.heads, layer.heads));
+  layer.head_width = side(root, "head_width");
+  layer.causal = root.boolean("causal", false);
+  layer.align = choose(root, "causal_align", kCausalAlignChoices);
+  check_size(root, layer);
+  if (layer.mechanism == Mechanism::kDamf && (layer.cross() || layer.key_heads != layer.heads)) {
+    root.child(layer.cross() ? "key_tokens" : "key_heads")
+        .fail("expected none with DAMF, which squares one input's heads");
+  }
+  read_mechanism(root, layer);
+  return layer;
+}
+
+DataSource read_data(const YamlNode& node, bool layer) {
+  const std::string folder = std::filesystem::path(node.file()).parent_path().string();
+  const auto path = [&](const char* key) {
+    return (std::filesystem::path(folder) / node.text(key)).lexically_normal().string();
+  };
+  std::vector<std::string> sources = {"random", "file"};
+  if (layer) sources.insert(sources.begin() + 1, "model");
+  const std::string source = node.text("source", sources, "random");
+  if (source == "file") return FileData{path("tensors")};
   if (source == "random") {
-    workload.random.seed = static_cast<std::uint64_t>(
+    RandomSource random;
+    random.seed = static_cast<std::uint64_t>(
         node.integer("seed", 0, std::numeric_limits<std::int64_t>::max(), 1));
-    if (!layer) workload.random.deviation = node.number("deviation", 1e-12, 1e12, 1.0);
-    return;
+    if (!layer) random.deviation = node.number("deviation", 1e-12, 1e12, 1.0);
+    return random;
   }
   TrainedData trained;
-  trained.checkpoint = relative(node.text("checkpoint"));
+  trained.checkpoint = path("checkpoint");
   trained.layer = static_cast<int>(node.integer("layer", 0, 1000));
-  trained.text = relative(node.text("text"));
+  trained.text = path("text");
   trained.offset_bytes =
       node.integer("offset_bytes", 0, std::numeric_limits<std::int64_t>::max(), 0);
-  workload.trained = trained;
+  return trained;
 }
 
-double scale(const YamlNode& node, const char* key) { return node.number(key, 1e-30, 1e30); }
+/// A file's tables say how far they reach; random ones must be told.
+void read_horizon(const YamlNode& root, AttentionLayerWorkload& layer) {
+  if (!layer.relative_positions) return;
+  const YamlNode section = root.child("linear");
+  if (std::holds_alternative<RandomSource>(layer.data)) {
+    layer.horizon = static_cast<int>(section.integer("horizon", 0, kLargestSide));
+  } else if (section.has("horizon")) {
+    section.child("horizon").fail("expected none, since the file's tables have it");
+  }
+}
 
-std::vector<double> scales_per_head(const YamlNode& node, const char* key, int heads) {
+using Scales = std::map<std::string, std::vector<double>>;
+
+/// A number, or as many as there are heads.
+std::vector<double> read_scale(const YamlNode& node, const std::string& key, int heads) {
   std::vector<double> values;
-  const YamlNode list = node.child(key);
-  for (const YamlNode& item : list.items()) values.push_back(item.as_number(1e-30, 1e30));
+  const YamlNode child = node.child(key);
+  if (heads == 0) return {child.as_number(1e-30, 1e30)};
+  for (const YamlNode& item : child.items()) values.push_back(item.as_number(1e-30, 1e30));
   if (values.size() != static_cast<std::size_t>(heads)) {
-    list.fail("expected " + std::to_string(heads) + " scales, one per head, found " +
-              std::to_string(values.size()));
+    child.fail("expected " + std::to_string(heads) + " scales, one per head, found " +
+               std::to_string(values.size()));
   }
   return values;
 }
 
-model::AttentionScales read_scales(const YamlNode& node, const model::AttentionShape& shape) {
-  model::AttentionScales scales;
-  scales.x = scale(node, "X");
-  scales.wv = scale(node, "WV");
-  scales.wo = scale(node, "WO");
-  scales.v = scale(node, "V");
-  scales.attention = scale(node, "attention");
-  if (model::has_queries(shape.mechanism)) {
-    scales.wq = scale(node, "WQ");
-    scales.wk = scale(node, "WK");
-    scales.q = scale(node, "Q");
-    scales.k = scale(node, "K");
-    if (shape.mechanism == model::Mechanism::kSinkhorn)
-      scales.largest_logit = scale(node, "largest_logit");
+Scales read_scales(const YamlNode& node, const AttentionLayerWorkload& layer) {
+  Scales scales;
+  std::vector<std::string> names = {"X", "WV", "WO", "V", "attention"};
+  if (layer.cross()) names.emplace_back("Y");
+  if (layer.mechanism == Mechanism::kDamf) {
+    for (const char* name : {"u", "v", "s", "t"})
+      scales[name] = read_scale(node, name, layer.heads);
   } else {
-    scales.u = scales_per_head(node, "u", shape.heads);
-    scales.v_vector = scales_per_head(node, "v", shape.heads);
-    scales.s = scales_per_head(node, "s", shape.heads);
-    scales.t = scales_per_head(node, "t", shape.heads);
+    names.insert(names.end(), {"WQ", "WK", "Q", "K"});
   }
+  if (layer.mechanism == Mechanism::kSinkhorn) names.emplace_back("largest_logit");
+  if (layer.relative_positions) names.emplace_back("RP");
+  for (const std::string& name : names) scales[name] = read_scale(node, name, 0);
   return scales;
 }
 
@@ -145,74 +213,93 @@ Shape read_tensor_shape(const YamlNode& node) {
   return shape;
 }
 
-OperatorWork read_operation(const YamlNode& root) {
-  OperatorWork operation;
-  operation.name = root.text("operator", operator_names());
-  operation.settings = read_operator_settings(root);
-  if (operation.name == "sinkhorn") {
-    operation.assumed_half_steps =
-        static_cast<int>(root.integer("assumed_half_steps", 1, 1000000, 0));
+/// Shapes come with random data, and from the file with a file's.
+OperatorWorkload read_operator(const YamlNode& root) {
+  OperatorWorkload work;
+  work.name = root.text("operator", operator_names());
+  work.settings = read_operator_settings(root);
+  if (work.name == "sinkhorn") {
+    work.assumed_half_steps =
+        static_cast<int>(root.integer("assumed_half_steps", 1, kLargestHalfSteps, 0));
   }
   if (const auto shapes = root.optional_child("shapes")) {
     for (const std::string& name : shapes->keys())
-      operation.shapes[name] = read_tensor_shape(shapes->child(name));
+      work.shapes[name] = read_tensor_shape(shapes->child(name));
   }
-  return operation;
+  if (const auto data = root.optional_child("data")) work.data = read_data(*data, false);
+  const bool from_file = std::holds_alternative<FileData>(work.data);
+  if (from_file && !work.shapes.empty())
+    root.child("shapes").fail("expected none, since the file of tensors has them");
+  if (!from_file && work.shapes.empty())
+    root.fail("expected shapes of the operator's tensors, or data from a file");
+  return work;
 }
 
-/// Shapes come with random data, and from the file with a file's.
-void check_shapes(const YamlNode& root, const Workload& workload) {
-  const bool given = !workload.operation->shapes.empty();
-  if (workload.file && given)
-    root.child("shapes").fail("expected none, since the file of tensors has them");
-  if (!workload.file && !given)
-    root.fail("expected shapes of the operator's tensors, or data from a file");
+AttentionLayerWorkload read_attention_layer(const YamlNode& root) {
+  AttentionLayerWorkload layer = read_layer(root);
+  if (const auto data = root.optional_child("data")) layer.data = read_data(*data, true);
+  read_horizon(root, layer);
+  if (const auto scales = root.optional_child("scales")) layer.scales = read_scales(*scales, layer);
+  return layer;
 }
 
 }  // namespace
 
-std::map<std::string, std::string> read_operator_settings(const YamlNode& node) {
+const std::string& Workload::layer() const {
+  static const std::string attention = "attention";
+  const auto* work = std::get_if<OperatorWorkload>(&what);
+  return work == nullptr ? attention : work->name;
+}
+
+const DataSource* Workload::data() const {
+  if (const auto* work = std::get_if<OperatorWorkload>(&what)) return &work->data;
+  if (const auto* layer = std::get_if<AttentionLayerWorkload>(&what)) return &layer->data;
+  return nullptr;
+}
+
+const RandomSource* Workload::random() const {
+  return data() == nullptr ? nullptr : std::get_if<RandomSource>(data());
+}
+
+void Workload::reseed(std::int64_t seed) {
+  if (random() == nullptr) {
+    throw InputError("--seed", std::to_string(seed),
+                     "this workload's data are not random, expected no seed");
+  }
+  const auto reseed = [&](auto& work) {
+    if constexpr (!std::is_same_v<std::decay_t<decltype(work)>, ExperimentWorkload>)
+      std::get<RandomSource>(work.data).seed = static_cast<std::uint64_t>(seed);
+  };
+  std::visit(reseed, what);
+}
+
+Settings read_operator_settings(const YamlNode& node) {
   std::map<std::string, std::string> settings;
   if (const auto child = node.optional_child("settings")) {
     for (const std::string& key : child->keys()) settings[key] = child->text(key);
   }
-  return settings;
-}
-
-const std::vector<std::string>& workload_kinds() {
-  static const std::vector<std::string> kinds = {"attention-layer", "operator"};
-  return kinds;
+  return {node.file(), std::move(settings)};
 }
 
 Workload read_workload(const YamlNode& root) {
-  const std::string& path = root.file();
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  Workload workload;
-  workload.path = path;
-  workload.name = root.text("name");
-  if (root.text("kind", workload_kinds()) == "operator") {
-    workload.operation = read_operation(root);
-    if (const auto data = root.optional_child("data")) read_data(*data, folder, workload);
-    check_shapes(root, workload);
-    return workload;
+  std::vector<std::string> kinds = {"attention-layer", "operator"};
+  for (std::string& kind : experiment_kinds()) kinds.push_back(std::move(kind));
+  Workload workload{root.file(), root.text("name"),
+                    ExperimentWorkload{root.text("kind", kinds), root}};
+  const std::string& kind = std::get<ExperimentWorkload>(workload.what).kind;
+  if (kind == "operator") {
+    workload.what = read_operator(root);
+  } else if (kind == "attention-layer") {
+    workload.what = read_attention_layer(root);
   }
-  workload.shape = read_shape(root);
-  workload.softmax_scale = 1.0 / std::sqrt(static_cast<double>(workload.shape.head_width));
-  for (const auto mechanism : {model::Mechanism::kSoftmax, model::Mechanism::kSinkhorn}) {
-    if (workload.shape.mechanism != mechanism) continue;
-    if (const auto section = root.optional_child(word_of(kMechanismChoices, mechanism)))
-      workload.softmax_scale = section->number("scale", 1e-30, 1e30, workload.softmax_scale);
-  }
-  if (const auto data = root.optional_child("data")) read_data(*data, folder, workload);
-  if (const auto scales = root.optional_child("scales"))
-    workload.scales = read_scales(*scales, workload.shape);
   return workload;
 }
 
-Workload read_workload_file(const std::string& path) {
-  const YamlNode root = read_yaml(path);
+Workload read_workload_file(const std::string& path) { return read_workload_file(read_yaml(path)); }
+
+Workload read_workload_file(const YamlNode& root) {
   Workload workload = read_workload(root);
-  root.finish();
+  if (!std::holds_alternative<ExperimentWorkload>(workload.what)) root.finish();
   return workload;
 }
 

@@ -30,15 +30,10 @@ OperatorResult real_result(const std::vector<double>& s, const std::vector<doubl
   return result;
 }
 
-/// Whose engine works: DAMF's own, or, for the collapsed form, the linear-
-/// attention engine, of which it is a case (keys (1, t), queries (A_max, s)).
-enum class DamfEngine { kDamf, kLinear };
-
-const Choices<DamfEngine> kEngineChoices = {{"damf", DamfEngine::kDamf},
-                                            {"linear", DamfEngine::kLinear}};
+using DamfEngine = model::DamfEngineChoice;
 
 DamfEngine read_engine(Settings& settings, const model::DamfSettings& damf) {
-  const DamfEngine engine = settings.choice("engine", kEngineChoices);
+  const DamfEngine engine = settings.choice("engine", kDamfEngineChoices);
   if (engine == DamfEngine::kLinear &&
       (damf.mode != model::DamfMode::kCollapsed || damf.negative != model::DamfNegative::kSigned)) {
     settings.refuse("engine", "linear, expected with mode=collapsed and negative=signed");

@@ -55,6 +55,29 @@ std::vector<std::int64_t> phi_tables(const model::AttentionInteger& layer) {
   return tables;
 }
 
+model::AttentionScales scales_of(const std::map<std::string, std::vector<double>>& given) {
+  model::AttentionScales scales;
+  const std::pair<const char*, double*> numbers[] = {{"X", &scales.x},
+                                                     {"WQ", &scales.wq},
+                                                     {"WK", &scales.wk},
+                                                     {"WV", &scales.wv},
+                                                     {"WO", &scales.wo},
+                                                     {"Q", &scales.q},
+                                                     {"K", &scales.k},
+                                                     {"V", &scales.v},
+                                                     {"attention", &scales.attention},
+                                                     {"largest_logit", &scales.largest_logit}};
+  for (const auto& [name, scale] : numbers) {
+    if (const auto found = given.find(name); found != given.end()) *scale = found->second[0];
+  }
+  const std::pair<const char*, std::vector<double>*> lists[] = {
+      {"u", &scales.u}, {"v", &scales.v_vector}, {"s", &scales.s}, {"t", &scales.t}};
+  for (const auto& [name, list] : lists) {
+    if (const auto found = given.find(name); found != given.end()) *list = found->second;
+  }
+  return scales;
+}
+
 CodeMap inputs_of(const model::AttentionInteger& layer) {
   CodeMap inputs = {{"X", widen(layer.x.q)}, {"WV", widen(layer.wv.q)}, {"WO", widen(layer.wo.q)}};
   if (model::has_queries(layer.shape.mechanism)) {
@@ -77,16 +100,16 @@ ChipJob lower_integer(const hw::ChipConfig& chip, const model::AttentionInteger&
 
 }  // namespace
 
-LayerOperator::LayerOperator(const Workload& workload)
-    : shape_(workload.shape), data_(load_layer_data(workload)) {
-  real_ =
-      model::attention_float(shape_, data_.x, data_.weights, data_.triples, workload.softmax_scale);
+LayerOperator::LayerOperator(const Workload& workload) : data_(load_layer_data(workload)) {
+  const auto& layer = std::get<AttentionLayerWorkload>(workload.what);
+  shape_ = shape_of(workload.path, layer);
+  real_ = model::attention_float(shape_, data_.x, data_.weights, data_.triples, layer.scale);
   const model::AttentionScales scales =
-      workload.scales ? *workload.scales
-                      : model::calibrate(shape_, data_.x, data_.weights, data_.triples, real_);
+      layer.scales.empty() ? model::calibrate(shape_, data_.x, data_.weights, data_.triples, real_)
+                           : scales_of(layer.scales);
   try {
-    layer_ = model::quantise_layer(shape_, data_.x, data_.weights, data_.triples, scales,
-                                   workload.softmax_scale);
+    layer_ =
+        model::quantise_layer(shape_, data_.x, data_.weights, data_.triples, scales, layer.scale);
   } catch (const InvariantError& error) {
     // The factors come from the user's data and scales.
     throw InputError(workload.path, "scales", error.what());

@@ -20,10 +20,6 @@ constexpr int kLargestHalfSteps = 1000000;
 /// Score codes are sums of products of 8-bit codes in 32 bits.
 constexpr std::int64_t kWidestScores = std::int64_t{1} << 16;
 
-const Choices<SinkhornForm> kFormChoices = {{"scaling", SinkhornForm::kScaling},
-                                            {"matrix", SinkhornForm::kMatrix}};
-const Choices<bool> kHoldChoices = {{"logits", false}, {"kernel", true}};
-
 /// 2^x, kept inside double's range: extreme logits have scalings beyond it.
 double finite_power(double x) { return std::exp2(std::clamp(x, -1022.0, 1023.0)); }
 
@@ -244,9 +240,9 @@ class SinkhornOperator : public Operator {
                                             shape().rows, shape().columns));
     }
     made.update = settings.choice("update", kSinkhornUpdateChoices);
-    made.form = settings.choice("form", kFormChoices);
+    made.form = settings.choice("form", kSinkhornFormChoices);
     // The matrix form holds K by its nature.
-    if (settings.choice("hold", kHoldChoices) && made.form == SinkhornForm::kScaling)
+    if (settings.choice("hold", kSinkhornHoldChoices) && made.form == SinkhornForm::kScaling)
       made.form = SinkhornForm::kKernel;
     if (made.form != SinkhornForm::kScaling && made.update == SinkhornUpdate::kDamped)
       settings.refuse("update", "damped, expected with form=scaling and hold=logits");

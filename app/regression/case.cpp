@@ -47,16 +47,16 @@ std::string path_in(const Case& stored, const char* name) {
 std::unique_ptr<Operator> read_operator(const YamlNode& root, const std::string& folder) {
   if (root.text("kind", {"operator", "layer"}) == "layer") {
     const Workload workload = read_workload(root.child("workload"));
-    if (workload.operation) root.child("workload").child("kind").fail("expected attention-layer");
+    if (!std::holds_alternative<AttentionLayerWorkload>(workload.what))
+      root.child("workload").child("kind").fail("expected attention-layer");
     root.finish();
     return std::make_unique<LayerOperator>(workload);
   }
   const std::string name = root.text("operator", operator_names());
-  std::map<std::string, std::string> settings = read_operator_settings(root);
+  Settings settings = read_operator_settings(root);
   root.finish();
   const std::string tensors = (fs::path(folder) / "input.safetensors").string();
-  return make_operator(name, FileTensors(SafetensorsFile::open(tensors)),
-                       Settings(root.file(), std::move(settings)));
+  return make_operator(name, FileTensors(SafetensorsFile::open(tensors)), std::move(settings));
 }
 
 void collect(const hw::CounterModule& module, const std::string& prefix, Counters& counters) {

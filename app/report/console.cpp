@@ -91,16 +91,16 @@ void put_dynamic(Text to, const RunReport& report) {
 }  // namespace
 
 std::string console_report(const RunReport& report) {
-  const RunOutcome& outcome = *report.outcome;
-  const hw::ChipConfig& chip = report.request->chip;
+  const RunOutcome& outcome = report.outcome;
+  const hw::ChipConfig& chip = report.request.chip;
   const hw::ChipTotals& totals = outcome.chip.totals;
   hw::Activity activity;
   for (const hw::EngineTotals& engine : totals.engines) activity += engine.activity;
   std::string text;
   const Text to(text);
-  fmt::format_to(to, "{} on {} ({}, {:.0f} MHz, {} timing{})\n\n", report.workload, chip.name,
-                 chip.technology, chip.clock_hz / 1e6, word_of(kTimingChoices, outcome.timing),
-                 report.request->data ? "" : ", no data");
+  fmt::format_to(to, "{} on {} ({}, {:.0f} MHz, {} timing{})\n\n", report.request.workload.name,
+                 chip.name, chip.technology, chip.clock_hz / 1e6,
+                 word_of(kTimingChoices, outcome.timing), report.request.data ? "" : ", no data");
   if (!outcome.ran_in_rtl.empty())
     fmt::format_to(to, "  rtl      {}\n", fmt::join(outcome.ran_in_rtl, ", "));
   if (!outcome.idle_in_rtl.empty()) {

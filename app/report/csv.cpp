@@ -50,17 +50,17 @@ void put_counters(Text to, const std::string& prefix, const hw::CounterModule& m
 
 std::string layers_csv(const RunReport& report) {
   hw::Activity activity;
-  for (const hw::EngineTotals& engine : report.outcome->chip.totals.engines)
+  for (const hw::EngineTotals& engine : report.outcome.chip.totals.engines)
     activity += engine.activity;
   std::string csv =
       fmt::format("layer,cycles,{},{},energy_dynamic_pj,energy_static_pj,sqnr_db,max_abs_error\n",
                   kMacColumns, kByteColumns);
   const Text to(csv);
-  fmt::format_to(to, "{},{}", report.layer, report.outcome->chip.cycles);
+  fmt::format_to(to, "{},{}", report.request.workload.layer(), report.outcome.chip.cycles);
   put_macs(to, activity);
-  put_bytes(to, report.outcome->chip.totals.traffic);
+  put_bytes(to, report.outcome.chip.totals.traffic);
   fmt::format_to(to, ",{},{}", report.energy.total_dynamic_pj(), report.energy.total_static_pj());
-  const auto& error = report.outcome->error;
+  const auto& error = report.outcome.error;
   fmt::format_to(to, ",{},{}\n", error && error->sqnr_db ? fmt::format("{}", *error->sqnr_db) : "",
                  error ? fmt::format("{}", error->max_abs) : "");
   return csv;
@@ -78,7 +78,7 @@ std::string engines_csv(const RunReport& report) {
     put_macs(to, engine.activity);
     fmt::format_to(to, "\n");
   };
-  const hw::ChipTotals& totals = report.outcome->chip.totals;
+  const hw::ChipTotals& totals = report.outcome.chip.totals;
   for (int i = 0; i < hw::kEngines; ++i) {
     const auto which = static_cast<hw::Engine>(i);
     put(hw::engine_name(which), totals.engine(which));
@@ -107,12 +107,12 @@ std::string commands_csv(const RunReport& report) {
       "waited_write_exclusion_cycles,{},{}\n",
       stall_columns(), kMacColumns, kByteColumns);
   const Text to(csv);
-  const auto& records = report.outcome->chip.records;
+  const auto& records = report.outcome.chip.records;
   for (std::size_t i = 0; i < records.size(); ++i) {
     const hw::CommandRecord& record = records[i];
     fmt::format_to(to, "{},{},{},{},{},{},{},{}", i, hw::unit_name(record.unit),
                    hw::phase_name(record.phase),
-                   report.outcome->layers[static_cast<std::size_t>(record.layer)],
+                   report.outcome.layers[static_cast<std::size_t>(record.layer)],
                    record.head < 0 ? "" : std::to_string(record.head), record.start_cycle,
                    record.end_cycle, record.occupancy.busy);
     put_stalls(to, record.occupancy);

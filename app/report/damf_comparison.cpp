@@ -71,7 +71,7 @@ Bridge access_bridge(const ComparedDesign& column) {
   std::size_t used = 0;
   for (const AccessGroup& group : access_groups()) {
     std::int64_t amount = 0;
-    for (const PhaseFigures& phase : column.run->phases) {
+    for (const PhaseFigures& phase : column.run.phases) {
       if (contains(group.phases, phase.phase))
         amount += phase.traffic.sram_read.bytes + phase.traffic.sram_write.bytes;
     }
@@ -84,14 +84,14 @@ Bridge access_bridge(const ComparedDesign& column) {
   }
   if (used != rows.size())
     throw InvariantError("tables: a row of Figure 5 belongs to no group of accesses");
-  const hw::Traffic& traffic = column.run->outcome->chip.totals.traffic;
+  const hw::Traffic& traffic = column.run.outcome.chip.totals.traffic;
   bridge.simulated = traffic.sram_read.bytes + traffic.sram_write.bytes;
   return bridge;
 }
 
 void add_mac_bridges(ComparedDesign& column, const model::DamfSettings& settings) {
   hw::Activity activity;
-  for (const hw::EngineTotals& engine : column.run->outcome->chip.totals.engines)
+  for (const hw::EngineTotals& engine : column.run.outcome.chip.totals.engines)
     activity += engine.activity;
   column.simulated.macs_static = activity.macs_static;
   column.simulated.macs_dynamic = activity.macs_dynamic;
@@ -109,7 +109,7 @@ void add_mac_bridges(ComparedDesign& column, const model::DamfSettings& settings
 
 void add_parameter_bridge(ComparedDesign& column) {
   std::int64_t fetched = 0;
-  for (const PhaseFigures& phase : column.run->phases) {
+  for (const PhaseFigures& phase : column.run.phases) {
     if (phase.phase == Phase::kLoadWeights)
       fetched += phase.traffic.dram_read_bytes - phase.traffic.dram_read_padding_bytes;
   }
@@ -175,7 +175,7 @@ void put_figure5(Text to, const std::vector<ComparedDesign>& designs) {
                  ratio(base.accesses.paper, damf.accesses.paper), base.accesses.simulated,
                  damf.accesses.simulated, ratio(base.accesses.simulated, damf.accesses.simulated));
   const auto dram = [](const ComparedDesign& column) {
-    const hw::Traffic& traffic = column.run->outcome->chip.totals.traffic;
+    const hw::Traffic& traffic = column.run.outcome.chip.totals.traffic;
     return traffic.dram_read_bytes + traffic.dram_write_bytes;
   };
   fmt::format_to(to,
@@ -205,9 +205,9 @@ void put_dynamic(Text to, const std::vector<ComparedDesign>& designs) {
                    100 * shares.write_cycles_share, 100 * shares.write_energy_share);
   };
   for (const ComparedDesign& column : designs) {
-    put(column.name, column.run->dynamic);
-    put(column.name + ", weights already there", column.run->dynamic_resident);
-    put(column.name + ", and without DRAM energy", column.run->dynamic_on_chip);
+    put(column.name, column.run.dynamic);
+    put(column.name + ", weights already there", column.run.dynamic_resident);
+    put(column.name + ", and without DRAM energy", column.run.dynamic_on_chip);
   }
   fmt::format_to(to, "  {:<48}{:>7.2f}%{:>9}{:>8.2f}%  (of the power)\n",
                  "MulTCIM on BERT-base, as the document quotes it", 100 * kMultcimMacsShare, "-",
@@ -216,19 +216,19 @@ void put_dynamic(Text to, const std::vector<ComparedDesign>& designs) {
 
 }  // namespace
 
-ComparedDesign compare_design(const std::string& name, const RunReport& run) {
-  const model::AttentionShape& shape = run.request->workload.shape;
-  if (shape.causal || shape.inner_width() != shape.model_width)
-    throw InvariantError("tables: " + name + " is not the document's layer");
+ComparedDesign compare_design(const std::string& name, RunReport run) {
   ComparedDesign column;
+  column.run = std::move(run);
+  const auto* layer = std::get_if<AttentionLayerWorkload>(&column.run.request.workload.what);
+  if (layer == nullptr || layer->causal || layer->heads * layer->head_width != layer->model_width)
+    throw InvariantError("tables: " + name + " is not the document's layer");
   column.name = name;
-  column.design = shape.mechanism == model::Mechanism::kDamf ? model::TableDesign::kDamf
-                                                             : model::TableDesign::kBaseline;
-  column.dimensions = {shape.tokens, shape.model_width, shape.heads};
-  column.run = &run;
+  column.design = layer->mechanism == Mechanism::kDamf ? model::TableDesign::kDamf
+                                                       : model::TableDesign::kBaseline;
+  column.dimensions = {layer->tokens, layer->model_width, layer->heads};
   column.paper = model::table_count(column.design, model::TableReading::kPaper, column.dimensions);
   add_parameter_bridge(column);
-  add_mac_bridges(column, shape.damf);
+  add_mac_bridges(column, layer->damf);
   column.accesses = access_bridge(column);
   for (const Bridge* bridge :
        {&column.parameters, &column.macs_static, &column.macs_dynamic, &column.accesses}) {

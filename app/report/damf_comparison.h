@@ -29,7 +29,7 @@ struct ComparedDesign {
   std::string name;
   model::TableDesign design = model::TableDesign::kBaseline;
   model::LayerDimensions dimensions;
-  const RunReport* run = nullptr;
+  RunReport run;
   model::TableCount paper;
   model::TableCount simulated;  ///< `parameters` are 8-bit words fetched.
   Bridge parameters, macs_static, macs_dynamic, accesses;
@@ -38,7 +38,7 @@ struct ComparedDesign {
 /// Throws InvariantError, naming the quantity, unless every bridge's rows sum
 /// exactly to what the counters of the run say. The run must be of the
 /// document's layer, without a mask.
-ComparedDesign compare_design(const std::string& name, const RunReport& run);
+ComparedDesign compare_design(const std::string& name, RunReport run);
 
 /// The whole text of `quadrille tables`: BERT-base, BERTsmall, BERT-base by DAMF.
 std::string comparison_text(const std::vector<ComparedDesign>& designs);

@@ -66,7 +66,7 @@ PhaseFigures phase_figures(Phase phase, const RunRequest& request, const RunOutc
 double share(double part, double whole) { return whole > 0.0 ? part / whole : 0.0; }
 
 DynamicOperands dynamic_operands(const RunReport& report, bool with_load, bool with_dram) {
-  const hw::ChipResult& chip = report.outcome->chip;
+  const hw::ChipResult& chip = report.outcome.chip;
   DynamicOperands figures;
   double products = 0.0, writes = 0.0, energy = 0.0;
   std::int64_t macs = 0, dynamic_macs = 0;
@@ -98,14 +98,13 @@ DynamicOperands dynamic_operands(const RunReport& report, bool with_load, bool w
 
 }  // namespace
 
-RunReport make_report(const RunRequest& request, const RunOutcome& outcome,
-                      std::vector<InputFile> inputs) {
+RunReport make_report(RunRequest made, RunOutcome found, std::vector<InputFile> inputs) {
   RunReport report;
-  report.workload = request.workload.name;
-  report.layer = request.workload.operation ? request.workload.operation->name : "attention";
-  report.request = &request;
-  report.outcome = &outcome;
+  report.request = std::move(made);
+  report.outcome = std::move(found);
   report.inputs = std::move(inputs);
+  const RunRequest& request = report.request;
+  const RunOutcome& outcome = report.outcome;
   for (const Phase phase : kPhases) {
     PhaseFigures figures = phase_figures(phase, request, outcome);
     if (figures.commands == 0) continue;

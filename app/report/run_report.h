@@ -43,10 +43,8 @@ struct DynamicOperands {
 };
 
 struct RunReport {
-  std::string workload;
-  std::string layer;  ///< What the run's only layer is: "attention", or the operator.
-  const RunRequest* request = nullptr;
-  const RunOutcome* outcome = nullptr;
+  RunRequest request;
+  RunOutcome outcome;
   std::vector<InputFile> inputs;
   EnergyFigures energy;
   std::vector<PhaseFigures> phases;  ///< In the order of hw::Phase; those with commands.
@@ -55,8 +53,6 @@ struct RunReport {
   DynamicOperands dynamic_on_chip;   ///< And without the DRAM's energy.
 };
 
-/// Both must outlive the report.
-RunReport make_report(const RunRequest& request, const RunOutcome& outcome,
-                      std::vector<InputFile> inputs);
+RunReport make_report(RunRequest request, RunOutcome outcome, std::vector<InputFile> inputs);
 
 }  // namespace quadrille::app

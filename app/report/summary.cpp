@@ -100,7 +100,7 @@ Json value_counters(const hw::ChipTotals& totals) {
 
 /// The keys that the run and each of its layers share.
 void add_measures(Json& json, const RunReport& report) {
-  const hw::ChipTotals& totals = report.outcome->chip.totals;
+  const hw::ChipTotals& totals = report.outcome.chip.totals;
   hw::Activity activity;
   Json engines = Json::object();
   Json stalls = Json::object();
@@ -111,14 +111,14 @@ void add_measures(Json& json, const RunReport& report) {
     engines[hw::engine_name(which)] = occupancy_json(engine.occupancy);
     stalls[hw::engine_name(which)] = stalls_json(engine.occupancy);
   }
-  json["cycles"] = report.outcome->chip.cycles;
-  json["clock_hz"] = report.request->chip.clock_hz;
+  json["cycles"] = report.outcome.chip.cycles;
+  json["clock_hz"] = report.request.chip.clock_hz;
   json["macs"] = macs_json(activity);
   json["ops"] = ops_json(activity);
   json["memory"] = memory_json(totals.traffic);
   json["energy_pj"] = energy_json(report.energy);
   json["area_um2"] = report.energy.total_area_um2();
-  json["error"] = error_json(*report.outcome);
+  json["error"] = error_json(report.outcome);
   json["engines"] = std::move(engines);
   json["stalls"] = std::move(stalls);
 }
@@ -168,20 +168,19 @@ Json sinkhorn_json(const std::optional<SinkhornFigures>& sinkhorn) {
 }  // namespace
 
 std::string summary_json(const RunReport& report) {
-  const RunRequest& request = *report.request;
-  const RunOutcome& outcome = *report.outcome;
+  const RunRequest& request = report.request;
+  const RunOutcome& outcome = report.outcome;
   Json json;
   json["schema_version"] = kSummarySchemaVersion;
   json["version"] = version();
-  json["workload"] = report.workload;
+  json["workload"] = request.workload.name;
   json["chip"] = request.chip.name;
   json["technology"] = request.chip.technology;
   json["timing"] = word_of(kTimingChoices, outcome.timing);
   json["data"] = request.data;
   json["rtl"] = outcome.ran_in_rtl;
-  json["seed"] = request.workload.trained || request.workload.file
-                     ? Json(nullptr)
-                     : Json(request.workload.random.seed);
+  json["seed"] =
+      request.workload.random() == nullptr ? Json(nullptr) : Json(request.workload.random()->seed);
   json["inputs"] = Json::array();
   for (const InputFile& input : report.inputs) {
     json["inputs"].push_back(
@@ -202,7 +201,7 @@ std::string summary_json(const RunReport& report) {
   json["scratchpad_bytes"] = outcome.scratchpad_bytes;
   json["mapping"] = outcome.choices;
   // One layer, or one operator, is the whole run. A workload of many will have as many.
-  Json layer = {{"name", report.layer}};
+  Json layer = {{"name", request.workload.layer()}};
   add_measures(layer, report);
   json["layers"] = Json::array({std::move(layer)});
   json["phases"] = phases_json(report);

@@ -28,6 +28,10 @@ struct LayerData {
   std::map<std::string, std::string> inputs;   ///< Role -> path of the files read.
 };
 
+/// The part of a layer that today's lowering knows. InputError (file = `path`) for
+/// a layer beyond it.
+model::AttentionShape shape_of(const std::string& path, const AttentionLayerWorkload& layer);
+
 /// X ~ N(0, 1), W ~ N(0, 1/d) and N(0, 1/(H h)), in the order X WQ WK WV WO.
 /// InputError for files that do not fit the workload.
 LayerData load_layer_data(const Workload& workload);

@@ -21,11 +21,13 @@ TEST_P(TrainedTwins, GiveTheReferenceLossesAndHeadOutputs) {
   const app::Workload workload =
       app::read_workload_file(kRoot + "/workloads/licences-" + twin + ".yaml");
   const app::LayerData data = app::load_layer_data(workload);
+  const auto& settings = std::get<app::AttentionLayerWorkload>(workload.what);
+  const model::AttentionShape shape = app::shape_of(workload.path, settings);
   ASSERT_TRUE(data.context.has_value());
   const auto reference =
       app::SafetensorsFile::open(kRoot + "/checkpoints/licences-lm/reference.safetensors");
   const model::LanguageModelRun run =
-      run_language_model(data.context->language_model, workload.shape, data.context->tokens);
+      run_language_model(data.context->language_model, shape, data.context->tokens);
 
   // The reference is stored in single precision.
   const auto nll = reference.read_f64(twin + ".nll");
@@ -40,10 +42,10 @@ TEST_P(TrainedTwins, GiveTheReferenceLossesAndHeadOutputs) {
     EXPECT_NEAR(run.logits[last + i], logits[i], 1e-5) << "logit " << i;
 
   const model::AttentionFloat layer =
-      attention_float(workload.shape, data.x, data.weights, data.triples, workload.softmax_scale);
+      attention_float(shape, data.x, data.weights, data.triples, settings.scale);
   const auto head = reference.read_f64(twin + ".h.0.head.0.attn_out");
-  const auto inner = static_cast<std::size_t>(workload.shape.inner_width());
-  const auto width = static_cast<std::size_t>(workload.shape.head_width);
+  const auto inner = static_cast<std::size_t>(shape.inner_width());
+  const auto width = static_cast<std::size_t>(shape.head_width);
   for (std::size_t i = 0; i < head.size(); ++i)
     EXPECT_NEAR(layer.attention[i / width * inner + i % width], head[i], 1e-5) << "element " << i;
   if (twin == "damf") {
@@ -62,14 +64,13 @@ TEST_P(TrainedTwins, TheLayersOwnOutputGivesTheFloatLoss) {
   const app::Workload workload =
       app::read_workload_file(kRoot + "/workloads/licences-" + std::string(GetParam()) + ".yaml");
   const app::LayerData data = app::load_layer_data(workload);
+  const auto& settings = std::get<app::AttentionLayerWorkload>(workload.what);
+  const model::AttentionShape shape = app::shape_of(workload.path, settings);
   std::vector<double> out =
-      attention_float(workload.shape, data.x, data.weights, data.triples, workload.softmax_scale)
-          .out;
-  EXPECT_NEAR(app::loss_with(*data.context, workload.shape, out), data.context->float_loss, 1e-12);
+      attention_float(shape, data.x, data.weights, data.triples, settings.scale).out;
+  EXPECT_NEAR(app::loss_with(*data.context, shape, out), data.context->float_loss, 1e-12);
   std::fill(out.begin(), out.end(), 0.0);
-  EXPECT_GT(
-      std::fabs(app::loss_with(*data.context, workload.shape, out) - data.context->float_loss),
-      1e-3);
+  EXPECT_GT(std::fabs(app::loss_with(*data.context, shape, out) - data.context->float_loss), 1e-3);
 }
 
 INSTANTIATE_TEST_SUITE_P(Twins, TrainedTwins, testing::Values("softmax", "damf"),
