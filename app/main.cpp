@@ -7,6 +7,8 @@
 
 int sc_main(int argc, char* argv[]) {
   sc_core::sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
+  // The kernel warns of what the model should not do, and goes on: here it does not.
+  sc_core::sc_report_handler::set_actions(sc_core::SC_WARNING, sc_core::SC_THROW);
   return quadrille::app::run_command_line(argc, argv);
 }
 

@@ -54,6 +54,12 @@ int regress_command(const RegressOptions& options) {
       fmt::print(stderr, "{}: {}\n", stored.name, difference);
   }
   fmt::print("{} of {} cases {}\n", checked - failed, checked, options.bless ? "blessed" : "ok");
+  if (options.bless) {
+    // A run that rewrote the goldens has not passed: it was held against nothing.
+    fmt::print(stderr,
+               "regress: goldens rewritten, nothing compared; expected a run without --bless\n");
+    return kComparisonFailed;
+  }
   if (checked == 0) fmt::print(stderr, "regress: nothing was compared\n");
   if (!options.cycles.empty() && failed == 0 && checked > 0) write_file(options.cycles, cycles);
   return failed > 0 || checked == 0 ? kComparisonFailed : kGood;

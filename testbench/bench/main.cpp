@@ -200,6 +200,7 @@ int run(const std::string& file) {
 
 int sc_main(int argc, char* argv[]) {
   sc_core::sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
+  sc_core::sc_report_handler::set_actions(sc_core::SC_WARNING, sc_core::SC_THROW);
   // oneDNN decides at its first use: one thread, as the simulator runs.
   ::setenv("OMP_NUM_THREADS", "1", 1);
   if (argc == 3 && std::string(argv[1]) == "--linear-tokens") {

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 
+#include "model/numerics/integers.h"
+#include "testbench/common/portable_random.h"
+
 namespace quadrille::testbench {
 namespace {
-
-int pick(std::mt19937_64& random, int low, int high) {
-  return std::uniform_int_distribution<int>(low, high)(random);
-}
 
 /// 1..limit, the limit and 1 more often than others.
 int pick_bits(std::mt19937_64& random, int limit) {
@@ -83,8 +82,8 @@ CimCase make_cim_case(std::mt19937_64& random, const hw::CimConfig& config, cons
   hw::CimWrite& write = test.write;
   write.rows = shape.rows;
   write.columns = shape.columns;
-  write.region = {first_macro, (shape.rows + config.rows - 1) / config.rows,
-                  (shape.columns + config.columns - 1) / config.columns};
+  write.region = {first_macro, model::ceil_div(shape.rows, config.rows),
+                  model::ceil_div(shape.columns, config.columns)};
   write.transpose = pick(random, 0, 1) == 1;
   write.dynamic = pick(random, 0, 1) == 1;
   write.weight_bits = pick_bits(random, config.weight_bits);

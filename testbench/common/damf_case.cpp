@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "testbench/common/portable_random.h"
+
 namespace quadrille::testbench {
 namespace {
 
@@ -64,7 +66,7 @@ std::vector<model::DamfSettings> pairwise_settings(std::mt19937_64& random) {
     for (const Pair& pair : pairs_of(best)) open.erase(pair);
     table.push_back(settings_of(best));
   }
-  std::shuffle(table.begin(), table.end(), random);
+  portable_shuffle(random, table);
   return table;
 }
 
@@ -79,8 +81,7 @@ DamfCase random_damf_case(std::mt19937_64& random, const hw::DamfConfig& config,
                              kind);
   }
   const int width = 1 + static_cast<int>(random() % static_cast<std::uint64_t>(3 * config.lanes));
-  std::uniform_real_distribution<double> octaves(-12.0, 4.0);
-  const double scale = random() % 4 == 0 ? 1.0 : std::exp2(octaves(random));
+  const double scale = random() % 4 == 0 ? 1.0 : std::exp2(portable_uniform(random, -12.0, 4.0));
   return make_attend_case(random, tokens, width, settings, scale, kind);
 }
 

@@ -14,6 +14,7 @@
 #include "hw/engines/damf/damf_operations.h"
 #include "hw/memory/bytes.h"
 #include "model/attention/damf.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::testbench {
 
@@ -160,9 +161,8 @@ inline DamfCase make_project_case(std::mt19937_64& random, int tokens, int width
   op.destination = op.source + length * static_cast<std::uint64_t>(op.source_pitch_bytes);
   // From codes of a few bits to saturation; sometimes a shift that leaves no bit or all of them.
   const double typical = 1.0 / (64.0 * std::sqrt(static_cast<double>(width)));
-  std::uniform_real_distribution<double> octaves(-4.0, 4.0);
   for (model::Multiplier* multiplier : {&op.s_multiplier, &op.t_multiplier}) {
-    const double drawn = std::log2(typical) + octaves(random);
+    const double drawn = std::log2(typical) + portable_uniform(random, -4.0, 4.0);
     *multiplier = model::make_multiplier(std::exp2(ties ? std::floor(drawn) : drawn));
     if (random() % 8 == 0) multiplier->shift = static_cast<int>(random() % 63);
   }

@@ -8,6 +8,7 @@
 #include "model/attention/damf.h"
 #include "model/attention/linear.h"
 #include "testbench/common/damf_case.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -15,10 +16,6 @@ namespace {
 using hw::LinearAttend;
 using hw::LinearConfig;
 using hw::LinearKind;
-
-int pick(std::mt19937_64& random, int low, int high) {
-  return std::uniform_int_distribution<int>(low, high)(random);
-}
 
 std::vector<std::int32_t> draw_codes(std::mt19937_64& random, int count, Codes kind) {
   std::vector<std::int32_t> codes(static_cast<std::size_t>(count));

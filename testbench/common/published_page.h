@@ -1,35 +1,21 @@
-// A page of docs/ that a test writes and is held to.
+// Pages of docs/ that a test makes and is held to.
+//
+// With QUADRILLE_BLESS=1 the page is written and the test fails all the same: a
+// run that rewrote what it should be compared with has compared nothing.
 #pragma once
 
-#include <gtest/gtest.h>
-
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
 #include <string>
 
 namespace quadrille::testbench {
 
-/// Expects docs/`name` to be `page`, line by line; with QUADRILLE_BLESS=1 in the
-/// environment writes it instead.
-inline void expect_published(const std::string& name, const std::string& page) {
-  const std::string path = std::string(QUADRILLE_SOURCE_DIR "/docs/") + name;
-  if (std::getenv("QUADRILLE_BLESS") != nullptr) {
-    std::ofstream(path) << page;
-    return;
-  }
-  std::ifstream file(path);
-  ASSERT_TRUE(file) << path << " is not there; write it with QUADRILLE_BLESS=1";
-  std::istringstream expected(page);
-  std::string found_line;
-  std::string line;
-  int number = 0;
-  while (std::getline(expected, line)) {
-    ++number;
-    ASSERT_TRUE(std::getline(file, found_line)) << path << " ends before line " << number;
-    EXPECT_EQ(found_line, line) << path << ", line " << number;
-  }
-  EXPECT_FALSE(std::getline(file, found_line)) << path << " is longer than " << number << " lines";
-}
+/// The text of docs/`name`; fails the test when there is no such page.
+std::string published(const std::string& name);
+
+/// When blessing: writes docs/`name`, fails the running test with what changed,
+/// and returns true. Else false. For pages that a test compares in its own way.
+bool blessed(const std::string& name, const std::string& page);
+
+/// Expects docs/`name` to be `page`, line by line, unless blessed().
+void expect_published(const std::string& name, const std::string& page);
 
 }  // namespace quadrille::testbench

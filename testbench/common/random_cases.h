@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <map>
 #include <random>
 #include <string>
@@ -18,23 +17,20 @@
 #include "app/chip_run.h"
 #include "app/config/chip_file.h"
 #include "hw/mapper/mapping.h"
+#include "testbench/common/environment.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::testbench {
-
-inline std::uint64_t from_environment(const char* name, std::uint64_t standard) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? standard : std::strtoull(text, nullptr, 10);
-}
 
 class Draw {
  public:
   explicit Draw(std::uint64_t seed) : random_(seed) {}
   /// Log-uniform in 1..largest.
   int size(int largest) {
-    const double u = static_cast<double>(random_() >> 11) * std::ldexp(1.0, -53);
-    return std::min(largest, static_cast<int>(std::exp(u * std::log(largest + 1.0))));
+    return std::min(
+        largest, static_cast<int>(std::exp(portable_uniform(random_) * std::log(largest + 1.0))));
   }
-  int below(int count) { return static_cast<int>(random_() % static_cast<unsigned>(count)); }
+  int below(int count) { return pick(random_, 0, count - 1); }
   bool flip() { return below(2) == 1; }
   std::vector<std::int32_t> codes(int count, int bits = 8) {
     const int span = 1 << bits;
@@ -97,19 +93,18 @@ class RandomCases : public testing::Test {
   RandomCases()
       : default_(app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/default.yaml")),
         small_(app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml")),
-        seed_(from_environment("QUADRILLE_SEED", 20240607)),
+        seed_(test_seed(20240607)),
         draw_(seed_) {
     fmt::print("seed {}\n", seed_);
   }
   ~RandomCases() override { census_.print(); }
 
+  /// This test's share of the cases of all, at least one.
   int cases(int standard) const {
-    const auto all = static_cast<double>(from_environment("QUADRILLE_RANDOM_CASES", 12500));
-    return static_cast<int>(standard * all / 12500.0);
+    return std::max(1,
+                    static_cast<int>(std::int64_t{standard} * random_cases(kAllCases) / kAllCases));
   }
-  int least_per_pair() const {
-    return from_environment("QUADRILLE_RANDOM_CASES", 12500) >= 12500 ? 50 : 0;
-  }
+  int least_per_pair() const { return random_cases(kAllCases) >= kAllCases ? 50 : 0; }
 
   // Most cases on the default chip; those that fit the small one also there.
   const hw::ChipConfig& chip(bool fits_small) {
@@ -128,6 +123,8 @@ class RandomCases : public testing::Test {
     for (std::size_t i = 0; i < fixed.size(); ++i)
       ASSERT_EQ(fixed[i], chip[i]) << what << ", index " << i;
   }
+
+  static constexpr int kAllCases = 12500;
 
   hw::ChipConfig default_;
   hw::ChipConfig small_;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <sstream>
 
+#include "model/numerics/integers.h"
 #include "model/numerics/logarithm.h"
 #include "model/numerics/rounding.h"
 
@@ -74,9 +75,7 @@ Operands draw_operands(Random& random, const SinkhornApply& o, ApplyCodes kind) 
   return result;
 }
 
-std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + hw::Beat::kBytes - 1) / hw::Beat::kBytes * hw::Beat::kBytes;
-}
+std::int64_t aligned(std::int64_t bytes) { return model::round_up(bytes, hw::Beat::kBytes); }
 
 void place(SinkhornApply& o, Arena& arena) {
   o.source_pitch_bytes = aligned(std::int64_t{o.columns} * o.element_bytes);

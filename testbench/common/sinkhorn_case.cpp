@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "hw/memory/traffic.h"
+#include "model/numerics/integers.h"
 #include "model/numerics/logarithm.h"
 #include "model/numerics/rounding.h"
 #include "testbench/common/drive.h"
@@ -19,14 +20,11 @@ using model::SinkhornForm;
 using model::SinkhornUpdate;
 using Random = std::mt19937_64;
 
-int pick(Random& random, int low, int high) {
-  return std::uniform_int_distribution<int>(low, high)(random);
-}
 bool one_in(Random& random, int n) { return pick(random, 1, n) == 1; }
 
 std::uint64_t Arena::take(std::int64_t bytes) {
   const std::uint64_t address = end;
-  end += (static_cast<std::uint64_t>(bytes) + Beat::kBytes - 1) / Beat::kBytes * Beat::kBytes;
+  end += static_cast<std::uint64_t>(model::round_up(bytes, Beat::kBytes));
   return address;
 }
 
@@ -75,8 +73,7 @@ namespace {
 /// beat.
 std::int64_t random_pitch(Random& random, std::int64_t bytes) {
   if (!one_in(random, 3)) return bytes;
-  return (bytes + Beat::kBytes - 1) / Beat::kBytes * Beat::kBytes +
-         Beat::kBytes * pick(random, 0, 1);
+  return model::round_up(bytes, Beat::kBytes) + Beat::kBytes * pick(random, 0, 1);
 }
 
 /// Every beat lies in the access that its reader or writer makes.

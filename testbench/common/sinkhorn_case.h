@@ -9,10 +9,10 @@
 
 #include "hw/engines/sinkhorn/sinkhorn_engine.h"
 #include "hw/memory/bytes.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::testbench {
 
-int pick(std::mt19937_64& random, int low, int high);
 bool one_in(std::mt19937_64& random, int n);
 /// Signed codes of so many bits.
 std::vector<std::int32_t> random_codes(std::mt19937_64& random, std::size_t count, int bits);

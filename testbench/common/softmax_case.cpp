@@ -7,13 +7,10 @@
 #include "model/numerics/exp2.h"
 #include "model/numerics/reciprocal.h"
 #include "model/numerics/rounding.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::testbench {
 namespace {
-
-int pick(std::mt19937_64& random, int low, int high) {
-  return std::uniform_int_distribution<int>(low, high)(random);
-}
 
 /// A draw of `kind`; `magnitude` and `common` hold for the whole case.
 std::int32_t draw_score(std::mt19937_64& random, Scores kind, int magnitude, std::int32_t common) {

@@ -6,15 +6,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
 #include <random>
 #include <regex>
-#include <sstream>
 
 #include "model/attention/damf.h"
 #include "model/attention/softmax.h"
 #include "testbench/common/portable_random.h"
+#include "testbench/common/published_page.h"
 
 namespace quadrille::model {
 namespace {
@@ -186,15 +184,9 @@ void compare(const std::string& expected, const std::string& found) {
 }
 
 TEST(AccuracyTable, IsWhatThePagePublishes) {
-  const std::string path = QUADRILLE_SOURCE_DIR "/docs/accuracy.md";
   const std::string text = page();
-  if (std::getenv("QUADRILLE_BLESS") != nullptr) {
-    std::ofstream(path) << text;
-    return;
-  }
-  std::stringstream published;
-  published << std::ifstream(path).rdbuf();
-  compare(published.str(), text);
+  if (testbench::blessed("accuracy.md", text)) return;
+  compare(testbench::published("accuracy.md"), text);
 }
 
 }  // namespace

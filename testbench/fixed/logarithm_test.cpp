@@ -8,7 +8,7 @@
 #include <cmath>
 #include <random>
 
-#include "testbench/common/seed.h"
+#include "testbench/common/environment.h"
 
 namespace quadrille::model {
 namespace {

@@ -9,7 +9,8 @@
 #include "model/attention/sinkhorn.h"
 #include "model/errors.h"
 #include "model/numerics/rounding.h"
-#include "testbench/common/seed.h"
+#include "testbench/common/environment.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::model {
 namespace {
@@ -135,14 +136,13 @@ TEST_P(Update, StaysWithinTheDerivedBoundOfFloat) {
 
 TEST_P(Update, StaysWithinTheBoundFromAnyStart) {
   std::mt19937_64 random(testbench::test_seed(702));
-  std::uniform_real_distribution<double> draw(-3.0, 3.0);
   for (const SinkhornShape& shape : kShapes) {
     const SinkhornSettings settings{9, 0.0, SinkhornForm::kScaling, GetParam()};
     const Problem problem = random_problem(random, shape, 4.0, settings);
     Reals c0(static_cast<std::size_t>(shape.batch * shape.columns));
     Reals r0(static_cast<std::size_t>(shape.batch * shape.rows));
-    for (double& c : c0) c = std::exp2(draw(random));
-    for (double& r : r0) r = std::exp2(draw(random));
+    for (double& c : c0) c = std::exp2(portable_uniform(random, -3.0, 3.0));
+    for (double& r : r0) r = std::exp2(portable_uniform(random, -3.0, 3.0));
     const auto g0 = sinkhorn_log_codes(c0);
     expect_within_bound(problem, problem.fixed(g0), problem.real(c0));
     if (GetParam() == SinkhornUpdate::kDamped)
@@ -627,9 +627,8 @@ TEST(SinkhornFormats, MostFractionBitsThatFit) {
   EXPECT_EQ(logit_fraction_bits(1e6), 8);
   // The largest code reaches the chosen range without being clamped.
   std::mt19937_64 random(testbench::test_seed(712));
-  std::uniform_real_distribution<double> draw(-3.0, 6.98);
   for (int trial = 0; trial < 2000; ++trial) {
-    const double octaves = std::exp2(draw(random));
+    const double octaves = std::exp2(portable_uniform(random, -3.0, 6.98));
     Problem problem = random_problem(random, {1, 1, 2, false}, octaves * kLog2, {1});
     problem.codes = {32767, -32767};
     EXPECT_EQ(problem.fixed().saturated, 0) << octaves;

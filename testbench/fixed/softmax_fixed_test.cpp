@@ -5,6 +5,7 @@
 #include <random>
 
 #include "model/attention/softmax.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::model {
 namespace {
@@ -20,10 +21,9 @@ Problem random_problem(std::mt19937_64& random, double spread) {
   problem.shape = {1 + static_cast<int>(random() % 40), 1 + static_cast<int>(random() % 300),
                    1 + static_cast<int>(random() % 64), 1 + static_cast<int>(random() % 8),
                    random() % 2 == 0};
-  std::normal_distribution<double> normal(0.0, spread);
   const auto codes = [&](int rows, int columns) {
     std::vector<double> values(static_cast<std::size_t>(rows * columns));
-    for (double& value : values) value = normal(random);
+    for (double& value : values) value = spread * portable_normal(random);
     return quantise_absmax(values, 8);
   };
   problem.q = codes(problem.shape.queries, problem.shape.width);

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "model/attention/damf.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::model {
 namespace {
@@ -90,7 +91,6 @@ Matrix attention(const std::vector<double>& s, const std::vector<double>& t, dou
 
 TEST(DamfFloat, EqualsTheFormulasOverWholeMatrices) {
   std::mt19937_64 random(21);
-  std::normal_distribution<double> normal;
   int compared = 0;
   std::int64_t uniform_seen = 0;
   for (const int length : {1, 2, 7, 33}) {
@@ -107,7 +107,7 @@ TEST(DamfFloat, EqualsTheFormulasOverWholeMatrices) {
       std::vector<double> t(s.size());
       std::vector<double> v(s.size() * width);
       for (auto* tensor : {&s, &t, &v}) {
-        for (double& x : *tensor) x = normal(random);
+        for (double& x : *tensor) x = portable_normal(random);
       }
       if (code % 4 == 0) s[s.size() / 2] = 0.0;  // A zero token.
       const double sigma = 3.7;
@@ -149,14 +149,13 @@ TEST(DamfFloat, OneTokenIsItsOwnValue) {
 // stretched more: power iteration on M^T M ends at sigma^2.
 TEST(LeadingSingularTriple, IsTheLeadingTripleOfTheProduct) {
   std::mt19937_64 random(22);
-  std::normal_distribution<double> normal;
   for (const auto& [rows, columns] : {std::pair{1, 1}, {6, 2}, {3, 8}, {40, 16}, {64, 64}}) {
     const auto d = static_cast<std::size_t>(rows);
     const auto h = static_cast<std::size_t>(columns);
     std::vector<double> wq(d * h);
     std::vector<double> wk(d * h);
-    for (double& x : wq) x = normal(random);
-    for (double& x : wk) x = normal(random);
+    for (double& x : wq) x = portable_normal(random);
+    for (double& x : wk) x = portable_normal(random);
     Matrix product(d, std::vector<double>(d, 0.0));
     for (std::size_t i = 0; i < d; ++i) {
       for (std::size_t j = 0; j < d; ++j) {

@@ -10,6 +10,7 @@
 
 #include "model/attention/linear.h"
 #include "model/errors.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::model {
 namespace {
@@ -24,18 +25,12 @@ struct Problem {
   std::vector<double> q, k, v, rp;
 };
 
-std::vector<double> normals(std::mt19937_64& random, int count) {
-  std::normal_distribution<double> normal;
-  std::vector<double> values(static_cast<std::size_t>(count));
-  for (double& value : values) value = normal(random);
-  return values;
-}
-
 Problem random_problem(std::mt19937_64& random, const LinearShape& shape) {
   const int rows = shape.horizon < 0 ? 0 : 2 * shape.horizon + 1;
-  return {shape, normals(random, shape.queries * shape.width),
-          normals(random, shape.keys * shape.width),
-          normals(random, shape.keys * shape.value_width), normals(random, rows * shape.width)};
+  return {shape, portable_normals(random, shape.queries * shape.width),
+          portable_normals(random, shape.keys * shape.width),
+          portable_normals(random, shape.keys * shape.value_width),
+          portable_normals(random, rows * shape.width)};
 }
 
 double element(const std::vector<double>& matrix, int row, int columns, int column) {

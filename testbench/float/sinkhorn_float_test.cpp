@@ -9,7 +9,8 @@
 
 #include "model/attention/sinkhorn.h"
 #include "model/attention/softmax.h"
-#include "testbench/common/seed.h"
+#include "testbench/common/environment.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::model {
 namespace {
@@ -21,9 +22,8 @@ std::size_t size(const SinkhornShape& shape) {
 }
 
 Reals uniform(std::mt19937_64& random, std::size_t count, double from, double to) {
-  std::uniform_real_distribution<double> draw(from, to);
   Reals values(count);
-  for (double& value : values) value = draw(random);
+  for (double& value : values) value = portable_uniform(random, from, to);
   return values;
 }
 

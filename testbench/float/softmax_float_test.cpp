@@ -6,6 +6,7 @@
 #include <random>
 
 #include "model/attention/softmax.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::model {
 namespace {
@@ -63,16 +64,11 @@ std::vector<double> definition(const std::vector<double>& q, const std::vector<d
 
 TEST(SoftmaxFloat, AgreesWithTheDefinitionForEveryShape) {
   std::mt19937_64 random(7);
-  std::normal_distribution<double> normal;
   for (const int queries : {1, 2, 7, 33}) {
     for (const int keys : {1, 5, 33}) {
       for (const bool causal : {false, true}) {
         const SoftmaxShape shape{queries, keys, 5, 3, causal};
-        const auto tensor = [&](int n) {
-          std::vector<double> values(static_cast<std::size_t>(n));
-          for (double& value : values) value = normal(random);
-          return values;
-        };
+        const auto tensor = [&](int n) { return portable_normals(random, n); };
         const auto q = tensor(queries * 5);
         const auto k = tensor(keys * 5);
         const auto v = tensor(keys * 3);

@@ -13,8 +13,8 @@
 #include "testbench/common/cim_case.h"
 #include "testbench/common/cim_wrong_body.h"
 #include "testbench/common/drive.h"
+#include "testbench/common/environment.h"
 #include "testbench/common/lockstep.h"
-#include "testbench/common/seed.h"
 
 namespace quadrille::testbench {
 namespace {

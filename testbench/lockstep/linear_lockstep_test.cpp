@@ -13,9 +13,9 @@
 #include "model/errors.h"
 #include "model/numerics/reciprocal.h"
 #include "testbench/common/drive.h"
+#include "testbench/common/environment.h"
 #include "testbench/common/linear_case.h"
 #include "testbench/common/linear_wrong_body.h"
-#include "testbench/common/seed.h"
 
 namespace quadrille::testbench {
 namespace {

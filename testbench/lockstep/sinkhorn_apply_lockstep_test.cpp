@@ -6,8 +6,8 @@
 #include <random>
 
 #include "testbench/common/drive.h"
+#include "testbench/common/environment.h"
 #include "testbench/common/lockstep.h"
-#include "testbench/common/seed.h"
 #include "testbench/common/sinkhorn_apply_case.h"
 #include "testbench/common/sinkhorn_points.h"
 

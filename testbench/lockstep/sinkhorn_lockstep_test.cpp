@@ -10,8 +10,8 @@
 
 #include "model/errors.h"
 #include "testbench/common/drive.h"
+#include "testbench/common/environment.h"
 #include "testbench/common/lockstep.h"
-#include "testbench/common/seed.h"
 #include "testbench/common/sinkhorn_apply_case.h"
 #include "testbench/common/sinkhorn_case.h"
 #include "testbench/common/sinkhorn_points.h"

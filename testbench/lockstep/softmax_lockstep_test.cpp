@@ -8,8 +8,8 @@
 
 #include "hw/engines/softmax/softmax_engine.h"
 #include "testbench/common/drive.h"
+#include "testbench/common/environment.h"
 #include "testbench/common/lockstep.h"
-#include "testbench/common/seed.h"
 #include "testbench/common/softmax_case.h"
 #include "testbench/common/softmax_wrong_body.h"
 

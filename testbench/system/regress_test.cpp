@@ -144,7 +144,10 @@ TEST_F(BrokenCase, BlessMakesTheShippedGoldens) {
     const std::string counters = TemporaryFolder::read(case_ + "/counters.json");
     fs::remove(case_ + "/golden.safetensors");
     fs::remove(case_ + "/counters.json");
-    EXPECT_EQ(regress({"--bless"}).exit_code, 0);
+    const ProgramRun run = regress({"--bless"});
+    EXPECT_EQ(run.exit_code, 1) << "a blessing run never passes";
+    EXPECT_THAT(run.out, HasSubstr("1 of 1 cases blessed"));
+    EXPECT_THAT(run.err, HasSubstr("nothing compared"));
     EXPECT_EQ(TemporaryFolder::read(case_ + "/golden.safetensors"), golden) << name;
     EXPECT_EQ(TemporaryFolder::read(case_ + "/counters.json"), counters) << name;
   }

@@ -9,6 +9,7 @@
 #include "app/config/chip_file.h"
 #include "hw/chip.h"
 #include "hw/simulation_context.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::hw {
 namespace {
@@ -65,10 +66,8 @@ TEST(DramTiming, TwoRowsOfOneBankPayTheMissInFull) {
 
 // The fast path over rows of strided blocks equals one burst at a time.
 TEST(DramTiming, BlockEqualsItsBursts) {
-  std::mt19937 random(11);
-  const auto pick = [&random](int least, int most) {
-    return std::uniform_int_distribution<int>(least, most)(random);
-  };
+  std::mt19937_64 random(11);
+  const auto pick = [&random](int least, int most) { return quadrille::pick(random, least, most); };
   std::int64_t streamed = 0;
   for (int round = 0; round < 400; ++round) {
     DramConfig config;
@@ -149,10 +148,8 @@ TEST(DmaTiming, ContiguousReadAndWrite) {
 }
 
 TEST(DmaTiming, TileEqualsBeatForStridedAndUnalignedCopies) {
-  std::mt19937 random(5);
-  const auto pick = [&random](int least, int most) {
-    return std::uniform_int_distribution<int>(least, most)(random);
-  };
+  std::mt19937_64 random(5);
+  const auto pick = [&random](int least, int most) { return quadrille::pick(random, least, most); };
   for (int round = 0; round < 60; ++round) {
     DmaCopy copy;
     copy.to_scratchpad = round % 2 == 0;
@@ -170,10 +167,8 @@ TEST(DmaTiming, TileEqualsBeatForStridedAndUnalignedCopies) {
 // Words narrower than a burst, rows of any length at any address: every burst has
 // another number of bank accesses.
 TEST(DmaTiming, TileEqualsBeatWhereBurstsTakeUnequalAccesses) {
-  std::mt19937 random(6);
-  const auto pick = [&random](int least, int most) {
-    return std::uniform_int_distribution<int>(least, most)(random);
-  };
+  std::mt19937_64 random(6);
+  const auto pick = [&random](int least, int most) { return quadrille::pick(random, least, most); };
   for (int round = 0; round < 120; ++round) {
     ChipConfig config = app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml");
     config.scratchpad.word_bytes = 16 << pick(0, 3);

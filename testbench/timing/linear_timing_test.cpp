@@ -8,8 +8,8 @@
 
 #include "hw/engines/linear/linear_engine.h"
 #include "testbench/common/drive.h"
+#include "testbench/common/environment.h"
 #include "testbench/common/linear_case.h"
-#include "testbench/common/seed.h"
 
 namespace quadrille {
 namespace {

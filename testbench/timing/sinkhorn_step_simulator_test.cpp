@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "hw/engines/sinkhorn/sinkhorn_engine.h"
-#include "testbench/common/seed.h"
+#include "testbench/common/environment.h"
 #include "testbench/common/sinkhorn_case.h"
 
 namespace quadrille {

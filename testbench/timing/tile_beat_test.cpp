@@ -6,15 +6,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
 
 #include "app/config/chip_file.h"
 #include "hw/chip.h"
 #include "hw/mapper/mapping.h"
 #include "hw/simulation_context.h"
 #include "testbench/common/layer_program.h"
+#include "testbench/common/published_page.h"
 
 namespace quadrille {
 namespace {
@@ -121,16 +119,9 @@ Comparison compare_all() {
 }
 
 TEST(TileAgainstBeat, StaysWithinTheBoundAndIsWhatThePagePublishes) {
-  const std::string path = QUADRILLE_SOURCE_DIR "/docs/tile_vs_beat.md";
   const Comparison found = compare_all();
   EXPECT_LE(found.mean_percent, kBoundPercent);
-  if (std::getenv("QUADRILLE_BLESS") != nullptr) {
-    std::ofstream(path) << found.page;
-    return;
-  }
-  std::stringstream published;
-  published << std::ifstream(path).rdbuf();
-  EXPECT_EQ(published.str(), found.page);
+  testbench::expect_published("tile_vs_beat.md", found.page);
 }
 
 }  // namespace

@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "hw/engines/cim/cim_bank.h"
+#include "model/numerics/integers.h"
 #include "testbench/common/drive.h"
-#include "testbench/common/seed.h"
+#include "testbench/common/environment.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille {
 namespace {
@@ -39,9 +41,7 @@ struct Case {
 };
 
 Case random_case(std::mt19937_64& random) {
-  const auto pick = [&](int low, int high) {
-    return std::uniform_int_distribution<int>(low, high)(random);
-  };
+  const auto pick = [&](int low, int high) { return quadrille::pick(random, low, high); };
   const auto choose = [&](std::initializer_list<int> list) {
     return *(list.begin() + pick(0, static_cast<int>(list.size()) - 1));
   };
@@ -55,8 +55,8 @@ Case random_case(std::mt19937_64& random) {
   CimRegion region;
   c.write.rows = pick(1, 3 * c.config.rows);
   c.write.columns = pick(1, 3 * c.config.columns);
-  region.row_tiles = (c.write.rows + c.config.rows - 1) / c.config.rows;
-  region.column_tiles = (c.write.columns + c.config.columns - 1) / c.config.columns;
+  region.row_tiles = model::ceil_div(c.write.rows, c.config.rows);
+  region.column_tiles = model::ceil_div(c.write.columns, c.config.columns);
   region.first_macro = pick(0, c.config.macros - region.macros());
   c.write.region = region;
   c.write.transpose = pick(0, 1) == 1;

@@ -6,6 +6,7 @@
 #include "hw/counters/chip_counters.h"
 #include "hw/counters/occupancy.h"
 #include "model/errors.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::hw {
 namespace {
@@ -25,10 +26,8 @@ TEST(Occupancy, WhatWasNotLoggedIsIdle) {
 
 // Cycle by cycle: busy over stalled over idle, running causes over waiting ones.
 TEST(Occupancy, MergingEqualsACycleByCycleCount) {
-  std::mt19937 random(9);
-  const auto pick = [&random](int least, int most) {
-    return std::uniform_int_distribution<int>(least, most)(random);
-  };
+  std::mt19937_64 random(9);
+  const auto pick = [&random](int least, int most) { return quadrille::pick(random, least, most); };
   const auto state = [](int code) {
     if (code == 0) return CycleState::idle();
     if (code == 1) return CycleState::busy();

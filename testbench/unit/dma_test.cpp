@@ -7,6 +7,8 @@
 #include <random>
 #include <set>
 
+#include "testbench/common/portable_random.h"
+
 namespace quadrille::hw {
 namespace {
 
@@ -51,10 +53,8 @@ Counted count_bytes(const DmaCopy& copy, std::int64_t word) {
 }
 
 TEST(DmaFootprint, EqualsACountByteByByte) {
-  std::mt19937 random(17);
-  const auto pick = [&random](int least, int most) {
-    return std::uniform_int_distribution<int>(least, most)(random);
-  };
+  std::mt19937_64 random(17);
+  const auto pick = [&random](int least, int most) { return quadrille::pick(random, least, most); };
   for (int round = 0; round < 500; ++round) {
     const std::int64_t word = 16 << pick(0, 4);
     DmaCopy copy;

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "hw/engines/linear/linear_engine.h"
+#include "testbench/common/environment.h"
 #include "testbench/common/linear_case.h"
-#include "testbench/common/seed.h"
 
 namespace quadrille {
 namespace {

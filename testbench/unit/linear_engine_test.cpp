@@ -15,20 +15,14 @@
 #include "model/attention/linear.h"
 #include "model/errors.h"
 #include "testbench/common/drive.h"
+#include "testbench/common/environment.h"
 #include "testbench/common/linear_case.h"
-#include "testbench/common/seed.h"
 
 namespace quadrille {
 namespace {
 
 using namespace hw;
 using testbench::LinearCase;
-
-/// QUADRILLE_LINEAR_RUNS, or `fallback`.
-int runs(int fallback) {
-  const char* text = std::getenv("QUADRILLE_LINEAR_RUNS");
-  return text != nullptr ? std::stoi(text) : fallback;
-}
 
 LinearAttend sequence(int keys, int width, int value_width, bool causal, int horizon) {
   LinearAttend op;
@@ -85,7 +79,7 @@ void expect_case(const LinearCase& c, std::mt19937_64& random) {
 TEST(LinearEngine, TileAndBeatEqualTheSpecification) {
   const std::uint64_t seed = testbench::test_seed(20240711);
   std::mt19937_64 random(seed);
-  for (int trial = 0; trial < runs(600); ++trial) {
+  for (int trial = 0; trial < testbench::random_cases(600); ++trial) {
     const LinearCase c = testbench::random_linear_case(random);
     SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed) + " trial " + std::to_string(trial) +
                  ": " + c.description);
@@ -161,7 +155,7 @@ TEST(LinearEngine, CollapsedDamfEqualsItsSpecification) {
   const std::uint64_t seed = testbench::test_seed(20240712);
   std::mt19937_64 random(seed);
   std::int64_t uniform = 0;
-  for (int trial = 0; trial < runs(300); ++trial) {
+  for (int trial = 0; trial < testbench::random_cases(300); ++trial) {
     const LinearCase c = testbench::random_damf_linear_case(random);
     uniform += c.uniform_rows;
     SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed) + " trial " + std::to_string(trial) +

@@ -23,6 +23,7 @@
 
 #include "app/files/atomic_file.h"
 #include "model/errors.h"
+#include "testbench/common/portable_random.h"
 #include "testbench/common/temporary_folder.h"
 
 namespace quadrille::app {
@@ -437,9 +438,9 @@ TEST(SafetensorsFuzz, MutationsOnlyEverGiveInputErrors) {
                                                    "[0,0]",
                                                    "99999999999999999999999999",
                                                    "\"dtype\":"};
-  std::mt19937 random(kSeed);
+  std::mt19937_64 random(kSeed);
   const auto below = [&](std::size_t n) {
-    return std::uniform_int_distribution<std::size_t>(0, n - 1)(random);
+    return static_cast<std::size_t>(pick(random, 0, static_cast<int>(n) - 1));
   };
   int opened = 0;
   for (int round = 0; round < kRounds; ++round) {

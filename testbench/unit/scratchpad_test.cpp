@@ -8,6 +8,7 @@
 
 #include "hw/memory/stream_port.h"
 #include "hw/simulation_context.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille::hw {
 namespace {
@@ -83,10 +84,8 @@ TEST_F(ScratchpadTest, MastersOutsideReadAndWriteApart) {
 }
 
 TEST_F(ScratchpadTest, ClosedFormOfAccessesEqualsTheWalk) {
-  std::mt19937 random(3);
-  const auto pick = [&random](int least, int most) {
-    return std::uniform_int_distribution<int>(least, most)(random);
-  };
+  std::mt19937_64 random(3);
+  const auto pick = [&random](int least, int most) { return quadrille::pick(random, least, most); };
   for (int round = 0; round < 300; ++round) {
     const int beat = 1 << pick(0, 6);
     Stream stream;

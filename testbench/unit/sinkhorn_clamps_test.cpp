@@ -13,7 +13,7 @@
 #include "model/numerics/logarithm.h"
 #include "model/numerics/reciprocal.h"
 #include "model/numerics/rounding.h"
-#include "testbench/common/seed.h"
+#include "testbench/common/environment.h"
 #include "testbench/common/sinkhorn_case.h"
 
 namespace quadrille {

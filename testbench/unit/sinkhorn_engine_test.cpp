@@ -9,7 +9,8 @@
 #include <random>
 #include <vector>
 
-#include "testbench/common/seed.h"
+#include "model/numerics/integers.h"
+#include "testbench/common/environment.h"
 #include "testbench/common/sinkhorn_case.h"
 
 namespace quadrille {
@@ -20,12 +21,6 @@ using namespace testbench;
 using model::SinkhornForm;
 using model::SinkhornUpdate;
 using Random = std::mt19937_64;
-
-/// QUADRILLE_RANDOM_CASES, or `fallback`.
-int random_cases(int fallback) {
-  const char* text = std::getenv("QUADRILLE_RANDOM_CASES");
-  return text != nullptr ? std::stoi(text) : fallback;
-}
 
 TEST(SinkhornEngine, ScaleEqualsTheSpecification) {
   const std::uint64_t seed = test_seed(20250701);
@@ -85,9 +80,7 @@ ApplyCase random_apply(Random& random) {
                               std::min(20, 8 * o.value_bytes));
   // A group's columns of V and of out must not straddle words.
   if (!one_in(random, 4)) c.config.value_columns = 1 << pick(random, 0, 3);
-  const auto aligned = [](std::int64_t bytes) {
-    return (bytes + Beat::kBytes - 1) / Beat::kBytes * Beat::kBytes;
-  };
+  const auto aligned = [](std::int64_t bytes) { return model::round_up(bytes, Beat::kBytes); };
   Arena arena;
   o.source_pitch_bytes = aligned(std::int64_t{o.columns} * o.element_bytes);
   o.source = arena.take(o.rows * o.source_pitch_bytes);

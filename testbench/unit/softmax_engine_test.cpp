@@ -10,7 +10,7 @@
 #include "model/attention/softmax.h"
 #include "model/numerics/rounding.h"
 #include "testbench/common/drive.h"
-#include "testbench/common/seed.h"
+#include "testbench/common/environment.h"
 #include "testbench/common/softmax_case.h"
 
 namespace quadrille {

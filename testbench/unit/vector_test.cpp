@@ -9,7 +9,8 @@
 #include "model/numerics/reciprocal.h"
 #include "model/numerics/rounding.h"
 #include "testbench/common/drive.h"
-#include "testbench/common/seed.h"
+#include "testbench/common/environment.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille {
 namespace {
@@ -25,9 +26,7 @@ struct Case {
 };
 
 Case random_case(std::mt19937_64& random) {
-  const auto pick = [&](int low, int high) {
-    return std::uniform_int_distribution<int>(low, high)(random);
-  };
+  const auto pick = [&](int low, int high) { return quadrille::pick(random, low, high); };
   Case result;
   const int lanes[] = {1, 3, 8, 32, 64};
   result.config.lanes = lanes[pick(0, 4)];
