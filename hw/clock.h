@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <systemc>
 
+#include "model/numerics/integers.h"
+
 namespace quadrille::hw {
 
 class Clock {
@@ -18,7 +20,7 @@ class Clock {
   }
   /// Whole cycles in `time`, a part of a cycle counting as one.
   std::int64_t cycles(const sc_core::sc_time& time) const {
-    return static_cast<std::int64_t>((time.value() + period_ps_ - 1) / period_ps_);
+    return static_cast<std::int64_t>(model::ceil_div(time.value(), period_ps_));
   }
   std::int64_t now() const { return cycles(sc_core::sc_time_stamp()); }
 

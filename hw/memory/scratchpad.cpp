@@ -3,6 +3,8 @@
 #include <cstring>
 #include <string>
 
+#include "model/numerics/integers.h"
+
 namespace quadrille::hw {
 
 Scratchpad::Scratchpad(sc_core::sc_module_name name, const ScratchpadConfig& config,
@@ -37,7 +39,7 @@ void Scratchpad::access(bool write, std::uint64_t address, std::int64_t bytes) {
   }
   AccessCounts& counts = write ? counts_.write : counts_.read;
   counts.bytes += bytes;
-  counts.accesses += (bytes + word - 1) / word;
+  counts.accesses += model::ceil_div(bytes, word);
   counts.slices += slices_of(address, bytes);
 }
 

@@ -1,12 +1,14 @@
 #include "hw/memory/stream.h"
 
+#include "model/numerics/integers.h"
+
 namespace quadrille::hw {
 
 StreamSegment matrix_rows(std::uint64_t address, std::int64_t rows, std::int64_t row_bytes,
                           std::int64_t row_pitch_bytes, int beat_bytes) {
   StreamSegment segment;
   segment.address = address;
-  segment.inner_count = (row_bytes + beat_bytes - 1) / beat_bytes;
+  segment.inner_count = model::ceil_div(row_bytes, beat_bytes);
   segment.inner_stride_bytes = beat_bytes;
   segment.outer_count = rows;
   segment.outer_stride_bytes = row_pitch_bytes;

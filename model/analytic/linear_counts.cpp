@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
+#include "model/numerics/integers.h"
+
 namespace quadrille::model {
 namespace {
-
-std::int64_t groups_of(std::int64_t columns, std::int64_t group_columns) {
-  return (columns + group_columns - 1) / group_columns;
-}
 
 /// Queries i in [0, queries) with a visible key in the set that weight r has:
 /// exactly i + r for |r| < k, all keys up to i - k for r = -k, from i + k for k.
@@ -40,7 +38,7 @@ std::int64_t pairs_inside_chunks(std::int64_t queries, std::int64_t keys,
 }
 
 LinearCounts linear_counts(const LinearShape& shape, int chunk_tokens, int group_columns) {
-  const std::int64_t groups = groups_of(shape.value_width, group_columns);
+  const std::int64_t groups = ceil_div(shape.value_width, group_columns);
   const std::int64_t queries = shape.queries;
   const std::int64_t keys = shape.keys;
   const std::int64_t width = shape.width;
@@ -60,7 +58,7 @@ LinearCounts linear_counts(const LinearShape& shape, int chunk_tokens, int group
 
 LinearCounts damf_linear_counts(int tokens, int value_width, bool causal, int chunk_tokens,
                                 int group_columns) {
-  const std::int64_t groups = groups_of(value_width, group_columns);
+  const std::int64_t groups = ceil_div(value_width, group_columns);
   const std::int64_t pairs = causal ? pairs_inside_chunks(tokens, tokens, chunk_tokens) : 0;
   LinearCounts counts;
   counts.macs_dynamic = std::int64_t{3} * tokens * value_width + pairs * (groups + value_width);

@@ -7,6 +7,7 @@
 
 #include "model/attention/sinkhorn.h"
 #include "model/errors.h"
+#include "model/numerics/integers.h"
 #include "model/numerics/logarithm.h"
 #include "model/numerics/reciprocal.h"
 #include "model/numerics/rounding.h"
@@ -260,8 +261,7 @@ class KernelForm {
   static std::vector<std::int64_t> words(const std::vector<Reciprocal>& scalings) {
     std::vector<std::int64_t> result;
     result.reserve(scalings.size());
-    for (const Reciprocal& scaling : scalings)
-      result.push_back(std::int64_t{scaling.mantissa} | std::int64_t{scaling.shift} << 24);
+    for (const Reciprocal& scaling : scalings) result.push_back(packed(scaling));
     return result;
   }
   std::int64_t element(int i, int j) const {
@@ -469,7 +469,7 @@ int kernel_spread(const std::vector<std::int32_t>& codes, const SinkhornInteger&
     largest_spread = std::max(largest_spread, largest - least);
   }
   const std::int64_t octave = std::int64_t{1} << problem.fraction_bits;
-  return static_cast<int>((largest_spread + octave - 1) / octave);
+  return static_cast<int>(ceil_div(largest_spread, octave));
 }
 
 std::vector<std::int64_t> sinkhorn_apply_fixed(const std::vector<std::int64_t>& k_q,

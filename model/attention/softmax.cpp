@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/numerics/constants.h"
 #include "model/numerics/exp2.h"
 #include "model/numerics/reciprocal.h"
 #include "model/numerics/rounding.h"
@@ -53,7 +54,6 @@ SoftmaxResult softmax_float(const std::vector<double>& q, const std::vector<doub
 }
 
 double exponent_factor(double q_scale, double k_scale, double scale) {
-  constexpr double kLog2E = 1.4426950408889634074;
   return q_scale * k_scale * scale * kLog2E * (1 << kExp2FractionBits);
 }
 

@@ -4,12 +4,12 @@
 #include <cmath>
 
 #include "model/errors.h"
+#include "model/numerics/constants.h"
 #include "model/numerics/rounding.h"
 
 namespace quadrille::model {
 namespace {
 
-constexpr double kLog2E = 1.4426950408889634;
 constexpr double kFarthest = 16.0;  ///< Positions lie within +-8.
 constexpr int kMostCodeBits = 20;
 

@@ -13,6 +13,15 @@ struct Reciprocal {
   int shift = 0;
 };
 
+/// The word in which a reciprocal is stored and travels between engines: the
+/// mantissa in bits 0..16, the shift in bits 24..29, all others 0.
+constexpr std::uint32_t packed(const Reciprocal& reciprocal) {
+  return reciprocal.mantissa | static_cast<std::uint32_t>(reciprocal.shift) << 24;
+}
+constexpr Reciprocal unpacked_reciprocal(std::uint32_t word) {
+  return {word & 0x1FFFFU, static_cast<int>(word >> 24 & 0x3FU)};
+}
+
 /// Index bits of the seed table (after the leading one).
 inline constexpr int kReciprocalIndexBits = 7;
 /// Fraction bits of a table entry.

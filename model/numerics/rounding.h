@@ -1,7 +1,8 @@
-// The one rounding function of the project, and saturation. Every level uses
-// these and no other; the RTL's `round_shift` module is held against them.
+// The one rounding function of the project, its fast twin, and saturation. Every
+// level uses these and no other; the RTL's `round_shift` module is held against them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace quadrille::model {
@@ -19,6 +20,34 @@ constexpr std::int64_t round_shift(std::int64_t x, int shift) {
   const bool up = remainder > half || (remainder == half && (quotient & 1) != 0);
   return quotient + (up ? 1 : 0);
 }
+
+/// round_shift by a shift that stays the same for many numbers: a loop over them
+/// has no branch and vectorises. Equal to round_shift in every bit for shifts of 0
+/// and more and |x| < 2^62 (a narrower Word: while x + 2^(shift-1) fits it, with
+/// shift below its bits). A signed Word takes any x, an unsigned one is faster
+/// where the instruction set lacks arithmetic shifts of 64 bits.
+template <typename Word>
+class RoundShift {
+ public:
+  constexpr RoundShift() = default;
+  explicit constexpr RoundShift(int shift)
+      : shift_(static_cast<std::uint32_t>(std::min(shift, 63))) {
+    if (shift <= 0) return;
+    half_less_one_ = static_cast<Word>((Word{1} << (shift_ - 1)) - 1);
+    odd_mask_ = 1;
+  }
+
+  /// Half less one is enough to round up unless the quotient is odd: then one more.
+  constexpr Word operator()(Word x) const {
+    return static_cast<Word>((x + half_less_one_ + static_cast<Word>((x >> shift_) & odd_mask_)) >>
+                             shift_);
+  }
+
+ private:
+  Word half_less_one_ = 0;
+  std::uint32_t odd_mask_ = 0;  ///< A shift of 0 rounds nothing.
+  std::uint32_t shift_ = 0;
+};
 
 /// x / 2^shift towards minus infinity: the bare arithmetic right shift of the
 /// DAMF document's formula (17). Negative shifts multiply.

@@ -11,6 +11,7 @@
 #include <random>
 
 #include "model/attention/sinkhorn.h"
+#include "model/numerics/constants.h"
 #include "testbench/common/portable_random.h"
 #include "testbench/common/published_page.h"
 
@@ -19,7 +20,6 @@ namespace {
 
 using Reals = std::vector<double>;
 
-constexpr double kOctavesPerNat = 1.44269504088896340736;
 constexpr double kGoalDb = 40.0;
 
 struct Case {
@@ -66,7 +66,7 @@ Measured measure(const Case& test) {
     const Reals c = draw(random, test);
     const Codes codes = quantise_absmax(c, kLogitBits);
     SinkhornInteger problem{test.shape, test.settings, {}, 0, 0};
-    const double octaves = codes.scale * kOctavesPerNat;
+    const double octaves = codes.scale * kLog2E;
     problem.fraction_bits = logit_fraction_bits(octaves * largest_code(kLogitBits));
     problem.factor = make_multiplier(std::ldexp(octaves, problem.fraction_bits));
     const SinkhornFixedResult fixed = sinkhorn_fixed(codes.q, problem);
@@ -226,7 +226,7 @@ std::string held_section() {
       "have 24 fraction bits, loses them, `matrix` does not.\n\n"
       "| form | matrix | half-steps | C | F | arithmetic | total | spread, octaves |\n"
       "|---|---|---|---|---|---|---|---|\n",
-      kKernelSpreadOctaves, kKernelSpreadOctaves / kOctavesPerNat / 2.0);
+      kKernelSpreadOctaves, kKernelSpreadOctaves / kLog2E / 2.0);
   for (const Case& test : held_cases()) {
     const Measured measured = measure(test);
     const bool refused = measured.spread_octaves > kKernelSpreadOctaves;

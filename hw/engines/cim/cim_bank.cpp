@@ -5,10 +5,12 @@
 #include <string>
 #include <utility>
 
+#include "model/numerics/integers.h"
+
 namespace quadrille::hw {
 namespace {
 
-constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+using model::ceil_div;
 
 std::string shape_text(int k, int n) { return std::to_string(k) + " x " + std::to_string(n); }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "hw/engines/damf/damf_rows.h"
+#include "model/numerics/integers.h"
 #include "model/numerics/rounding.h"
 
 namespace quadrille::hw {
@@ -11,7 +12,7 @@ namespace {
 
 using model::DamfMode;
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+using model::ceil_div;
 
 int code(std::uint8_t byte) { return static_cast<std::int8_t>(byte); }
 
@@ -24,14 +25,14 @@ const std::uint8_t* row_of(const Bytes& memory, std::uint64_t address, std::int6
 // ---------------------------------------------------------------- timing
 
 std::int64_t cycles(const DamfConfig& config, const DamfProject& operation) {
-  const std::int64_t beats = divide_up(operation.width, config.lanes);
+  const std::int64_t beats = ceil_div(operation.width, config.lanes);
   return (operation.tokens + 2) * beats + DamfTiming::kProjectOutput +
          DamfTiming::tree_stages(config.lanes) + 1;
 }
 
 std::int64_t cycles(const DamfConfig& config, const DamfAttend& operation) {
   const std::int64_t tokens = operation.tokens;
-  const std::int64_t groups = divide_up(operation.width, config.lanes);
+  const std::int64_t groups = ceil_div(operation.width, config.lanes);
   const bool causal = operation.settings.causal;
   if (operation.settings.mode == DamfMode::kCollapsed) {
     const std::int64_t emission = causal ? 0 : tokens;  // Of the last group.
@@ -228,7 +229,7 @@ void run(const DamfConfig& config, const DamfAttend& operation, const Bytes& mem
 
 Activity count(const DamfConfig& config, const DamfProject& operation) {
   const std::int64_t tokens = operation.tokens;
-  const std::int64_t executed = divide_up(operation.width, config.lanes) * config.lanes;
+  const std::int64_t executed = ceil_div(operation.width, config.lanes) * config.lanes;
   Activity activity;
   activity.macs_static = 2 * tokens * operation.width;
   activity.macs_wasted = 2 * tokens * (executed - operation.width);
@@ -239,7 +240,7 @@ Activity count(const DamfConfig& config, const DamfProject& operation) {
 Activity count(const DamfConfig& config, const DamfAttend& operation) {
   const std::int64_t tokens = operation.tokens;
   const std::int64_t width = operation.width;
-  const std::int64_t groups = divide_up(width, config.lanes);
+  const std::int64_t groups = ceil_div(width, config.lanes);
   const std::int64_t executed_width = groups * config.lanes;
   const bool causal = operation.settings.causal;
   const bool collapsed = operation.settings.mode == DamfMode::kCollapsed;

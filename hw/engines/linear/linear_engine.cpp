@@ -6,6 +6,7 @@
 #include "hw/engines/linear/linear_piece.h"
 #include "hw/engines/linear/linear_tile.h"
 #include "model/errors.h"
+#include "model/numerics/integers.h"
 
 namespace quadrille::hw {
 namespace {
@@ -112,7 +113,7 @@ std::int64_t pairs_inside_chunks(const LinearConfig& config, const LinearAttend&
 
 /// Chunks that are merged into the state.
 std::int64_t key_chunks(const LinearConfig& config, const LinearAttend& op) {
-  return (op.key_tokens + config.chunk_tokens - 1) / config.chunk_tokens;
+  return model::ceil_div(op.key_tokens, config.chunk_tokens);
 }
 
 /// Queries whose chunk has keys: the intra-chunk arrays work.

@@ -5,11 +5,12 @@
 
 #include "hw/engines/beat_engine.h"
 #include "model/errors.h"
+#include "model/numerics/integers.h"
 
 namespace quadrille::hw {
 namespace {
 
-int divide_up(int a, int b) { return (a + b - 1) / b; }
+using model::ceil_div;
 
 void require(bool holds, const char* what, std::int64_t value, const std::string& expected) {
   if (holds) return;
@@ -67,7 +68,7 @@ void check(const LinearConfig& config, const LinearAttend& operation) {
 }
 
 int linear_chunks(const LinearConfig& config, const LinearAttend& operation) {
-  return divide_up(std::max(operation.key_tokens, operation.query_tokens), config.chunk_tokens);
+  return ceil_div(std::max(operation.key_tokens, operation.query_tokens), config.chunk_tokens);
 }
 
 LinearChunk linear_chunk(const LinearConfig& config, const LinearAttend& operation, int index) {
@@ -78,20 +79,20 @@ LinearChunk linear_chunk(const LinearConfig& config, const LinearAttend& operati
 }
 
 int linear_row_beats(const LinearConfig& config, const LinearAttend& operation) {
-  return operation.kind == LinearKind::kDamf ? 1 : divide_up(operation.width, config.lanes);
+  return operation.kind == LinearKind::kDamf ? 1 : ceil_div(operation.width, config.lanes);
 }
 
 std::int64_t linear_load_beats(const LinearConfig& config, const LinearAttend& operation) {
   if (!operation.reset || operation.kind == LinearKind::kDamf) return 0;
   const int rows = operation.horizon < 0 ? 0 : 2 * operation.horizon + 1;
-  return 3 * divide_up(256, config.lanes) + rows * linear_row_beats(config, operation);
+  return 3 * ceil_div(256, config.lanes) + rows * linear_row_beats(config, operation);
 }
 
 int linear_numerator_columns(const LinearConfig& config) { return config.lanes / 2; }
 
 int linear_query_slots(const LinearConfig& config, const LinearAttend& operation) {
   if (!operation.sums_wanted) return 1;
-  return 1 + divide_up(operation.value_width, linear_numerator_columns(config)) + 1;
+  return 1 + ceil_div(operation.value_width, linear_numerator_columns(config)) + 1;
 }
 
 int linear_weights(const LinearAttend& operation) {

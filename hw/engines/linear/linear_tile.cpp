@@ -5,6 +5,7 @@
 
 #include "hw/engines/beat_engine.h"
 #include "hw/engines/multiversion.h"
+#include "model/numerics/integers.h"
 
 namespace quadrille::hw {
 namespace {
@@ -15,8 +16,6 @@ constexpr int kBlock = 16;
 /// Rows that are added to a row at once, so that it is fetched and stored once
 /// for all of them. Rows and tokens are padded with zeros to multiples of it.
 constexpr int kRows = 4;
-
-int padded(int count, int multiple) { return (count + multiple - 1) / multiple * multiple; }
 
 // Doubles hold integers below 2^53 (linear_tile.h), so the rule of
 // QUADRILLE_MULTIVERSION, the same bits on every machine, holds for them too.
@@ -155,9 +154,9 @@ void LinearTile::answer(const Bytes& memory, int first, int keys, int queries, A
 
 void LinearTile::reset(const Bytes& memory) {
   // Columns and weights to what a vector of the machine holds.
-  columns_ = padded(op_.value_width, 8);
-  weights_ = padded(linear_weights(op_), 8);
-  width_ = padded(op_.width, kRows);
+  columns_ = model::round_up(op_.value_width, 8);
+  weights_ = model::round_up(linear_weights(op_), 8);
+  width_ = model::round_up(op_.width, kRows);
   const auto width = static_cast<std::size_t>(width_);
   const auto columns = static_cast<std::size_t>(columns_);
   state_.assign(width * columns, 0);

@@ -212,27 +212,22 @@ std::int64_t scaled(std::int64_t x, const Reciprocal& scaling) {
                             scaling.shift - model::kKernelFractionBits);
 }
 
-/// A reciprocal ready to scale without a branch: multiply, add half less one
-/// unless the quotient is odd, shift.
-struct Factor {
-  std::uint64_t mantissa = 0;
-  std::uint64_t half_less_one = 0;
-  std::uint32_t odd_mask = 0;
-  std::uint32_t shift = 0;
-
+/// scaled() by one reciprocal for a whole line of K, without a branch.
+class Factor {
+ public:
   Factor() = default;
   explicit Factor(const Reciprocal& scaling) {
     const int right = scaling.shift - model::kKernelFractionBits;
-    mantissa = std::uint64_t{scaling.mantissa} << std::max(0, -right);
-    if (right <= 0) return;
-    shift = static_cast<std::uint32_t>(right);
-    half_less_one = (std::uint64_t{1} << (right - 1)) - 1;
-    odd_mask = 1;
+    mantissa_ = std::uint64_t{scaling.mantissa} << std::max(0, -right);
+    round_ = model::RoundShift<std::uint64_t>(std::max(0, right));
   }
   std::uint64_t operator()(std::int32_t x) const {
-    const std::uint64_t product = static_cast<std::uint64_t>(x) * mantissa;
-    return (product + half_less_one + ((product >> shift) & odd_mask)) >> shift;
+    return round_(static_cast<std::uint64_t>(x) * mantissa_);
   }
+
+ private:
+  std::uint64_t mantissa_ = 0;
+  model::RoundShift<std::uint64_t> round_;
 };
 
 class HeldBlock final : public SinkhornBlock {
@@ -296,7 +291,7 @@ class HeldBlock final : public SinkhornBlock {
   std::int32_t scaling(SinkhornSide side, std::int64_t position) const override {
     const Reciprocal& word =
         (side == SinkhornSide::kRows ? row_scalings_ : column_scalings_)[index(position)];
-    return static_cast<std::int32_t>(word.mantissa | static_cast<std::uint32_t>(word.shift) << 24);
+    return static_cast<std::int32_t>(packed(word));
   }
   std::int32_t kernel(std::int64_t position, std::int64_t& saturated) const override {
     const std::int32_t word = words_[index(position)];

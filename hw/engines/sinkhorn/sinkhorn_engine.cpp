@@ -7,6 +7,7 @@
 #include "hw/engines/sinkhorn/sinkhorn_layout.h"
 #include "hw/engines/sinkhorn/sinkhorn_lines.h"
 #include "model/errors.h"
+#include "model/numerics/integers.h"
 #include "model/numerics/logarithm.h"
 #include "model/numerics/rounding.h"
 
@@ -14,9 +15,9 @@ namespace quadrille::hw {
 namespace {
 
 constexpr SinkhornTiming kTiming = kSinkhornTiming;
+using model::ceil_div;
 using model::SinkhornForm;
 
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::uint64_t offset(std::uint64_t address, std::int64_t bytes) {
   return address + static_cast<std::uint64_t>(bytes);
 }

@@ -6,6 +6,7 @@
 
 #include "hw/engines/beat_engine.h"
 #include "hw/engines/sinkhorn/sinkhorn_engine.h"
+#include "model/numerics/integers.h"
 
 namespace quadrille::hw {
 namespace {
@@ -112,7 +113,7 @@ SinkhornCycles SinkhornLayout::sums(SinkhornSide side) const {
     // The sums move to the drain registers when those are empty.
     const std::int64_t steps = std::int64_t{group.steps} * group.step_cycles;
     result += {std::max(steps, drain), std::int64_t{group.steps} * (group.step_cycles - 1)};
-    drain = (group.span + log_units_ - 1) / log_units_;
+    drain = model::ceil_div(group.span, log_units_);
   }
   result.cycles += drain;
   return result;
@@ -136,8 +137,7 @@ SinkhornCycles SinkhornLayout::beats(const SinkhornCut& cut) const {
 
 int SinkhornLayout::word_cycles(std::int64_t position, int size, int each) const {
   const auto stretch = [&](std::int64_t word) -> std::int64_t {
-    if (stride_ > lanes_)
-      return word / each * ((each + lanes_ - 1) / lanes_) + word % each / lanes_;
+    if (stride_ > lanes_) return word / each * model::ceil_div(each, lanes_) + word % each / lanes_;
     return each == stride_ ? word / (std::int64_t{side_by_side_} * each) : word / each;
   };
   return static_cast<int>(stretch(position + size - 1) - stretch(position) + 1);
@@ -217,7 +217,7 @@ std::int64_t sinkhorn_fold_end(const SinkhornConfig& config, const SinkhornScale
   for (int column = 0; column < operation.columns; column += config.lanes) {
     const int lines = std::min(config.lanes, operation.columns - column);
     summed = std::max(summed + 1, drained);
-    drained = summed + (lines + config.log_units - 1) / config.log_units;
+    drained = summed + model::ceil_div(lines, config.log_units);
   }
   return drained;
 }

@@ -36,14 +36,15 @@ inline std::int32_t shifted(std::int16_t logit, int left) {
   return static_cast<std::int32_t>(static_cast<std::uint32_t>(std::int32_t{logit}) << left);
 }
 
+constexpr model::RoundShift<std::uint32_t> kRoundOffset(8);
+
 /// One term: x in 16 fraction bits, joined to a running sum.
 #define QUADRILLE_ADD_TERM(x)                                                                 \
   do {                                                                                        \
     const std::int32_t octave = static_cast<std::int32_t>((x) >> kLogFractionBits);           \
     const std::uint32_t entry = table[(static_cast<std::uint32_t>(x) >> 8) & 0xFFU];          \
     const std::uint32_t product = (entry & 0x3FFU) * (static_cast<std::uint32_t>(x) & 0xFFU); \
-    const std::uint32_t mantissa =                                                            \
-        (entry >> 10) + ((product + 127U + ((product >> 8) & 1U)) >> 8);                      \
+    const std::uint32_t mantissa = (entry >> 10) + kRoundOffset(product);                     \
     const std::int32_t ahead = octave - octaves[k];                                           \
     const std::uint32_t up = static_cast<std::uint32_t>(ahead > 0 ? ahead : 0);               \
     const std::uint32_t down = static_cast<std::uint32_t>(ahead < 0 ? -ahead : 0);            \

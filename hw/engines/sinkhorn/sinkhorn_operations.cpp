@@ -6,6 +6,7 @@
 #include "hw/engines/beat_engine.h"
 #include "hw/engines/sinkhorn/sinkhorn_layout.h"
 #include "model/errors.h"
+#include "model/numerics/integers.h"
 
 namespace quadrille::hw {
 namespace {
@@ -32,7 +33,7 @@ std::int64_t tile_matrices(const SinkhornConfig& config, int rows, int columns,
   const std::int64_t words = config.tile_elements / config.lanes / (held ? 2 : 1);
   const int lines = std::max(rows, columns);
   if (lines <= config.lanes) return words / rows * (config.lanes / lines);
-  return words / (std::int64_t{rows} * ((columns + config.lanes - 1) / config.lanes));
+  return words / (std::int64_t{rows} * model::ceil_div(columns, config.lanes));
 }
 
 std::uint64_t offset(std::uint64_t address, std::int64_t bytes) {
@@ -110,9 +111,9 @@ int sinkhorn_block_matrices(const SinkhornConfig& config, int rows, int columns,
                             model::SinkhornForm form) {
   // A line memory has a word of `lanes` for each of their groups.
   const int lines = std::max(1, std::max(rows, columns));
-  const int words = (config.max_lines + config.lanes - 1) / config.lanes;
+  const int words = model::ceil_div(config.max_lines, config.lanes);
   const int held = lines <= config.lanes ? words * (config.lanes / lines)
-                                         : words / ((lines + config.lanes - 1) / config.lanes);
+                                         : words / model::ceil_div(lines, config.lanes);
   const std::int64_t most =
       std::min<std::int64_t>(tile_matrices(config, rows, columns, form), held);
   // Blocks of a batch shall begin where a beat may begin.

@@ -8,6 +8,7 @@
 #include "hw/engines/sinkhorn/sinkhorn_bodies.h"
 #include "hw/engines/sinkhorn/sinkhorn_layout.h"
 #include "hw/engines/sinkhorn/sinkhorn_lines.h"
+#include "model/numerics/integers.h"
 #include "model/numerics/logarithm.h"
 
 namespace quadrille::hw {
@@ -350,7 +351,7 @@ class StreamedBody final : public SinkhornCommandBody {
       summed_at_ += layout.pass(SinkhornSide::kRows).cycles;
       if (chunk.ends_rows) {
         summed_at_ = std::max(summed_at_, drained_at_);
-        drained_at_ = summed_at_ + (chunk.rows + config_.log_units - 1) / config_.log_units;
+        drained_at_ = summed_at_ + model::ceil_div(chunk.rows, config_.log_units);
         solve(row_sums_, chunk.rows, chunk.row, rows_);
       }
     }

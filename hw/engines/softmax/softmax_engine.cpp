@@ -8,6 +8,7 @@
 
 #include "hw/engines/multiversion.h"
 #include "model/numerics/exp2.h"
+#include "model/numerics/integers.h"
 #include "model/numerics/reciprocal.h"
 #include "model/numerics/rounding.h"
 
@@ -34,21 +35,19 @@ const CodeTable& code_table() {
   return table;
 }
 
-/// The factor's multiplication and rounding without a branch: add half, less
-/// one unless the quotient is odd, and shift.
-struct ExponentScale {
-  std::uint32_t mantissa = 0;
-  int shift = 0;
-  std::uint64_t half_less_one = 0;
-  std::uint64_t odd_mask = 0;
-
+/// round_shift(distance * mantissa, shift) for a whole row; distances are unsigned.
+class ExponentScale {
+ public:
   explicit ExponentScale(const model::Multiplier& factor)
-      : mantissa(factor.mantissa), shift(factor.shift) {
-    if (shift > 0) {
-      half_less_one = (std::uint64_t{1} << (shift - 1)) - 1;
-      odd_mask = 1;
-    }
+      : mantissa_(factor.mantissa), round_(factor.shift) {}
+
+  std::uint64_t operator()(std::uint32_t distance) const {
+    return round_(std::uint64_t{distance} * mantissa_);
   }
+
+ private:
+  std::uint32_t mantissa_;
+  model::RoundShift<std::uint64_t> round_;
 };
 
 QUADRILLE_MULTIVERSION
@@ -64,10 +63,7 @@ void exponents(const std::int32_t* scores, std::uint32_t* x, int count, std::int
   for (int j = 0; j < count; ++j) {
     const std::uint32_t distance =
         static_cast<std::uint32_t>(largest) - static_cast<std::uint32_t>(scores[j]);
-    const std::uint64_t product = static_cast<std::uint64_t>(distance) * scale.mantissa;
-    const std::uint64_t rounded =
-        (product + scale.half_less_one + ((product >> scale.shift) & scale.odd_mask)) >>
-        scale.shift;
+    const std::uint64_t rounded = scale(distance);
     x[j] = static_cast<std::uint32_t>(rounded < kZeroExponent ? rounded : kZeroExponent);
   }
 }
@@ -127,7 +123,7 @@ std::int64_t SoftmaxEngine::alone_cycles(const SoftmaxRows& operation) const {
   validate(config_, operation);
   // A row occupies pass 2 for its code slots and its reciprocal's; the first
   // one starts when the first row has come in and has its maximum.
-  const std::int64_t beats = (operation.keys + config_.lanes - 1) / config_.lanes;
+  const std::int64_t beats = model::ceil_div(operation.keys, config_.lanes);
   const std::int64_t first_slot = beats + kSoftmaxTiming.maximum_latency;
   const std::int64_t slots = operation.queries * (beats + 1);
   const std::int64_t last_slot = first_slot + slots - 1;
@@ -170,10 +166,8 @@ void SoftmaxEngine::execute(const SoftmaxRows& operation, Bytes scratchpad, Acti
     exponents(scores.data(), x.data(), visible, maximum(scores.data(), visible), scale);
     const std::uint32_t sum = look_up(x.data(), table, codes, visible);
     std::fill(codes + visible, codes + keys, std::uint8_t{0});
-    const model::Reciprocal inverse = model::reciprocal(sum);
     scratchpad.write_i32(operation.reciprocals + 4 * static_cast<std::uint64_t>(i),
-                         static_cast<std::int32_t>(
-                             inverse.mantissa | static_cast<std::uint32_t>(inverse.shift) << 24));
+                         static_cast<std::int32_t>(packed(model::reciprocal(sum))));
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "hw/engines/credit_pipeline.h"
 #include "hw/engines/vector/vector_engine.h"
+#include "model/numerics/reciprocal.h"
 #include "model/numerics/rounding.h"
 
 namespace quadrille::hw {
@@ -47,8 +48,13 @@ class VectorBeatBody final : public BeatEngine<VectorRequantise> {
  private:
   void accept(const Beat& beat) {
     if (reciprocal_next_) {
-      reciprocal_mantissa_ = beat.bytes[0] | beat.bytes[1] << 8 | (beat.bytes[2] & 1) << 16;
-      reciprocal_shift_ = (beat.bytes[3] & 63) - operation_->fraction_bits;
+      const model::Reciprocal inverse =
+          model::unpacked_reciprocal(static_cast<std::uint32_t>(beat.bytes[0]) |
+                                     static_cast<std::uint32_t>(beat.bytes[1]) << 8 |
+                                     static_cast<std::uint32_t>(beat.bytes[2]) << 16 |
+                                     static_cast<std::uint32_t>(beat.bytes[3]) << 24);
+      reciprocal_mantissa_ = inverse.mantissa;
+      reciprocal_shift_ = inverse.shift - operation_->fraction_bits;
       if (reciprocal_shift_ < 0) {
         throw InvariantError("vector command: reciprocal of row " + std::to_string(row_) +
                              " has a shift below its fraction bits");

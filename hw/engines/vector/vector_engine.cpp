@@ -6,35 +6,28 @@
 #include <vector>
 
 #include "hw/engines/multiversion.h"
+#include "model/numerics/integers.h"
+#include "model/numerics/quantise.h"
+#include "model/numerics/reciprocal.h"
+#include "model/numerics/rounding.h"
 
 namespace quadrille::hw {
 namespace {
 
-/// round_shift(x * mantissa, shift) without a branch: floor after adding half,
-/// less one unless the quotient is odd. A shift of 0 adds nothing.
-struct Scaling {
-  std::int32_t mantissa = 0;
-  int shift = 0;
-  std::int64_t half_less_one = 0;
-  std::int64_t odd_mask = 0;
+/// round_shift(x * mantissa, shift) for a whole row.
+class Scaling {
+ public:
+  explicit Scaling(const model::Multiplier& multiplier)
+      : Scaling(multiplier.mantissa, multiplier.shift) {}
+  Scaling(std::uint32_t mantissa, int shift)
+      : mantissa_(static_cast<std::int32_t>(mantissa)), round_(shift) {}
 
-  Scaling() = default;
-  Scaling(std::uint32_t m, int s) : mantissa(static_cast<std::int32_t>(m)), shift(s) {
-    if (shift >= 63) {
-      mantissa = 0;
-      shift = 62;
-    }
-    if (shift > 0) {
-      half_less_one = (std::int64_t{1} << (shift - 1)) - 1;
-      odd_mask = 1;
-    }
-  }
+  std::int64_t operator()(std::int32_t x) const { return round_(std::int64_t{x} * mantissa_); }
+
+ private:
+  std::int32_t mantissa_;
+  model::RoundShift<std::int64_t> round_;
 };
-
-inline std::int64_t scaled(std::int32_t x, const Scaling& s) {
-  const std::int64_t product = static_cast<std::int64_t>(x) * s.mantissa;
-  return (product + s.half_less_one + ((product >> s.shift) & s.odd_mask)) >> s.shift;
-}
 
 // Each returns how many results it had to clamp.
 
@@ -44,7 +37,7 @@ std::int64_t scale_to_sums(std::int32_t* row, int count, Scaling scaling) {
   constexpr std::int64_t kMin = INT32_MIN;
   std::int64_t clamped = 0;
   for (int i = 0; i < count; ++i) {
-    const std::int64_t x = scaled(row[i], scaling);
+    const std::int64_t x = scaling(row[i]);
     const std::int64_t y = x > kMax ? kMax : x < kMin ? kMin : x;
     clamped += x != y ? 1 : 0;
     row[i] = static_cast<std::int32_t>(y);
@@ -57,7 +50,7 @@ std::int64_t scale_to_codes(const std::int32_t* row, std::uint8_t* codes, int co
                             Scaling scaling) {
   std::int64_t clamped = 0;
   for (int i = 0; i < count; ++i) {
-    const std::int64_t x = scaled(row[i], scaling);
+    const std::int64_t x = scaling(row[i]);
     const std::int64_t y = x > 127 ? 127 : x < -128 ? -128 : x;
     clamped += x != y ? 1 : 0;
     codes[i] = static_cast<std::uint8_t>(y);
@@ -96,7 +89,7 @@ VectorEngine::VectorEngine(const VectorConfig& config) : config_(config) {
 
 std::int64_t VectorEngine::alone_cycles(const VectorRequantise& operation) const {
   validate(operation);
-  const int beats = (operation.columns + config_.lanes - 1) / config_.lanes;
+  const int beats = model::ceil_div(operation.columns, config_.lanes);
   const std::int64_t last_input =
       std::int64_t{operation.rows} * (beats + (operation.normalise ? 1 : 0));
   return last_input + kVectorTiming.latency + 1;
@@ -116,7 +109,7 @@ void VectorEngine::execute(const VectorRequantise& operation, Bytes scratchpad,
   const auto columns = static_cast<std::uint64_t>(operation.columns);
   const bool from_sums = operation.from == VectorSource::kSums32;
   const bool to_sums = operation.to == VectorResult::kSums32;
-  const Scaling requantisation(operation.multiplier.mantissa, operation.multiplier.shift);
+  const Scaling requantisation(operation.multiplier);
   std::vector<std::int32_t> row(columns);
   for (int r = 0; r < operation.rows; ++r) {
     const std::uint64_t source = row_address(operation.source, r, operation.source_pitch_bytes);
@@ -126,17 +119,16 @@ void VectorEngine::execute(const VectorRequantise& operation, Bytes scratchpad,
       widen_codes(scratchpad.at(source, columns), row.data(), operation.columns);
     }
     if (operation.normalise) {
-      const auto packed = static_cast<std::uint32_t>(
-          scratchpad.read_i32(operation.reciprocals + 4 * static_cast<std::uint64_t>(r)));
-      const int shift = static_cast<int>((packed >> 24) & 63U) - operation.fraction_bits;
+      const model::Reciprocal inverse = model::unpacked_reciprocal(static_cast<std::uint32_t>(
+          scratchpad.read_i32(operation.reciprocals + 4 * static_cast<std::uint64_t>(r))));
+      const int shift = inverse.shift - operation.fraction_bits;
       if (shift < 0) {
         throw InvariantError("vector command: reciprocal of row " + std::to_string(r) +
-                             " has shift " + std::to_string(shift + operation.fraction_bits) +
-                             " below its " + std::to_string(operation.fraction_bits) +
-                             " fraction bits");
+                             " has shift " + std::to_string(inverse.shift) + " below its " +
+                             std::to_string(operation.fraction_bits) + " fraction bits");
       }
       values.saturated +=
-          scale_to_sums(row.data(), operation.columns, Scaling(packed & 0x1FFFFU, shift));
+          scale_to_sums(row.data(), operation.columns, Scaling(inverse.mantissa, shift));
     }
     const std::uint64_t destination =
         row_address(operation.destination, r, operation.destination_pitch_bytes);
