@@ -1,7 +1,7 @@
 // The Sinkhorn unit beat by beat: one command at a time, its slots through one
 // credit pipeline.
 #include "hw/engines/credit_pipeline.h"
-#include "hw/engines/sinkhorn/sinkhorn_bodies.h"
+#include "hw/engines/sinkhorn/sinkhorn_command_body.h"
 #include "hw/engines/sinkhorn/sinkhorn_layout.h"
 
 namespace quadrille::hw {

@@ -4,8 +4,9 @@
 #include <vector>
 
 #include "hw/engines/multiversion.h"
+#include "hw/engines/sinkhorn/sinkhorn_block.h"
 #include "hw/engines/sinkhorn/sinkhorn_layout.h"
-#include "hw/engines/sinkhorn/sinkhorn_lines.h"
+#include "hw/engines/sinkhorn/sinkhorn_line_sums.h"
 #include "model/errors.h"
 #include "model/numerics/integers.h"
 #include "model/numerics/logarithm.h"

@@ -6,8 +6,8 @@
 #include <variant>
 
 #include "hw/engines/rtl_body.h"
+#include "hw/engines/sinkhorn/sinkhorn_command.h"
 #include "hw/engines/sinkhorn/sinkhorn_engine.h"
-#include "hw/engines/sinkhorn/sinkhorn_scale_command.h"
 
 namespace quadrille::hw {
 

@@ -5,9 +5,10 @@
 #include <array>
 #include <vector>
 
-#include "hw/engines/sinkhorn/sinkhorn_bodies.h"
+#include "hw/engines/sinkhorn/sinkhorn_block.h"
+#include "hw/engines/sinkhorn/sinkhorn_command_body.h"
 #include "hw/engines/sinkhorn/sinkhorn_layout.h"
-#include "hw/engines/sinkhorn/sinkhorn_lines.h"
+#include "hw/engines/sinkhorn/sinkhorn_line_sums.h"
 #include "model/numerics/integers.h"
 #include "model/numerics/logarithm.h"
 

@@ -1,9 +1,10 @@
-// The two kinds of block: logits with logarithmic scalings, and held K.
+#include "hw/engines/sinkhorn/sinkhorn_block.h"
+
 #include <algorithm>
 #include <cstdlib>
 
 #include "hw/engines/multiversion.h"
-#include "hw/engines/sinkhorn/sinkhorn_lines.h"
+#include "hw/engines/sinkhorn/sinkhorn_line_sums.h"
 #include "model/errors.h"
 #include "model/numerics/logarithm.h"
 #include "model/numerics/reciprocal.h"

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "hw/engines/sinkhorn/sinkhorn_bodies.h"
-#include "hw/engines/sinkhorn/sinkhorn_lines.h"
+#include "hw/engines/sinkhorn/sinkhorn_command_body.h"
+#include "hw/engines/sinkhorn/sinkhorn_line_sums.h"
 #include "model/numerics/logarithm.h"
 #include "model/numerics/rounding.h"
 
