@@ -5,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "model/numerics/causal_pairs.h"
 #include "model/numerics/exp2.h"
 #include "model/numerics/integers.h"
 #include "model/numerics/power_of_two.h"
@@ -71,6 +72,22 @@ TEST(Integers, QuotientsRoundedUp) {
   static_assert(ceil_div(std::int64_t{4}, 3) == 2 && round_up(std::uint64_t{7}, 4U) == 8);
   static_assert(round_up(8, 4) == 8 && round_up(0, 4) == 0);
   EXPECT_EQ(ceil_div((std::int64_t{1} << 40) + 1, 1 << 20), (std::int64_t{1} << 20) + 1);
+}
+
+TEST(CausalPairs, EqualACountOneByOne) {
+  for (int rows = 0; rows <= 9; ++rows) {
+    for (int columns = 0; columns <= 9; ++columns) {
+      for (int first_row = -12; first_row <= 12; ++first_row) {
+        std::int64_t pairs = 0;
+        for (int row = 0; row < rows; ++row) {
+          for (int column = 0; column < columns; ++column)
+            pairs += column <= first_row + row ? 1 : 0;
+        }
+        EXPECT_EQ(causal_pairs(rows, columns, first_row), pairs)
+            << rows << " x " << columns << " from " << first_row;
+      }
+    }
+  }
 }
 
 TEST(Reciprocal, PacksIntoOneWordAndBack) {

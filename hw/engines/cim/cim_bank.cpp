@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "model/numerics/causal_pairs.h"
 #include "model/numerics/integers.h"
 
 namespace quadrille::hw {
@@ -30,16 +31,6 @@ void check_bits(const char* what, int bits, int limit) {
     throw InvariantError(std::string("cim command with ") + std::to_string(bits) + " " + what +
                          " bits, expected 1.." + std::to_string(limit));
   }
-}
-
-/// Sum over the tokens of clamp(first_token + t + 1, 0, limit): the visible ones.
-/// A strip of keys behind the first queries has a negative first_token.
-std::int64_t visible_sum(std::int64_t tokens, std::int64_t first_token, std::int64_t limit) {
-  const std::int64_t blind = std::clamp<std::int64_t>(-first_token - 1, 0, tokens);
-  tokens -= blind;
-  first_token += blind;
-  const std::int64_t growing = std::clamp<std::int64_t>(limit - first_token - 1, 0, tokens);
-  return growing * (first_token + 1) + growing * (growing - 1) / 2 + (tokens - growing) * limit;
 }
 
 /// Codes reduced to their low bits, in place.
@@ -160,8 +151,8 @@ Activity CimBank::activity(const CimMultiply& operation) const {
   const std::int64_t k = operation.rows;
   const std::int64_t n = operation.columns;
   std::int64_t useful = tokens * k * n;
-  if (operation.causal_columns) useful = visible_sum(tokens, operation.first_token, n) * k;
-  if (operation.causal_rows) useful = visible_sum(tokens, operation.first_token, k) * n;
+  if (operation.causal_columns) useful = model::causal_pairs(tokens, n, operation.first_token) * k;
+  if (operation.causal_rows) useful = model::causal_pairs(tokens, k, operation.first_token) * n;
   const std::int64_t executed = tokens * (std::int64_t{operation.region.row_tiles} * config_.rows) *
                                 (std::int64_t{operation.region.column_tiles} * config_.columns);
   Activity activity;

@@ -6,6 +6,7 @@
 #include "hw/engines/linear/linear_piece.h"
 #include "hw/engines/linear/linear_tile.h"
 #include "model/errors.h"
+#include "model/numerics/causal_pairs.h"
 #include "model/numerics/integers.h"
 
 namespace quadrille::hw {
@@ -93,8 +94,7 @@ std::int64_t equal_chunks(const LinearConfig& config, const LinearAttend& op, in
 
 /// Sum of min(x, limit) over x in [0, count).
 std::int64_t sum_of_minima(std::int64_t count, std::int64_t limit) {
-  const std::int64_t growing = std::clamp<std::int64_t>(count, 0, limit + 1);
-  return growing * (growing - 1) / 2 + std::max<std::int64_t>(count - growing, 0) * limit;
+  return model::causal_pairs(std::max<std::int64_t>(count, 0), limit, -1);
 }
 
 /// Visible pairs of a query and a key of the same chunk.

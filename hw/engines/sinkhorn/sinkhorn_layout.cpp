@@ -6,6 +6,7 @@
 
 #include "hw/engines/beat_engine.h"
 #include "hw/engines/sinkhorn/sinkhorn_engine.h"
+#include "model/numerics/causal_pairs.h"
 #include "model/numerics/integers.h"
 
 namespace quadrille::hw {
@@ -224,10 +225,7 @@ std::int64_t sinkhorn_fold_end(const SinkhornConfig& config, const SinkhornScale
 
 std::int64_t sinkhorn_visible(std::int64_t rows, std::int64_t columns, bool causal,
                               std::int64_t first_row) {
-  if (!causal) return rows * columns;
-  // Rows until the last column is in sight form an arithmetic series.
-  const std::int64_t growing = std::clamp<std::int64_t>(columns - first_row - 1, 0, rows);
-  return growing * (first_row + 1) + growing * (growing - 1) / 2 + (rows - growing) * columns;
+  return causal ? model::causal_pairs(rows, columns, first_row) : rows * columns;
 }
 
 }  // namespace quadrille::hw

@@ -131,7 +131,7 @@ std::vector<SinkhornChunk> sinkhorn_chunks(const SinkhornConfig& config,
 std::int64_t sinkhorn_fold_end(const SinkhornConfig& config, const SinkhornScale& operation,
                                std::int64_t summed, std::int64_t drained);
 
-/// Rows i with column <= i, columns not beyond: visible elements of a causal matrix.
+/// The elements of `rows` rows from first_row on that the mask, if any, leaves.
 std::int64_t sinkhorn_visible(std::int64_t rows, std::int64_t columns, bool causal,
                               std::int64_t first_row);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hw/engines/multiversion.h"
+#include "model/numerics/causal_pairs.h"
 #include "model/numerics/exp2.h"
 #include "model/numerics/integers.h"
 #include "model/numerics/reciprocal.h"
@@ -131,14 +132,10 @@ std::int64_t SoftmaxEngine::alone_cycles(const SoftmaxRows& operation) const {
 }
 
 Activity SoftmaxEngine::activity(const SoftmaxRows& operation) {
-  std::int64_t pairs = std::int64_t{operation.queries} * operation.keys;
-  if (operation.causal) {
-    // Rows until the last key is in sight form an arithmetic series.
-    const std::int64_t growing = std::clamp<std::int64_t>(
-        std::int64_t{operation.keys} - operation.first_query - 1, 0, operation.queries);
-    pairs = growing * (operation.first_query + 1) + growing * (growing - 1) / 2 +
-            (operation.queries - growing) * operation.keys;
-  }
+  const std::int64_t pairs =
+      operation.causal
+          ? model::causal_pairs(operation.queries, operation.keys, operation.first_query)
+          : std::int64_t{operation.queries} * operation.keys;
   Activity activity;
   activity.compares = pairs;
   activity.multiplies = pairs;
