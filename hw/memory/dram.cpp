@@ -1,8 +1,6 @@
 #include "hw/memory/dram.h"
 
-#include <algorithm>
-#include <cstring>
-#include <limits>
+#include "hw/memory/tlm_memory.h"
 
 namespace quadrille::hw {
 
@@ -27,21 +25,6 @@ DramCounts Dram::counts() const {
   return counts;
 }
 
-bool Dram::in_range(std::uint64_t address, std::uint64_t length) const {
-  return length <= storage_.size() && address <= storage_.size() - length;
-}
-
-void Dram::move(tlm::tlm_generic_payload& payload) {
-  if (!storage_.backed() || payload.get_data_ptr() == nullptr) return;
-  const unsigned length = payload.get_data_length();
-  std::uint8_t* here = storage_.bytes().at(payload.get_address(), length);
-  if (payload.is_read()) {
-    std::memcpy(payload.get_data_ptr(), here, length);
-  } else if (payload.is_write()) {
-    std::memcpy(here, payload.get_data_ptr(), length);
-  }
-}
-
 void Dram::b_transport(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
   const std::int64_t now = clock_.now();
   BurstTrain* train = nullptr;
@@ -53,16 +36,13 @@ void Dram::b_transport(tlm::tlm_generic_payload& payload, sc_core::sc_time& dela
   }
   const std::uint64_t length = payload.get_data_length();
   const std::int64_t behind_first = (train->rows - 1) * train->pitch_bytes;
-  if (behind_first < 0 || !in_range(payload.get_address(), length) ||
-      !in_range(payload.get_address() + static_cast<std::uint64_t>(behind_first), length)) {
-    payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
-    return;
-  }
-  if (payload.get_byte_enable_ptr() != nullptr || payload.get_streaming_width() < length) {
-    payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
-    return;
-  }
-  if (plain) move(payload);
+  const bool last_row_inside =
+      behind_first >= 0 &&
+      storage_.holds(payload.get_address() + static_cast<std::uint64_t>(behind_first), length);
+  payload.set_response_status(last_row_inside ? response_to(storage_, payload)
+                                              : tlm::TLM_ADDRESS_ERROR_RESPONSE);
+  if (!payload.is_response_ok()) return;
+  if (plain) move_bytes(storage_, payload);
   const std::int64_t bursts =
       timing_.block(state_, *train, payload.get_address(), static_cast<std::int64_t>(length));
   if (bursts > 0) delay = clock_.time(train->last_end() - now);
@@ -74,22 +54,14 @@ void Dram::b_transport(tlm::tlm_generic_payload& payload, sc_core::sc_time& dela
     counts_.write_bytes += bursts * burst_bytes_;
   }
   payload.set_dmi_allowed(storage_.backed());
-  payload.set_response_status(tlm::TLM_OK_RESPONSE);
 }
 
 bool Dram::get_direct_mem_ptr(tlm::tlm_generic_payload&, tlm::tlm_dmi& dmi) {
-  if (!storage_.backed()) return false;
-  dmi.set_dmi_ptr(storage_.bytes().at(0, storage_.size()));
-  dmi.set_start_address(0);
-  dmi.set_end_address(storage_.size() - 1);
-  dmi.allow_read_write();
-  return true;
+  return grant_direct_access(storage_, dmi);
 }
 
 unsigned Dram::transport_dbg(tlm::tlm_generic_payload& payload) {
-  if (!storage_.backed() || !in_range(payload.get_address(), payload.get_data_length())) return 0;
-  move(payload);
-  return payload.get_data_length();
+  return debug_access(storage_, payload);
 }
 
 }  // namespace quadrille::hw

@@ -42,8 +42,6 @@ class Dram : public sc_core::sc_module {
   void b_transport(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
   bool get_direct_mem_ptr(tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi);
   unsigned transport_dbg(tlm::tlm_generic_payload& payload);
-  bool in_range(std::uint64_t address, std::uint64_t length) const;
-  void move(tlm::tlm_generic_payload& payload);
 
   DramTiming timing_;
   Clock clock_;

@@ -1,8 +1,8 @@
 #include "hw/memory/scratchpad.h"
 
-#include <cstring>
 #include <string>
 
+#include "hw/memory/tlm_memory.h"
 #include "model/numerics/integers.h"
 
 namespace quadrille::hw {
@@ -20,8 +20,7 @@ Scratchpad::Scratchpad(sc_core::sc_module_name name, const ScratchpadConfig& con
 }
 
 void Scratchpad::check(std::uint64_t address, std::int64_t bytes) const {
-  if (bytes < 0 || static_cast<std::uint64_t>(bytes) > storage_.size() ||
-      address > storage_.size() - static_cast<std::uint64_t>(bytes)) {
+  if (bytes < 0 || !storage_.holds(address, static_cast<std::uint64_t>(bytes))) {
     throw InvariantError("scratchpad access of " + std::to_string(bytes) + " bytes at " +
                          std::to_string(address) + " beyond its " +
                          std::to_string(storage_.size()) + " bytes");
@@ -48,33 +47,10 @@ void Scratchpad::count(const AccessCounts& read, const AccessCounts& write) {
   counts_.write += write;
 }
 
-bool Scratchpad::in_range(const tlm::tlm_generic_payload& payload) const {
-  return payload.get_data_length() <= storage_.size() &&
-         payload.get_address() <= storage_.size() - payload.get_data_length();
-}
-
-void Scratchpad::move(tlm::tlm_generic_payload& payload) {
-  if (!storage_.backed() || payload.get_data_ptr() == nullptr) return;
-  const unsigned length = payload.get_data_length();
-  std::uint8_t* here = storage_.bytes().at(payload.get_address(), length);
-  if (payload.is_read()) {
-    std::memcpy(payload.get_data_ptr(), here, length);
-  } else if (payload.is_write()) {
-    std::memcpy(here, payload.get_data_ptr(), length);
-  }
-}
-
 void Scratchpad::b_transport(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
-  if (!in_range(payload)) {
-    payload.set_response_status(tlm::TLM_ADDRESS_ERROR_RESPONSE);
-    return;
-  }
-  if (payload.get_byte_enable_ptr() != nullptr ||
-      payload.get_streaming_width() < payload.get_data_length()) {
-    payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
-    return;
-  }
-  move(payload);
+  payload.set_response_status(response_to(storage_, payload));
+  if (!payload.is_response_ok()) return;
+  move_bytes(storage_, payload);
   const std::uint64_t address = payload.get_address();
   const std::int64_t length = payload.get_data_length();
   const auto word = static_cast<std::uint64_t>(config_.word_bytes);
@@ -88,24 +64,16 @@ void Scratchpad::b_transport(tlm::tlm_generic_payload& payload, sc_core::sc_time
   (payload.is_read() ? counts_.external_read : counts_.external_write) += counts;
   delay += clock_.time(counts.accesses + (payload.is_read() ? config_.read_latency_cycles : 0));
   payload.set_dmi_allowed(storage_.backed());
-  payload.set_response_status(tlm::TLM_OK_RESPONSE);
 }
 
 bool Scratchpad::get_direct_mem_ptr(tlm::tlm_generic_payload&, tlm::tlm_dmi& dmi) {
-  if (!storage_.backed()) return false;
-  dmi.set_dmi_ptr(storage_.bytes().at(0, storage_.size()));
-  dmi.set_start_address(0);
-  dmi.set_end_address(storage_.size() - 1);
   dmi.set_read_latency(clock_.time(config_.read_latency_cycles));
   dmi.set_write_latency(clock_.time(1));
-  dmi.allow_read_write();
-  return true;
+  return grant_direct_access(storage_, dmi);
 }
 
 unsigned Scratchpad::transport_dbg(tlm::tlm_generic_payload& payload) {
-  if (!storage_.backed() || !in_range(payload)) return 0;
-  move(payload);
-  return payload.get_data_length();
+  return debug_access(storage_, payload);
 }
 
 }  // namespace quadrille::hw

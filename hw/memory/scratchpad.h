@@ -49,8 +49,6 @@ class Scratchpad : public sc_core::sc_module {
   void b_transport(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay);
   bool get_direct_mem_ptr(tlm::tlm_generic_payload& payload, tlm::tlm_dmi& dmi);
   unsigned transport_dbg(tlm::tlm_generic_payload& payload);
-  bool in_range(const tlm::tlm_generic_payload& payload) const;
-  void move(tlm::tlm_generic_payload& payload);
 
   ScratchpadConfig config_;
   Clock clock_;

@@ -19,6 +19,10 @@ class SparseBytes {
 
   bool backed() const { return data_ != nullptr; }
   std::uint64_t size() const { return size_; }
+  /// True when [address, address + length) lies inside.
+  bool holds(std::uint64_t address, std::uint64_t length) const {
+    return length <= size_ && address <= size_ - length;
+  }
   /// Throws InvariantError when there is no storage.
   Bytes bytes() const;
 
