@@ -40,6 +40,34 @@ SinkhornConfig random_sinkhorn_config(Random& random) {
   return config;
 }
 
+SinkhornScale random_scale_shape(Random& random, const SinkhornConfig& config, int few, int many) {
+  SinkhornScale o;
+  const int most = one_in(random, 2) ? few : many;
+  o.rows = pick(random, 1, most);
+  o.columns = one_in(random, 3) ? o.rows : pick(random, 1, most);
+  if (!sinkhorn_resident(config, o.rows, o.columns, SinkhornForm::kScaling))
+    o.columns = std::max(o.columns, 2);
+  o.form = static_cast<SinkhornForm>(pick(random, 0, 2));
+  if (!sinkhorn_resident(config, o.rows, o.columns, o.form)) o.form = SinkhornForm::kScaling;
+  const bool scaling = o.form == SinkhornForm::kScaling;
+  const bool resident = sinkhorn_resident(config, o.rows, o.columns, o.form);
+  o.kernel_wanted = !scaling || (resident && one_in(random, 2));
+  o.causal = one_in(random, 3);
+  o.warm = scaling && one_in(random, 3);
+  if (scaling && one_in(random, 3)) o.update = SinkhornUpdate::kDamped;
+  return o;
+}
+
+CommandCourse random_course(Random& random, const SinkhornConfig& config,
+                            const SinkhornScale& operation) {
+  CommandCourse course = SinkhornEngine(config).course(operation);
+  for (std::int64_t& sweeps : course.block_sweeps)
+    sweeps = pick(random, 1, static_cast<int>(sweeps));
+  if (!sinkhorn_resident(config, operation.rows, operation.columns, operation.form))
+    course.input_passes = course.block_sweeps.front();
+  return course;
+}
+
 namespace {
 
 int random_lines(Random& random) {

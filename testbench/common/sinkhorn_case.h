@@ -40,6 +40,14 @@ struct ScaleCase {
 };
 
 hw::SinkhornConfig random_sinkhorn_config(std::mt19937_64& random);
+/// The shape of a scale, of up to `few` or up to `many` lines, in a form that the
+/// engine takes for it; without batch, half-steps and addresses.
+hw::SinkhornScale random_scale_shape(std::mt19937_64& random, const hw::SinkhornConfig& config,
+                                     int few, int many);
+/// A course of `operation` without data, but for blocks that end at random half-steps
+/// as their data would have it.
+hw::CommandCourse random_course(std::mt19937_64& random, const hw::SinkhornConfig& config,
+                                const hw::SinkhornScale& operation);
 /// Any command that fits a random engine.
 ScaleCase random_scale_case(std::mt19937_64& random);
 ScaleCase random_scale_case(std::mt19937_64& random, const hw::SinkhornConfig& config);

@@ -408,21 +408,9 @@ std::int64_t random_pitch(Random& random, std::int64_t bytes) {
 
 /// A command without addresses; a streamed one where the tile memory is too small.
 SinkhornScale random_scale(Random& random, const SinkhornConfig& config) {
-  SinkhornScale o;
-  const int most = one_in(random, 2) ? 9 : 80;
-  o.rows = pick(random, 1, most);
-  o.columns = one_in(random, 4) ? o.rows : pick(random, 1, most);
-  if (!sinkhorn_resident(config, o.rows, o.columns, SinkhornForm::kScaling))
-    o.columns = std::max(o.columns, 2);
-  o.form = static_cast<SinkhornForm>(pick(random, 0, 2));
-  if (!sinkhorn_resident(config, o.rows, o.columns, o.form)) o.form = SinkhornForm::kScaling;
-  const bool scaling = o.form == SinkhornForm::kScaling;
+  SinkhornScale o = random_scale_shape(random, config, 9, 80);
   const bool resident = sinkhorn_resident(config, o.rows, o.columns, o.form);
   o.batch = !resident || one_in(random, 3) ? 1 : pick(random, 2, 40);
-  o.kernel_wanted = !scaling || (resident && one_in(random, 2));
-  o.causal = one_in(random, 3);
-  o.warm = scaling && one_in(random, 3);
-  if (scaling && one_in(random, 3)) o.update = SinkhornUpdate::kDamped;
   o.half_steps = pick(random, 1, 5);
   o.element_bytes = one_in(random, 2) ? 2 : 4;
   o.source_pitch_bytes = random_pitch(random, std::int64_t{o.columns} * o.element_bytes);
@@ -442,11 +430,7 @@ struct Drawn {
 void compare(Random& random, const SinkhornConfig& config, const SinkhornScale& o, Drawn& drawn) {
   const SinkhornEngine engine(config);
   const bool resident = sinkhorn_resident(config, o.rows, o.columns, o.form);
-  // Blocks end when their data say so.
-  CommandCourse course = engine.course(o);
-  for (std::int64_t& sweeps : course.block_sweeps)
-    sweeps = pick(random, 1, static_cast<int>(sweeps));
-  if (!resident) course.input_passes = course.block_sweeps.front();
+  const CommandCourse course = random_course(random, config, o);
   Simulator simulator(config, o);
   if (resident) {
     ASSERT_EQ(sinkhorn_block_matrices(config, o.rows, o.columns, o.form), simulator.block());

@@ -296,21 +296,9 @@ void expect_equal(const Activity& engine, const Activity& walked) {
 
 /// A command without addresses; a streamed one where the tile memory is too small.
 SinkhornScale random_scale(Random& random, const SinkhornConfig& config) {
-  SinkhornScale o;
-  const int most = one_in(random, 2) ? 8 : 50;
-  o.rows = pick(random, 1, most);
-  o.columns = one_in(random, 3) ? o.rows : pick(random, 1, most);
-  if (!sinkhorn_resident(config, o.rows, o.columns, SinkhornForm::kScaling))
-    o.columns = std::max(o.columns, 2);
-  o.form = static_cast<SinkhornForm>(pick(random, 0, 2));
-  if (!sinkhorn_resident(config, o.rows, o.columns, o.form)) o.form = SinkhornForm::kScaling;
-  const bool scaling = o.form == SinkhornForm::kScaling;
+  SinkhornScale o = random_scale_shape(random, config, 8, 50);
   const bool resident = sinkhorn_resident(config, o.rows, o.columns, o.form);
   o.batch = resident ? pick(random, 1, 7) : 1;
-  o.kernel_wanted = !scaling || (resident && one_in(random, 2));
-  o.causal = one_in(random, 2);
-  o.warm = scaling && one_in(random, 2);
-  if (scaling && one_in(random, 3)) o.update = SinkhornUpdate::kDamped;
   o.half_steps = pick(random, 1, 6);
   o.verify = one_in(random, 3);
   o.source_pitch_bytes = 2 * o.columns;
@@ -335,11 +323,7 @@ TEST(SinkhornCounters, ScaleEqualsTheWalkOverItsAccesses) {
                  std::to_string(static_cast<int>(o.form)));
     const SinkhornEngine engine(config);
     const bool resident = sinkhorn_resident(config, o.rows, o.columns, o.form);
-    // Blocks end when their data say so.
-    CommandCourse course = engine.course(o);
-    for (std::int64_t& sweeps : course.block_sweeps)
-      sweeps = pick(random, 1, static_cast<int>(sweeps));
-    if (!resident) course.input_passes = course.block_sweeps.front();
+    const CommandCourse course = random_course(random, config, o);
     ScaleWalk walk(config, o);
     if (resident) {
       expect_equal(engine.activity(o, course),
