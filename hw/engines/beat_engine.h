@@ -18,11 +18,11 @@ struct Beat {
   int size = 0;
 };
 
-/// What the surroundings drive into an engine for one clock edge.
+/// One clock edge's inputs: what the surroundings drive into an engine.
 template <typename Operation>
 struct BeatInputs {
-  const Operation* command = nullptr;  ///< Not null: command valid.
-  const Beat* input = nullptr;         ///< Not null: input beat valid.
+  const Operation* command = nullptr;  ///< A valid command, or null.
+  const Beat* input = nullptr;         ///< A valid input beat, or null.
   bool output_ready = false;
 };
 
@@ -58,8 +58,8 @@ class BeatEngine {
   /// One rising clock edge.
   virtual void tick(const BeatInputs<Operation>& inputs) = 0;
 
-  /// Not a pin: what the last command's data decided, once it has ended. A body
-  /// that cannot tell (RTL) has none.
+  /// The course that the last command's data decided, once it has ended. It is no
+  /// pin, so a body that cannot tell (RTL) has none.
   virtual const CommandCourse* course() const { return nullptr; }
 };
 

@@ -1,5 +1,5 @@
-// What only its data decide about a command: how often it swept its input, and
-// what it measured on the way. For most commands there is nothing to decide.
+// A command's course is what only its data decide: how often it swept its input,
+// and what it measured on the way. Most commands have nothing to decide.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 namespace quadrille::hw {
 
 struct CommandCourse {
-  /// How often the input stream is read (BeatEngine::repeat_input).
+  /// The input stream is read so often (BeatEngine::repeat_input).
   std::int64_t input_passes = 1;
   /// Sinkhorn: sweeps over each block of the batch.
   std::vector<std::int64_t> block_sweeps;

@@ -14,20 +14,20 @@
 
 namespace quadrille::hw {
 
-/// Where the bodies of an engine first differ. The unit that drives them knows
-/// what the last part says.
+/// The place where the bodies of an engine first differ. Only the unit that
+/// drives them knows the last part.
 struct PinDifference {
   std::string pin;
-  int byte = -1;  ///< Of an output beat; else -1.
+  int byte = -1;  ///< The output beat's byte; -1 where the pin is another.
   std::int64_t rtl = 0;
   std::int64_t systemc = 0;
 
   std::string engine;
   int command = -1;                           ///< Number in the program.
-  std::int64_t cycle = 0;                     ///< Of the run: the first in which the pins differ.
-  std::int64_t command_cycle = 0;             ///< The same since the command's start.
-  std::int64_t output_beats = 0;              ///< That the command had given before.
-  std::optional<std::uint64_t> beat_address;  ///< Of the next output beat, in the scratchpad.
+  std::int64_t cycle = 0;                     ///< The run's first cycle in which the pins differ.
+  std::int64_t command_cycle = 0;             ///< That cycle, counted from the command's start.
+  std::int64_t output_beats = 0;              ///< Beats that the command had given before.
+  std::optional<std::uint64_t> beat_address;  ///< The next output beat's address in the scratchpad.
 };
 
 class PinsDiffer : public std::exception {

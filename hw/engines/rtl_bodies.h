@@ -1,4 +1,4 @@
-// Where a chip's RTL bodies come from. Another netlist of the same pins, say one
+// A chip's RTL bodies come from here. Another netlist of the same pins, say one
 // with a planted fault or with waveforms, can take an engine's place.
 #pragma once
 
@@ -29,7 +29,7 @@ struct RtlBodies {
   RtlFactory<LinearAttend, LinearConfig> linear = make_linear_rtl_body;
 };
 
-/// The same bodies with a waveform each.
+/// Makes the same bodies with a waveform each.
 template <typename Operation, typename Config>
 using TracedRtlFactory =
     std::function<std::unique_ptr<BeatEngine<Operation>>(const Config&, const RtlTrace&)>;

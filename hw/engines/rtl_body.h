@@ -39,7 +39,7 @@ class CommandBits {
             static_cast<std::uint8_t>(1U << (position_ % 8));
     }
   }
-  /// The same of a signed number, in two's complement.
+  /// Puts a signed number, in two's complement.
   void put_signed(std::int64_t value, int bits) {
     const std::int64_t limit = std::int64_t{1} << (bits - 1);
     if (value < -limit || value >= limit) {
@@ -72,15 +72,15 @@ void bytes_from_port(std::uint8_t* bytes, const Port& port, std::size_t count) {
   std::memcpy(bytes, &port, count < sizeof(port) ? count : sizeof(port));
 }
 
-/// True when `Model` has a pin repeat_input_o.
+/// Is true when `Model` has a pin repeat_input_o.
 template <typename Model, typename = void>
 struct RepeatsInput : std::false_type {};
 template <typename Model>
 struct RepeatsInput<Model, std::void_t<decltype(std::declval<Model&>().repeat_input_o)>>
     : std::true_type {};
 
-/// Before a model is destroyed: its scopes sign off from the thread's context, which
-/// is that of the model made last unless told.
+/// Must precede a model's destruction: its scopes sign off from the thread's
+/// context, which is that of the model made last unless told.
 template <typename Model>
 void finish_model(Model& model, VerilatedContext& context) {
   model.final();
@@ -95,7 +95,7 @@ class RtlBody : public BeatEngine<Operation> {
   using PackCommand = std::function<CommandBits(const Operation&)>;
 
   explicit RtlBody(PackCommand pack_command) : pack_command_(std::move(pack_command)) { reset(); }
-  /// With a waveform; `Model` must be a TRACED one (cmake/verilate.cmake).
+  /// Writes a waveform too; `Model` must be a TRACED one (cmake/verilate.cmake).
   RtlBody(PackCommand pack_command, const RtlTrace& trace)
       : pack_command_(std::move(pack_command)), wave_(std::make_unique<RtlWave>(trace)) {
     context_.traceEverOn(true);
@@ -194,8 +194,8 @@ Body make_at_point(const RtlPoint<Config, Body> (&points)[N], const Config& conf
   throw RtlNotBuilt("RTL is not built for " + describe(config) + "; expected " + built + ")");
 }
 
-/// The same with a waveform. Throws RtlNotBuilt that lists the points that can
-/// write one.
+/// Makes the same body with a waveform. Throws RtlNotBuilt that lists the points
+/// that can write one.
 template <typename Config, typename Body, std::size_t N>
 Body make_traced_at_point(const RtlPoint<Config, Body> (&points)[N], const Config& config,
                           const RtlTrace& trace, std::string (*describe)(const Config&)) {

@@ -13,7 +13,7 @@ class VerilatedFstC;
 
 namespace quadrille::hw {
 
-/// Which cycles of the run go to which file.
+/// The choice of the run's cycles that go to a file, and of the file.
 struct RtlTrace {
   std::string file;  ///< FST; empty: nothing is written.
   std::int64_t first_cycle = 0;
@@ -21,7 +21,7 @@ struct RtlTrace {
   std::function<std::int64_t()> now;  ///< The chip's cycle.
 };
 
-/// In the file, cycle c is the time from 2c to 2c + 2: at 2c the outputs take the
+/// Cycle c is the time from 2c to 2c + 2 of the file: at 2c the outputs take the
 /// values of cycle c, at 2c + 1 the clock has fallen and the inputs show what is
 /// driven in c, at 2c + 2 the edge that ends c has come. An engine that rests is
 /// not clocked and keeps its values.
@@ -35,7 +35,7 @@ struct RtlTrace {
 ///   wave.after_edge() after the rising edge was evaluated.
 class RtlWave {
  public:
-  static constexpr int kLevels = 99;  ///< Of the hierarchy: all.
+  static constexpr int kLevels = 99;  ///< More levels than the hierarchy has: all are written.
 
   explicit RtlWave(RtlTrace trace);
   ~RtlWave();

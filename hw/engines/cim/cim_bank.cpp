@@ -47,8 +47,8 @@ int CimTiming::read_latency(const CimConfig& config) const {
   return 1 + ceil_div(levels, 2) + 2;
 }
 
-/// What a region holds. Macros of a partly overwritten matrix keep pointing at
-/// it, with `intact` false.
+/// The matrix that a region holds. Macros of a partly overwritten matrix keep
+/// pointing at it, with `intact` false.
 struct CimBank::Matrix {
   CimRegion region;
   int k = 0;
@@ -56,7 +56,7 @@ struct CimBank::Matrix {
   int weight_bits = 8;
   bool being_written = true;
   bool intact = true;
-  std::optional<ExactProduct> product;  ///< With data.
+  std::optional<ExactProduct> product;  ///< Exists only in runs with data.
 };
 
 CimBank::CimBank(const CimConfig& config) : config_(config) {

@@ -17,9 +17,9 @@
 
 namespace quadrille::hw {
 
-/// When things happen, in cycles; the documentation prints these numbers.
+/// The bank's latencies in cycles; the documentation prints these numbers.
 struct CimTiming {
-  int write_latency = 1;  ///< From a granule on the write bus to the cells.
+  int write_latency = 1;  ///< Cycles from a granule on the write bus to the cells.
   int array_latency = 5;  ///< Last bit cycle to the first read of its sums: input bits, counts of
                           ///< ones, sum over the weight bits, shift-accumulate, output buffer.
   int output_buffers =
@@ -27,8 +27,9 @@ struct CimTiming {
   int input_buffers = 2;  ///< One fills while the other is applied bit by bit.
   int transpose_buffers = 2;
 
-  /// From a read of sums to the output beat: the buffer's register, an adder
-  /// tree over all macros with a register every two levels, the output FIFO.
+  /// Cycles from a read of sums to the output beat: the buffer's register, an
+  /// adder tree over all macros with a register every two levels, the output
+  /// FIFO.
   int read_latency(const CimConfig& config) const;
   /// Places in the output FIFO: what sustains one beat per cycle.
   int output_beats(const CimConfig& config) const { return read_latency(config) + 1; }
@@ -54,10 +55,10 @@ class CimBank {
   Activity activity(const CimWrite& operation) const;
   Activity activity(const CimMultiply& operation) const;
 
-  /// What the macros hold and who uses them, with or without data. A command
-  /// starts, executes if there are data, and finishes; one per port. Throws
-  /// InvariantError with names and numbers when a multiply finds other weights
-  /// than it names, or when a write meets macros in use.
+  /// These keep what the macros hold and who uses them, with or without data. A
+  /// command starts, executes if there are data, and finishes; one per port.
+  /// Throws InvariantError with names and numbers when a multiply finds other
+  /// weights than it names, or when a write meets macros in use.
   void start(const CimWrite& operation);
   void finish(const CimWrite& operation);
   void start(const CimMultiply& operation);
@@ -79,9 +80,9 @@ class CimBank {
   void check_holds(const CimRegion& region, int k, int n, int weight_bits) const;
 
   CimConfig config_;
-  std::vector<std::shared_ptr<Matrix>> macros_;  ///< What each macro holds a tile of.
-  std::shared_ptr<Matrix> written_;              ///< By the command on the write port.
-  std::shared_ptr<Matrix> used_;                 ///< By the command on the compute port.
+  std::vector<std::shared_ptr<Matrix>> macros_;  ///< The matrix of which each macro holds a tile.
+  std::shared_ptr<Matrix> written_;              ///< The matrix of the command on the write port.
+  std::shared_ptr<Matrix> used_;                 ///< The matrix of the command on the compute port.
   std::vector<std::int8_t> spare_;               ///< A buffer to write the next matrix into.
   std::vector<std::int8_t> cells_;
 };
@@ -91,7 +92,7 @@ class CimBank {
 std::unique_ptr<BeatEngine<CimWrite>> make_cim_write_beat_body(CimBank& bank);
 std::unique_ptr<BeatEngine<CimMultiply>> make_cim_multiply_beat_body(CimBank& bank);
 
-/// Both ports of one bank.
+/// The bodies of both ports of one bank.
 struct CimBodies {
   std::unique_ptr<BeatEngine<CimWrite>> write;
   std::unique_ptr<BeatEngine<CimMultiply>> multiply;
@@ -101,7 +102,7 @@ struct CimBodies {
 /// (start() and finish()). Parameters are baked in when it is built: throws
 /// RtlNotBuilt that lists the built points when the bank's are none of them.
 CimBodies make_cim_rtl_bodies(CimBank& bank);
-/// The same with a waveform, where one is built.
+/// Makes the same bodies with a waveform, where one is built.
 CimBodies make_cim_traced_rtl_bodies(CimBank& bank, const RtlTrace& trace);
 
 /// The value that `bits` cells or input planes hold of a code's byte.

@@ -55,7 +55,7 @@ class CimMultiplyBeatBody final : public BeatEngine<CimMultiply> {
     bool full = false;
   };
   struct Sums {
-    std::int64_t stored = 0;  ///< From this cycle on they can be read.
+    std::int64_t stored = 0;  ///< The cycle from which on they can be read.
     std::vector<std::int32_t> words;
   };
 
@@ -144,7 +144,7 @@ class CimMultiplyBeatBody final : public BeatEngine<CimMultiply> {
   int computing_ = 0;                 ///< Token in the array.
   int bit_ = 0;                       ///< Its next bit.
   std::vector<std::int32_t> adding_;  ///< Its sums so far.
-  std::deque<Sums> sums_;             ///< In the output buffers or on their way.
+  std::deque<Sums> sums_;             ///< Sums in the output buffers or on their way there.
   int read_ = 0;                      ///< Tokens read from them.
   int read_bytes_ = 0;                ///< Bytes read of the oldest one there.
   CreditPipeline<Beat> beats_;

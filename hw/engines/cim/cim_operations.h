@@ -58,13 +58,13 @@ struct CimMultiply {
   int rows = 0;     ///< k
   int columns = 0;  ///< n
   int input_bits = 8;
-  bool input_signed = true;  ///< False: unsigned codes (softmax weights).
+  bool input_signed = true;  ///< Softmax weights are unsigned codes: false.
   bool dynamic = false;
   bool causal_columns = false;  ///< Q K^T: column j useful for j <= first_token + t.
   bool causal_rows = false;     ///< A' V: row (key) j useful for j <= first_token + t.
   int first_token = 0;
   CimRegion region;
-  int weight_bits = 8;  ///< As the region was written; bit planes above are gated off.
+  int weight_bits = 8;  ///< The region was written with so many; bit planes above are gated off.
 };
 
 /// Tokens of a multiply travel in 16 bits of its packed command.

@@ -49,7 +49,7 @@ class CimWriteBeatBody final : public BeatEngine<CimWrite> {
   }
 
  private:
-  /// Where the next granule lies, in the order of input_stream().
+  /// The place of the next granule, in the order of input_stream().
   struct Position {
     int column = 0;  ///< First column of the granule or block.
     int row = 0;     ///< Row of the granule, or first row of the block.
@@ -147,8 +147,8 @@ class CimWriteBeatBody final : public BeatEngine<CimWrite> {
   const CimConfig& config_;
   int granule_;
   std::optional<CimWrite> operation_;
-  Position fill_;   ///< Of the next input beat.
-  Position drain_;  ///< Of the next granule out of the transpose buffers.
+  Position fill_;   ///< Where the next input beat goes.
+  Position drain_;  ///< Where the next granule out of the transpose buffers goes.
   Bus bus_;
   std::array<Block, static_cast<std::size_t>(kCimTiming.transpose_buffers)> blocks_;
   Beat nothing_;

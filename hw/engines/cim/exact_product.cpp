@@ -18,7 +18,7 @@ namespace {
 
 using dnnl::memory;
 
-/// What a compiled primitive depends on: tokens, k, n, pitches in elements,
+/// A compiled primitive depends on these: tokens, k, n, pitches in elements,
 /// signedness, layout.
 using ProductKey = std::array<std::int64_t, 7>;
 

@@ -9,11 +9,12 @@ namespace quadrille::hw {
 
 enum class ProductKernel {
   kPortable,  ///< A plain loop with 16-bit operands.
-  kOneDnn,    ///< Only where its int8 arithmetic is exact.
+  kOneDnn,    ///< Chosen only where its int8 arithmetic is exact.
 };
 
-/// Whether oneDNN multiplies int8 exactly on this processor: with VNNI or AMX.
-/// Without them it adds pairs of products in 16 bits, which saturate.
+/// Tells whether oneDNN multiplies int8 exactly on this processor, which takes
+/// VNNI or AMX. Without them it adds pairs of products in 16 bits, which
+/// saturate.
 bool onednn_is_exact();
 
 /// kOneDnn where that is exact, else kPortable.
@@ -57,7 +58,8 @@ class ExactProduct {
   int n_;
   WeightLayout layout_;
   ProductKernel kernel_;
-  std::vector<std::int16_t> columns_;  ///< Of the portable kernel: n x k, at the first use.
+  std::vector<std::int16_t>
+      columns_;  ///< The portable kernel's weights, n x k, made at the first use.
 };
 
 }  // namespace quadrille::hw

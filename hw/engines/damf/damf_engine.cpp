@@ -35,7 +35,7 @@ std::int64_t cycles(const DamfConfig& config, const DamfAttend& operation) {
   const std::int64_t groups = ceil_div(operation.width, config.lanes);
   const bool causal = operation.settings.causal;
   if (operation.settings.mode == DamfMode::kCollapsed) {
-    const std::int64_t emission = causal ? 0 : tokens;  // Of the last group.
+    const std::int64_t emission = causal ? 0 : tokens;  // The last group's.
     return tokens + groups * tokens + emission + DamfTiming::kCollapsedOutput + 1;
   }
   // A block streams its keys once per column group; the next block's rows take

@@ -58,7 +58,8 @@ std::unique_ptr<BeatEngine<DamfOperation>> make_damf_beat_body(const DamfConfig&
 /// RtlNotBuilt that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<DamfOperation>> make_damf_rtl_body(const DamfConfig& config);
 
-/// The same with a waveform. InputError lists the points that can write one.
+/// Makes the same body with a waveform. InputError lists the points that can
+/// write one.
 std::unique_ptr<BeatEngine<DamfOperation>> make_damf_traced_rtl_body(const DamfConfig& config,
                                                                      const RtlTrace& trace);
 

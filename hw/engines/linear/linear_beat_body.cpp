@@ -185,7 +185,8 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
     if (chunk_.keys > 0) {
       for (std::size_t i = 0; i < state_.size(); ++i) state_[i] += aside_[i];
       std::fill(aside_.begin(), aside_.end(), 0);
-      // Behind the last query, and behind the last outer product.
+      // The merge begins behind the last query, and behind the last outer
+      // product.
       const std::int64_t last =
           std::max(cycle_, array_free_at_ - 1) + linear_row_beats(config_, op_);
       merged_at_ = last + kLinearTiming.merge_latency;
@@ -394,7 +395,7 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
   LinearConfig config_;
   Activity* values_;
   CreditPipeline<Beat> pipeline_;
-  std::deque<Beat> slots_;  ///< Of the query whose output beats are being issued.
+  std::deque<Beat> slots_;  ///< Output beats of the query that issues them now.
   std::int64_t cycle_ = 0;
 
   // The command and where its input stands.
@@ -402,16 +403,16 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
   Phase phase_ = Phase::kIdle;
   LinearChunk chunk_;
   int chunk_index_ = 0;
-  int query_ = 0;                   ///< In the chunk.
-  int row_ = 0;                     ///< In the phase.
+  int query_ = 0;                   ///< The query's place in the chunk.
+  int row_ = 0;                     ///< The row's place in the phase.
   int column_ = 0;                  ///< First element of the next beat.
-  std::int64_t merged_at_ = 0;      ///< From then on the state may be read.
-  std::int64_t settled_at_ = 0;     ///< From then on the command may end.
+  std::int64_t merged_at_ = 0;      ///< The state may be read from this cycle on.
+  std::int64_t settled_at_ = 0;     ///< The command may end from this cycle on.
   std::int64_t array_free_at_ = 0;  ///< The outer products take row_beats cycles a token.
 
   // Over the commands of a sequence.
   LinearSequence sequence_;
-  std::array<model::PhiTable, 3> tables_{};  ///< Of Q, K and RP.
+  std::array<model::PhiTable, 3> tables_{};  ///< phi of Q, K and RP.
   Sums positions_;                           ///< phi(RP)
   Sums state_;                               ///< S, and z as last column.
   std::optional<DamfRows> damf_;
@@ -419,9 +420,9 @@ class LinearBeatBody final : public BeatEngine<LinearAttend> {
   Sums before_;            ///< Sum of the rows before the window.
   Sums streamed_;          ///< Sum of the rows that came into the ring.
   Sums total_;             ///< Sum of all rows.
-  int streamed_rows_ = 0;  ///< Not causal.
+  int streamed_rows_ = 0;  ///< Stays 0 when causal.
 
-  // Of a chunk and of a query.
+  // These belong to a chunk and to a query.
   Sums aside_;  ///< The chunk's share of the state.
   Sums keys_;   ///< phi(K) of the chunk.
   Sums scores_;

@@ -198,9 +198,10 @@ void count_kernel_operations(const LinearConfig& config, const LinearAttend& op,
                         pairs_inside_chunks(config, op) +
                         queries_beside_keys(config, op) * (columns + 1);
   if (!relative) return;
-  // Not causal: the sum of all of V, and two rows per query that move into the
-  // sum before the window and out of the one behind it; causal: the former. Then
-  // weights into the denominator, and the terms' share into both sums.
+  // A query that is not causal takes the sum of all of V and two rows, which move
+  // into the sum before the window and out of the one behind it; a causal one
+  // takes the former row. Then weights go into the denominator, and the terms'
+  // share into both sums.
   const bool one_weight = op.horizon == 0 && !op.causal;
   const std::int64_t moved = one_weight ? 0 : (op.causal ? 1 : 2) * queries;
   activity->additions +=

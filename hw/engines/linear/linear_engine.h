@@ -14,22 +14,23 @@
 
 namespace quadrille::hw {
 
-/// When things happen, in cycles; the documentation prints these numbers.
+/// The engine's latencies in cycles; the documentation prints these numbers.
 struct LinearTiming {
-  /// From the last query of a chunk (its last beat accepted; without queries, its
-  /// last outer product begun) to the first Q beat that may read the state with
-  /// that chunk in it: this, and a cycle for each word of the state that the chunk
-  /// touches, the rows of a beat in one word. Where the next chunk has keys, its
-  /// row_beats + 1 beats and more of K and V cover it.
+  /// A chunk's last query (its last beat accepted; without queries, its last
+  /// outer product begun) is followed by the first Q beat that may read the state
+  /// with that chunk in it after this, and a cycle for each word of the state
+  /// that the chunk touches, the rows of a beat in one word. Where the next chunk
+  /// has keys, its row_beats + 1 beats and more of K and V cover it.
   int merge_latency = 2;
-  /// From the same to the end of a command without queries, again with a cycle for
-  /// each word: the last row of V leaves the stages that queries meet it in.
+  /// A command without queries ends so much after its last outer product has
+  /// begun, again with a cycle for each word: the last row of V leaves the stages
+  /// that queries meet it in.
   int end_latency = 12;
-  /// From the acceptance of a query's last beat to its output beat offered. Front
-  /// 8 (DAMF: statistics, products with the extremes, maxima, denominator in 2,
-  /// choice; phi waits for it), multiply 1, adder tree 3, accumulate over beats 1,
-  /// weights times rows 1, tree over rows 3, reciprocal 4, pre-shift 2, multiply 1,
-  /// round and saturate 2, output buffer 2.
+  /// Cycles from the acceptance of a query's last beat to its output beat
+  /// offered. Front 8 (DAMF: statistics, products with the extremes, maxima,
+  /// denominator in 2, choice; phi waits for it), multiply 1, adder tree 3,
+  /// accumulate over beats 1, weights times rows 1, tree over rows 3, reciprocal
+  /// 4, pre-shift 2, multiply 1, round and saturate 2, output buffer 2.
   int query_latency = 28;
   /// Output beats in the pipeline and behind it; credits. A query takes all of
   /// its (at most 5) when its last beat is accepted: query_latency + 5 sustain
@@ -46,8 +47,8 @@ static_assert(kLinearMostKeys * 255 * 128 < std::int64_t{1} << (kLinearStateBits
 static_assert(kLinearMostKeys * 255 < std::int64_t{1} << kLinearSumBits);
 static_assert(kLinearMostKeys * 128 <= std::int64_t{1} << (kLinearSumBits - 1));
 
-/// The same in whole bytes: what local_read_bytes and local_write_bytes count in.
-/// Codes (rows of V, phi(K), phi(RP)) count a byte each.
+/// The state's width in whole bytes, which local_read_bytes and local_write_bytes
+/// count in. Codes (rows of V, phi(K), phi(RP)) count a byte each.
 inline constexpr int kLinearStateBytes = (kLinearStateBits + 7) / 8;
 inline constexpr int kLinearSumBytes = (kLinearSumBits + 7) / 8;
 
@@ -69,8 +70,8 @@ class LinearEngine {
   /// Everything that the operation alone determines; the same without data.
   Activity activity(const LinearAttend& operation) const;
 
-  /// To be called for every command in program order, with data or without:
-  /// throws InvariantError when the command does not continue the sequence that
+  /// The caller passes every command in program order, with data or without.
+  /// Throws InvariantError when the command does not continue the sequence that
   /// the commands since the last `reset` are.
   void follow(const LinearAttend& operation);
 
@@ -94,7 +95,7 @@ std::unique_ptr<BeatEngine<LinearAttend>> make_linear_beat_body(const LinearConf
 /// The RTL, verilated. Parameters are baked in when it is built: throws
 /// RtlNotBuilt that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<LinearAttend>> make_linear_rtl_body(const LinearConfig& config);
-/// The same with a waveform, where one is built.
+/// Makes the same body with a waveform, where one is built.
 std::unique_ptr<BeatEngine<LinearAttend>> make_linear_traced_rtl_body(const LinearConfig& config,
                                                                       const RtlTrace& trace);
 

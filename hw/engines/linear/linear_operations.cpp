@@ -33,8 +33,8 @@ void add_tables(const LinearConfig& config, const LinearAttend& op, Stream* stre
                                 config.lanes));
 }
 
-/// Before each query the rows that its window lacks. Queries without new rows
-/// join the segment before them.
+/// Every query comes behind the rows that its window lacks. Queries without new
+/// rows join the segment before them.
 void add_queries_with_window(const LinearConfig& config, const LinearAttend& op, Stream* stream) {
   int streamed = 0;
   for (int query = 0; query < op.query_tokens;) {

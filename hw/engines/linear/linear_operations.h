@@ -12,16 +12,18 @@ namespace quadrille::hw {
 
 struct LinearConfig {
   int lanes = 64;         ///< 8-bit elements per beat, columns of V, columns of the state.
-  int max_width = 128;    ///< Most d: rows of the state.
+  int max_width = 128;    ///< Largest d: rows of the state.
   int chunk_tokens = 16;  ///< Tokens whose keys are merged into the state at once.
-  int max_horizon = 16;   ///< Most k of the relative positions.
+  int max_horizon = 16;   ///< Largest k of the relative positions.
 };
 
-/// Most keys of a sequence: what the registers of S, z and the sums of V hold.
+/// Largest number of keys in a sequence: the registers of S, z and the sums of V
+/// hold so many.
 inline constexpr std::int64_t kLinearMostKeys = std::int64_t{1} << 20;
 
-/// What the engine takes: phi by lookup of unsigned codes, or (DAMF's collapsed
-/// form) keys (1, t) and queries (A_max, s), signed, made from pairs (s, t).
+/// The operands of the engine: phi by lookup of unsigned codes, or (DAMF's
+/// collapsed form) keys (1, t) and queries (A_max, s), signed, made from pairs
+/// (s, t).
 enum class LinearKind { kKernel, kDamf };
 
 /// One piece of a sequence, one group of at most `lanes` columns of V.
@@ -60,10 +62,10 @@ struct LinearAttend {
   std::uint64_t numerators = 0;
   std::int64_t numerator_pitch_bytes = 0;
   std::uint64_t denominators = 0;  ///< 8 bytes a query, without gaps.
-  int key_tokens = 0;              ///< In this piece.
+  int key_tokens = 0;              ///< Keys in this piece.
   int query_tokens = 0;
-  int first_position = 0;  ///< Of the piece's keys or queries in the sequence.
-  int total_keys = 0;      ///< Of the whole sequence; at most kLinearMostKeys.
+  int first_position = 0;  ///< Where the piece's keys or queries begin in the sequence.
+  int total_keys = 0;      ///< Keys of the whole sequence; at most kLinearMostKeys.
   int width = 0;           ///< d; DAMF: 2.
   int value_width = 0;     ///< Columns of this group, at most lanes.
   int horizon = -1;        ///< k; -1: no relative positions.

@@ -60,8 +60,8 @@ void check(const LinearConfig& config, const LinearAttend& operation) {
   range("width", operation.width, damf ? 2 : 1, damf ? 2 : config.max_width);
   range("value_width", operation.value_width, 1, config.lanes);
   range("horizon", operation.horizon, -1, damf ? -1 : config.max_horizon);
-  // What the registers of S and z hold; and, with a wide d, the specification's
-  // reach. Both lie within the 32 bits of DAMF's sum of t.
+  // The registers of S and z hold so many keys, and the specification's reach is
+  // so long where d is wide. Both lie within the 32 bits of DAMF's sum of t.
   range("total_keys", operation.total_keys, 1,
         std::min(kLinearMostKeys, model::kLinearLargestReach / operation.width));
   check_tokens(operation);

@@ -50,8 +50,8 @@ int linear_new_window_rows(const LinearAttend& operation, int query);
 /// rows that arrive while a query is on its way through the pipeline.
 int linear_ring_rows(const LinearConfig& config);
 
-/// What the engine's state holds, so that a command which does not continue it
-/// is found.
+/// The sequence that the engine's state holds, kept so that a command which does
+/// not continue it is found.
 class LinearSequence {
  public:
   /// Throws InvariantError when the command is not the next of the sequence.

@@ -1,5 +1,5 @@
-// What one query needs besides its sums: a reciprocal that divides them, and for
-// DAMF the pair (A_max, s) that stands in for phi(q).
+// One query's share beside its sums: a reciprocal that divides them, and for DAMF
+// the pair (A_max, s) that stands in for phi(q).
 #pragma once
 
 #include <algorithm>

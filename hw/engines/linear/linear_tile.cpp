@@ -256,7 +256,8 @@ void LinearTile::hold(int position, const double* row) {
   std::copy_n(row, before_.size(), held + ring_.size() / 2);
 }
 
-/// Not causal: the rows of V up to `end` come into the window.
+/// Puts the rows of V up to `end` into the window; only for queries that are not
+/// causal.
 void LinearTile::load_window(const Bytes& memory, int end) {
   std::vector<double> row(before_.size(), 0);
   for (; window_rows_ < std::min(end, op_.total_keys); ++window_rows_) {

@@ -49,14 +49,14 @@ class LinearTile {
   int window_first_ = 0;  ///< Row of V that lies at the command's window address.
 
   // The sequence's state.
-  std::array<model::PhiTable, 3> tables_{};  ///< Of Q, K and RP.
+  std::array<model::PhiTable, 3> tables_{};  ///< phi of Q, K and RP.
   std::vector<std::int32_t> positions_;      ///< phi(RP), transposed: [d, weights]
   std::vector<double> state_;                ///< S[d, dv]
   std::vector<double> keys_sum_;             ///< z[d]
   std::optional<DamfRows> damf_;
   std::vector<double> ring_;  ///< Rows of V by position, twice.
   std::vector<double> before_;
-  std::vector<double> after_;  ///< Not causal: sum of the rows not yet in the window.
+  std::vector<double> after_;  ///< Where not causal: sum of the rows not yet in the window.
   std::vector<double> total_;
   int window_rows_ = 0;  ///< Rows that came into the window, not causal.
 
@@ -64,7 +64,7 @@ class LinearTile {
   std::vector<std::int32_t> keys_;      ///< Transposed: [d, tokens]
   std::vector<std::int32_t> queries_;   ///< [tokens, d]
   std::vector<std::int32_t> values_;    ///< [tokens, dv]
-  std::vector<double> wide_values_;     ///< The same.
+  std::vector<double> wide_values_;     ///< values_ as doubles.
   std::vector<std::int32_t> scores_;    ///< [tokens, tokens]
   std::vector<std::int32_t> relative_;  ///< [tokens, weights]
   std::vector<double> sums_;            ///< [tokens, dv]

@@ -152,7 +152,7 @@ class ApplyBody final : public SinkhornCommandBody {
   std::vector<std::int32_t> row_scalings_;
   std::vector<std::int32_t> values_;  ///< The V buffer: [column][value column].
   std::vector<std::int64_t> sums_;
-  int first_column_ = 0;  ///< Of V, of the group.
+  int first_column_ = 0;  ///< The group's first column of V.
   int width_ = 0;
   int row_ = 0;
   int at_ = 0;  ///< Row of V, or element of the row.

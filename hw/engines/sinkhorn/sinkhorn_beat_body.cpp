@@ -32,7 +32,7 @@ class SinkhornBeatBody final : public BeatEngine<SinkhornOperation> {
     const bool gives_output = inputs.output_ready && output_valid();
     const bool issues =
         command_ != nullptr && command_->slot_ready(cycle_) && pipeline_->can_launch();
-    // Never both: a slot that waits keeps the input from moving.
+    // One of both at most happens: a slot that waits keeps the input from moving.
     if (takes_input) {
       if (const auto slot = command_->take(*inputs.input, cycle_)) pipeline_->launch(*slot);
     } else if (issues) {

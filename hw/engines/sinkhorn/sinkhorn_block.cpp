@@ -44,7 +44,7 @@ SinkhornSide other_side(SinkhornSide side) {
 /// `copies` matrices whose elements lie interleaved, so that a step's lines are
 /// neighbours in memory whatever the shape.
 struct Interleaved {
-  /// Of one side: its steps' elements, [step][line][copy], and its scalings,
+  /// One side's share: its steps' elements, [step][line][copy], and its scalings,
   /// [line][copy], as they are and as the sweep in progress would have them.
   struct Side {
     std::vector<std::int16_t> steps;
@@ -182,7 +182,8 @@ class ScalingBlock final : public SinkhornBlock {
   int copies_ = 1;
   std::vector<Interleaved> tiles_;
   LogSums sums_;
-  std::vector<model::SinkhornResidualCode> measured_;  ///< By copy, of the sweep in progress.
+  std::vector<model::SinkhornResidualCode>
+      measured_;  ///< The residuals of the sweep in progress, by copy.
   std::vector<std::int64_t> clamped_;
   std::int64_t saturated_ = 0;
 };
@@ -298,7 +299,7 @@ class HeldBlock final : public SinkhornBlock {
     const std::int32_t word = words_[index(position)];
     if (matrix_form_ || word == 0) return word;
     const std::int64_t matrix = position / shape_.elements();
-    const std::int64_t row = position / shape_.columns;  // Of all matrices.
+    const std::int64_t row = position / shape_.columns;  // The row's number over all matrices.
     const std::int64_t column = matrix * shape_.columns + position % shape_.columns;
     const std::int64_t product =
         at_most(scaled(word, row_scalings_[index(row)]), kLargestProduct, saturated);
@@ -413,7 +414,7 @@ class HeldBlock final : public SinkhornBlock {
   std::vector<std::int32_t> largest_;
   std::vector<Reciprocal> row_scalings_;
   std::vector<Reciprocal> column_scalings_;
-  std::vector<std::int64_t> sums_;  ///< Of the sweep in progress, one matrix.
+  std::vector<std::int64_t> sums_;  ///< The sweep in progress adds up one matrix here.
   std::vector<Reciprocal> next_;
   std::vector<Factor> factors_;
   std::int64_t saturated_ = 0;

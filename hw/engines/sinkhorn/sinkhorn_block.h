@@ -16,13 +16,13 @@ class SinkhornBlock {
   virtual ~SinkhornBlock() = default;
   virtual void set_logit(std::int64_t position, std::int32_t logit) = 0;
   virtual void set_scaling(SinkhornSide side, std::int64_t position, std::int32_t code) = 0;
-  /// After the last element: held forms make their K.
+  /// Follows the last element: held forms make their K.
   virtual void loaded() = 0;
   /// One sweep of all matrices, while !progress().done().
   virtual void sweep() = 0;
   virtual const SinkhornProgress& progress() const = 0;
 
-  /// As they leave the unit. kernel() counts what it clamps.
+  /// These give words as they leave the unit. kernel() counts what it clamps.
   virtual std::int32_t scaling(SinkhornSide side, std::int64_t position) const = 0;
   virtual std::int32_t kernel(std::int64_t position, std::int64_t& saturated) const = 0;
   /// Scalings and sums (kMatrix: and elements) clamped so far.

@@ -47,7 +47,7 @@ inline CommandBits pack_sinkhorn_command(const SinkhornApply& op) {
   return bits;
 }
 
-/// Where a beat of a matrix's elements must end: 0 with its row, 1 with the
+/// Says where a beat of a matrix's elements must end: 0 with its row, 1 with the
 /// matrix, 2 with the block.
 inline int sinkhorn_run_code(const SinkhornScale& op, const SinkhornCut& cut) {
   if (cut.run == op.columns) return 0;

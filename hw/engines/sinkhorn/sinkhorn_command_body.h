@@ -1,4 +1,4 @@
-// What the beat body of the Sinkhorn unit does with one accepted command.
+// One accepted command in the beat body of the Sinkhorn unit.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace quadrille::hw {
 class SinkhornCommandBody {
  public:
   virtual ~SinkhornCommandBody() = default;
-  /// From a slot's issue to its beat at the output.
+  /// Cycles from a slot's issue to its beat at the output.
   virtual int latency() const = 0;
   virtual bool input_ready(std::int64_t cycle) const = 0;
   /// A beat of the present state may fill a slot, so it needs a credit.

@@ -53,7 +53,7 @@ std::int64_t word_beats(const SinkhornConfig& config, const SinkhornScale& opera
   return ceil_div(std::int64_t{each} * matrices, sinkhorn_word_cut(config, operation, each).beat);
 }
 
-/// What a block of so many matrices costs, from its first input beat to its last
+/// The cost of a block of so many matrices, from its first input beat to its last
 /// output slot: once, and per sweep of each side.
 struct BlockCosts {
   int matrices = 0;
@@ -169,7 +169,8 @@ std::int64_t apply_slots(const SinkhornConfig& config, const SinkhornApply& oper
 
 // --- activity -------------------------------------------------------------------
 
-/// What `sweeps.rows` and `sweeps.columns` sweeps over `matrices` matrices do.
+/// Adds what `sweeps.rows` and `sweeps.columns` sweeps over `matrices` matrices
+/// do.
 void add_sweeps(Activity& activity, const SinkhornConfig& config, const SinkhornScale& operation,
                 std::int64_t matrices, const SweepCounts& sweeps) {
   const std::int64_t all = sweeps.rows + sweeps.columns;
@@ -230,7 +231,7 @@ void add_loads(Activity& activity, const SinkhornScale& operation, std::int64_t 
   activity.exponentials += visible;
   activity.local_write_bytes += 8 * elements;  // Logits, then K.
   activity.local_read_bytes += 8 * elements;   // Conversion, output.
-  // Both scalings of an element that leaves.
+  // An element that leaves needs both of its scalings.
   if (operation.form == SinkhornForm::kKernel) activity.local_read_bytes += 8 * elements;
   if (operation.form == SinkhornForm::kKernel) activity.multiplies += 2 * visible;
 }

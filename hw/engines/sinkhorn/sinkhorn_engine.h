@@ -13,18 +13,18 @@
 
 namespace quadrille::hw {
 
-/// When things happen, in cycles; the documentation prints these numbers.
+/// The unit's latencies in cycles; the documentation prints these numbers.
 struct SinkhornTiming {
-  /// From an element's beat in the banks to the first step that may read it:
-  /// multiply, round and saturate, write.
+  /// Cycles from an element's beat in the banks to the first step that may read
+  /// it: multiply, round and saturate, write.
   int load_latency = 3;
-  /// From the last sum leaving its lane to the next sweep's first step: read the
-  /// scaling, rotate, spread, add (4), power or multiply (2), accumulate (1);
-  /// logarithm (4), new scaling (2); residual's power (2), code (1), distance (1),
-  /// verdict (2). The cycles in the drain registers come before.
+  /// Cycles from the last sum leaving its lane to the next sweep's first step:
+  /// read the scaling, rotate, spread, add (4), power or multiply (2), accumulate
+  /// (1); logarithm (4), new scaling (2); residual's power (2), code (1),
+  /// distance (1), verdict (2). The cycles in the drain registers come before.
   int sweep_latency = 19;
-  /// Held K, after the load: the largest logit of a matrix, of a beat's piece (2)
-  /// and of all so far (1).
+  /// Held K waits so long after its load: for the largest logit of a matrix, of a
+  /// beat's piece (2) and of all so far (1).
   int maximum_latency = 3;
   /// A pass that writes back (kMatrix; logits to held K), from the end of its
   /// accesses to the next step: scaling spread (2), add or multiply (1), power or
@@ -35,8 +35,8 @@ struct SinkhornTiming {
   /// (1), add both and the logit (2), power (2), code (1), pieces joined (1),
   /// output register (2).
   int output_latency = 11;
-  /// The same of held K: multiply, round (2) twice in place of the second addition,
-  /// power and code.
+  /// Held K's output latency: multiply, round (2) twice in place of the second
+  /// addition, power and code.
   int held_output_latency = 13;
   /// Elements' beat taken to its K, or its row's out, offered: multiply, round
   /// (2), add both scalings (4); power (2), code (1); multiply (2), adder tree
@@ -51,8 +51,8 @@ class SinkhornEngine {
   /// Throws InvariantError when the parameters fit no engine.
   explicit SinkhornEngine(const SinkhornConfig& config);
 
-  /// What a command does without data: half_steps sweeps, and one more with
-  /// `verify`; no tolerance stop.
+  /// The course that a command takes without data: half_steps sweeps, and one
+  /// more with `verify`; no tolerance stop.
   CommandCourse course(const SinkhornOperation& operation) const;
 
   /// Cycles from the one that accepts the command to the one that shows
@@ -78,7 +78,7 @@ std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_beat_body(const Sin
 /// The RTL, verilated. Parameters are baked in when it is built: throws
 /// RtlNotBuilt that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_rtl_body(const SinkhornConfig& config);
-/// The same with a waveform, where one is built.
+/// Makes the same body with a waveform, where one is built.
 std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_traced_rtl_body(
     const SinkhornConfig& config, const RtlTrace& trace);
 

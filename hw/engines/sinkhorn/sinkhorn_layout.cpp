@@ -109,7 +109,7 @@ SinkhornCycles SinkhornLayout::pass(SinkhornSide side) const {
 
 SinkhornCycles SinkhornLayout::sums(SinkhornSide side) const {
   SinkhornCycles result;
-  std::int64_t drain = 0;  // Of the group before.
+  std::int64_t drain = 0;  // The group before is drained in so many cycles.
   for (const SinkhornGroup& group : groups(side)) {
     // The sums move to the drain registers when those are empty.
     const std::int64_t steps = std::int64_t{group.steps} * group.step_cycles;

@@ -1,5 +1,5 @@
-// Where the elements of a block lie in the banks of the tile memory, and what
-// that costs: cycles of a step, a sweep, a beat. Everything here follows from
+// The elements of a block have places in the banks of the tile memory, and these
+// decide the cycles of a step, a sweep, a beat. Everything here follows from
 // shapes alone. docs/engines/sinkhorn.md, "Banks".
 #pragma once
 
@@ -13,7 +13,7 @@ namespace quadrille::hw {
 /// The two sides of a matrix: a row sweep sums rows, a column sweep columns.
 enum class SinkhornSide { kRows, kColumns };
 
-/// How a run of elements is cut into beats: at most `beat` elements each, and
+/// The cut of a run of elements into beats: at most `beat` elements each, and
 /// none across the end of a run of `run` elements.
 struct SinkhornCut {
   std::int64_t run = 1;
@@ -40,7 +40,7 @@ struct SinkhornGroup {
   int lines = 0;
   int span = 0;  ///< Lanes from the first line to the last: what the drain goes through.
   int steps = 0;
-  int step_cycles = 1;  ///< Most lines that share a bank.
+  int step_cycles = 1;  ///< The largest number of lines that share a bank.
 };
 
 /// A block of `matrices` matrices of one shape in the tile memory.
@@ -60,14 +60,14 @@ class SinkhornLayout {
   std::vector<SinkhornGroup> groups(SinkhornSide side) const;
   /// Steps only: each group's elements read (or written) once.
   SinkhornCycles pass(SinkhornSide side) const;
-  /// From the first step to the last line's sum at the log units; draining a
-  /// group overlaps the next one's steps.
+  /// Cycles from the first step to the last line's sum at the log units; draining
+  /// a group overlaps the next one's steps.
   SinkhornCycles sums(SinkhornSide side) const;
   /// Cycles that the bank port needs for one beat of `size` elements from
   /// `position` (matrix, row, column flattened) on: one per row it touches, since
   /// every row needs a rotation of its own, and rows share banks.
   int beat_cycles(std::int64_t position, int size) const;
-  /// The same for `size` words of `each` per matrix (scalings, counts): one per
+  /// Cycles of `size` words of `each` per matrix (scalings, counts): one per
   /// stretch of neighbouring lanes. A group is one stretch where its matrices'
   /// lines fill their lanes, else every matrix (a wide one: `lanes` lines) is.
   int word_cycles(std::int64_t position, int size, int each) const;
@@ -91,12 +91,12 @@ class SinkhornLayout {
 /// One sweep over a resident block, from its first step to the next sweep's.
 SinkhornCycles sinkhorn_sweep_cycles(const SinkhornScale& operation, const SinkhornLayout& layout,
                                      SinkhornSide side);
-/// Held K, before the first sweep: the rest of the largest logit's way, then K in
-/// place of every logit. Nothing for kScaling.
+/// Held K passes these before the first sweep: the rest of the largest logit's
+/// way, then K in place of every logit. kScaling passes none.
 SinkhornCycles sinkhorn_conversion_cycles(const SinkhornScale& operation,
                                           const SinkhornLayout& layout);
 
-/// From a slot to its beat.
+/// Cycles from a slot to its beat.
 int sinkhorn_output_latency(const SinkhornScale& operation);
 
 /// Cuts of a resident command's streams; `matrices` of the block (the last one
@@ -105,7 +105,7 @@ SinkhornCut sinkhorn_element_cut(const SinkhornConfig& config, const SinkhornSca
                                  int matrices);
 SinkhornCut sinkhorn_kernel_cut(const SinkhornConfig& config, const SinkhornScale& operation,
                                 int matrices);
-/// Of `each` words per matrix (scalings, counts).
+/// The cut of `each` words per matrix (scalings, counts).
 SinkhornCut sinkhorn_word_cut(const SinkhornConfig& config, const SinkhornScale& operation,
                               int each);
 
@@ -121,13 +121,13 @@ struct SinkhornChunk {
   int columns = 0;
   bool ends_rows = false;  ///< The last chunk of its rows.
 };
-/// In the order in which a pass takes them.
+/// The chunks in the order in which a pass takes them.
 std::vector<SinkhornChunk> sinkhorn_chunks(const SinkhornConfig& config,
                                            const SinkhornScale& operation);
 
-/// When the last column sum of a streamed pass has left for the log units: a word
-/// of `lanes` sums after the other goes through a cycle of the lanes and, when
-/// the drain registers are empty, through those.
+/// The cycle in which the last column sum of a streamed pass has left for the log
+/// units: a word of `lanes` sums after the other goes through a cycle of the
+/// lanes and, when the drain registers are empty, through those.
 std::int64_t sinkhorn_fold_end(const SinkhornConfig& config, const SinkhornScale& operation,
                                std::int64_t summed, std::int64_t drained);
 

@@ -13,7 +13,8 @@ namespace {
 
 using model::kLogFractionBits;
 
-/// Less than any octave: a sum of nothing is shifted out by the first term.
+/// It is less than any octave, so a sum of nothing is shifted out by the first
+/// term.
 constexpr std::int32_t kNoOctave = INT32_MIN / 2;
 
 /// An entry of the power table in one word: value << 10 | step.

@@ -20,7 +20,7 @@ struct LogSums {
   std::vector<std::uint64_t> sums;
 
   void clear(std::size_t lines);
-  /// Of one line that has had a term.
+  /// The line must have had a term.
   std::int64_t logarithm(std::size_t line) const;
 };
 

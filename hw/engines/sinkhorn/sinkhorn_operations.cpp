@@ -11,8 +11,7 @@
 namespace quadrille::hw {
 namespace {
 
-/// What the widths of docs/numerics.md hold for.
-
+/// Throws where a number leaves what the widths of docs/numerics.md hold for.
 void require(const char* who, const char* what, std::int64_t value, std::int64_t least,
              std::int64_t most) {
   if (value >= least && value <= most) return;
@@ -44,7 +43,7 @@ StreamSegment flat(std::uint64_t address, std::int64_t bytes, int beat_bytes) {
   return matrix_rows(address, 1, bytes, bytes, beat_bytes);
 }
 
-/// Where a batch of matrices lies.
+/// The place of a batch of matrices.
 struct Place {
   std::uint64_t address = 0;
   std::int64_t pitch_bytes = 0;

@@ -20,7 +20,7 @@ struct SinkhornConfig {
   int lanes = 32;  ///< Lines summed side by side; banks of the tile memory.
   int tile_elements =
       16384;               ///< Logits (16 bits) that the tile memory holds; half as many of held K.
-  int max_lines = 4096;    ///< Most rows, and most columns, of a matrix.
+  int max_lines = 4096;    ///< The largest number of rows, and of columns, of a matrix.
   int log_units = 8;       ///< Line sums turned into scalings per cycle.
   int value_columns = 16;  ///< Columns of V that one sweep of an apply multiplies.
   /// Element (i, j) lies in bank (i + j) mod lanes, so that `lanes` neighbours of
@@ -65,7 +65,7 @@ struct SinkhornScale {
   model::SinkhornForm form = model::SinkhornForm::kScaling;
   model::SinkhornUpdate update = model::SinkhornUpdate::kAlternate;
   int half_steps = 0;
-  bool stop = false;  ///< With tolerance_code.
+  bool stop = false;  ///< Then tolerance_code says where.
   std::int32_t tolerance_code = 0;
   /// One more sweep than half_steps, which changes nothing: what a run without
   /// data does in place of a tolerance stop.
@@ -74,7 +74,7 @@ struct SinkhornScale {
   model::Multiplier column_target_inverse;  ///< m/n, for held K.
 };
 
-/// What the tile memory takes in from.
+/// The kind of number that the tile memory takes in.
 enum class SinkhornSource { kElements, kKernel };
 
 /// Rows first .. of K = 2^(L + f + g), and their products with V.

@@ -23,7 +23,7 @@ bool SinkhornProgress::sums(SinkhornSide side) const {
 bool SinkhornProgress::measured(int matrix, const model::SinkhornResidualCode& residual) {
   const auto m = static_cast<std::size_t>(matrix);
   if (stopped_[m]) return false;
-  if (sweeps_ >= 2) {  // Of the state after sweeps_ - 1 half-steps.
+  if (sweeps_ >= 2) {  // The residuals are of the state after sweeps_ - 1 half-steps.
     const auto state = static_cast<std::size_t>(sweeps_ - 2);
     if (residuals_.size() <= state) residuals_.resize(state + 1);
     residuals_[state].row = std::max(residuals_[state].row, residual.row);

@@ -1,4 +1,4 @@
-// Which half-steps a block of matrices still makes, and what they measured.
+// The half-steps that a block of matrices still makes, and what they measured.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace quadrille::hw {
 
-/// When a matrix stops, and what was measured on the way: the half of a sweep
-/// that looks at residuals only.
+/// Decides when a matrix stops, and keeps what was measured on the way: the half
+/// of a sweep that looks at residuals only.
 class SinkhornProgress {
  public:
   SinkhornProgress(const SinkhornScale& operation, int matrices);
@@ -20,8 +20,8 @@ class SinkhornProgress {
   /// Sides that the next sweep sums.
   bool sums(SinkhornSide side) const;
   void begin() { ++sweeps_; }
-  /// What the present sweep measured. True when the matrix takes the sweep's
-  /// new scalings.
+  /// Takes what the present sweep measured. True when the matrix takes the
+  /// sweep's new scalings.
   bool measured(int matrix, const model::SinkhornResidualCode& residual);
   int half_steps(int matrix) const { return half_steps_[static_cast<std::size_t>(matrix)]; }
   /// Adds what this block decided to the command's course.

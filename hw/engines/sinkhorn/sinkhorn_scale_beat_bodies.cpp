@@ -260,7 +260,7 @@ class StreamedBody final : public SinkhornCommandBody {
   bool input_ready(std::int64_t cycle) const override {
     return !ended_ && cycle >= std::max(load_at_, free_at_[chunk_ % 2]);
   }
-  /// From the end of a sweep to the first beat of the next.
+  /// It holds from the end of a sweep to the first beat of the next.
   bool repeat_input(std::int64_t cycle) const override {
     return !ended_ && progress_.sweeps() > 0 && untouched_ && cycle >= pass_at_;
   }
@@ -434,9 +434,9 @@ class StreamedBody final : public SinkhornCommandBody {
   OutputWalk output_;
   StreamedSide rows_;
   StreamedSide columns_;
-  std::vector<std::int16_t> logits_;  ///< Of the chunk that fills.
-  LogSums row_sums_;                  ///< Of its rows.
-  LogSums column_sums_;               ///< Of all columns.
+  std::vector<std::int16_t> logits_;  ///< The chunk that fills.
+  LogSums row_sums_;                  ///< Its rows' sums.
+  LogSums column_sums_;               ///< The sums of all columns.
   bool sum_rows_ = false;
   bool sum_columns_ = false;
   std::size_t chunk_ = 0;

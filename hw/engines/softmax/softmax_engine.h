@@ -14,15 +14,15 @@
 
 namespace quadrille::hw {
 
-/// When things happen, in cycles; the documentation prints these numbers.
+/// The engine's latencies in cycles; the documentation prints these numbers.
 struct SoftmaxTiming {
-  /// From the acceptance of a row's last beat to its first slot in pass 2: the
-  /// maximum over the lanes, the running maximum, the register pass 2 reads.
+  /// Cycles from the acceptance of a row's last beat to its first slot in pass 2:
+  /// the maximum over the lanes, the running maximum, the register pass 2 reads.
   int maximum_latency = 3;
-  /// From a slot's issue to its beat at the output: read, subtract, multiply,
-  /// shift, round and table, octave's shift (6). The reciprocal's slot follows
-  /// the last codes' by one cycle: two sums (1 more), reciprocal (4), output
-  /// buffer (2). Codes wait for as long, so they leave in order.
+  /// Cycles from a slot's issue to its beat at the output: read, subtract,
+  /// multiply, shift, round and table, octave's shift (6). The reciprocal's slot
+  /// follows the last codes' by one cycle: two sums (1 more), reciprocal (4),
+  /// output buffer (2). Codes wait for as long, so they leave in order.
   int slot_latency = 13;
   int output_fifo = 16;  ///< Slots in the pipeline and behind it; credits.
   int row_buffers = 2;   ///< One fills while the other is read.
@@ -61,7 +61,7 @@ void validate(const SoftmaxConfig& config, const SoftmaxRows& operation);
 /// The RTL, verilated. Parameters are baked in when it is built: throws
 /// RtlNotBuilt that lists the built points when `config` is none of them.
 std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_rtl_body(const SoftmaxConfig& config);
-/// The same with a waveform, where one is built.
+/// Makes the same body with a waveform, where one is built.
 std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_traced_rtl_body(const SoftmaxConfig& config,
                                                                       const RtlTrace& trace);
 

@@ -14,8 +14,8 @@ struct SoftmaxConfig {
   int max_keys = 4096;  ///< Row buffer, scores.
 };
 
-/// For each of `queries` rows: `keys` 32-bit scores in, `keys` 8-bit codes and
-/// one 4-byte reciprocal out. With `causal` row i sees the first
+/// Each of `queries` rows takes `keys` 32-bit scores in and gives `keys` 8-bit
+/// codes and one 4-byte reciprocal. With `causal` row i sees the first
 /// first_query + i + 1 keys; the codes of the others are zero.
 struct SoftmaxRows {
   std::uint64_t source = 0;
@@ -35,7 +35,7 @@ struct SoftmaxRows {
 inline constexpr int kSoftmaxLargestCount = 131071;
 
 Stream input_stream(const SoftmaxConfig& config, const SoftmaxRows& operation);
-/// Per row its code beats and then its reciprocal.
+/// A row gives its code beats and then its reciprocal.
 Stream output_stream(const SoftmaxConfig& config, const SoftmaxRows& operation);
 
 }  // namespace quadrille::hw

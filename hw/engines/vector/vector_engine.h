@@ -12,9 +12,9 @@
 
 namespace quadrille::hw {
 
-/// When things happen, in cycles; the documentation prints these numbers.
+/// The unit's latencies in cycles; the documentation prints these numbers.
 struct VectorTiming {
-  int latency = 5;      ///< From an element beat's acceptance to its result at the output.
+  int latency = 5;      ///< Cycles from an element beat's acceptance to its result at the output.
   int output_fifo = 8;  ///< Beats in the pipeline and behind it; credits.
 };
 inline constexpr VectorTiming kVectorTiming;

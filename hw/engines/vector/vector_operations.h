@@ -12,9 +12,10 @@ struct VectorConfig {
   int lanes = 32;  ///< Elements per cycle.
 };
 
-/// What arrives, 32-bit sums or (for reading softmax weights out) 8-bit codes.
+/// The elements that arrive: 32-bit sums, or 8-bit codes (softmax weights that
+/// are read out).
 enum class VectorSource { kSums32, kCodes8 };
-/// What leaves.
+/// The elements that leave.
 enum class VectorResult { kCodes8, kSums32 };
 
 /// rows x columns elements, each
@@ -28,7 +29,7 @@ struct VectorRequantise {
   std::int64_t source_pitch_bytes = 0;
   std::uint64_t destination = 0;
   std::int64_t destination_pitch_bytes = 0;
-  std::uint64_t reciprocals = 0;  ///< As SoftmaxRows writes them; with normalise.
+  std::uint64_t reciprocals = 0;  ///< SoftmaxRows writes them; used with normalise.
   int rows = 0;
   int columns = 0;
   VectorSource from = VectorSource::kSums32;
@@ -38,7 +39,7 @@ struct VectorRequantise {
   model::Multiplier multiplier;
 };
 
-/// Per row: its reciprocal (with normalise), then its elements.
+/// A row brings its reciprocal (with normalise), then its elements.
 Stream input_stream(const VectorConfig& config, const VectorRequantise& operation);
 Stream output_stream(const VectorConfig& config, const VectorRequantise& operation);
 
