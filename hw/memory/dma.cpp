@@ -17,8 +17,8 @@ struct DmaRules {
   std::int64_t read_latency;
 };
 
-/// True when every burst is one bank access: then a train's spacing and release
-/// say it all.
+/// Is true when every burst is one bank access: then a train's spacing and
+/// release say it all.
 bool one_access_each(const DmaCopy& copy, const DmaRules& rules) {
   const std::int64_t burst = rules.burst_bytes;
   const auto aligned = [&](std::uint64_t address, std::int64_t pitch) {
@@ -36,7 +36,7 @@ bool one_access_each(const DmaCopy& copy, const DmaRules& rules) {
 template <typename Send>
 std::int64_t walk_bursts(const DmaCopy& copy, const DmaRules& rules, std::int64_t start,
                          Send send) {
-  std::vector<std::int64_t> free(rules.window, start + 1);  // When each slot can be used again.
+  std::vector<std::int64_t> free(rules.window, start + 1);  // A slot's next free cycle.
   std::int64_t issued = start;
   std::int64_t moved = start;  // Cycle of the last bank access.
   std::int64_t end = start;    // Data answer in order.

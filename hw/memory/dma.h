@@ -109,7 +109,7 @@ class Dma : public sc_core::sc_module {
   BurstCursor cursor_{DmaCopy{}, 1, 1};
   std::vector<Slot> slots_;
   std::int64_t head_ = 0;
-  std::int64_t issued_ = 0;  ///< To the DRAM.
+  std::int64_t issued_ = 0;  ///< Bursts issued to the DRAM.
   std::int64_t tail_ = 0;
   std::int64_t start_ = 0;
   std::int64_t last_end_ = 0;

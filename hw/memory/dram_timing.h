@@ -1,5 +1,5 @@
-// When a burst's data cross the DRAM's data bus: one closed recurrence, kept
-// apart from the module that owns the bytes.
+// The cycles in which a burst's data cross the DRAM's data bus: one closed
+// recurrence, kept apart from the module that owns the bytes.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace quadrille::hw {
 
-/// What a DRAM device remembers between bursts.
+/// The memory that a DRAM device keeps between bursts.
 struct DramState {
   struct Bank {
     std::int64_t open_row = -1;
@@ -61,7 +61,7 @@ class BurstTrain : public tlm::tlm_extension<BurstTrain> {
   std::int64_t first_end_ = 0;
   std::int64_t last_end_ = 0;
   std::int64_t bursts_ = 0;
-  std::vector<std::int64_t> ends_;  ///< Of the last `window` bursts, a ring.
+  std::vector<std::int64_t> ends_;  ///< Ends of the last `window` bursts, a ring.
   std::size_t next_ = 0;            ///< Place of the next one, which is the oldest.
 };
 

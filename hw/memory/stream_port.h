@@ -22,7 +22,7 @@ struct PortRequest {
   std::int64_t bytes = 0;
 };
 
-/// Who asks for a bank, in the order of their urgency.
+/// The requesters of a bank, in the order of their urgency.
 enum class PortClass { kReader, kWriter, kDma };
 
 /// Every bank serves one access per cycle. Word w lies in bank w modulo banks.
@@ -53,7 +53,7 @@ class BankArbiter {
   std::uint64_t word_bytes_;
   std::array<std::vector<int>, 3> classes_;
   std::vector<int> bank_;   ///< First one wanted by each port, -1 for none.
-  std::vector<int> words_;  ///< How many.
+  std::vector<int> words_;  ///< The number of waiting requests.
   std::vector<bool> granted_;
   std::vector<std::int64_t> taken_;  ///< Last cycle in which each bank served.
   std::vector<std::int64_t> conflicts_;

@@ -1,4 +1,4 @@
-// What a command moves over each link, in closed form.
+// The bytes that a command moves over each link, in closed form.
 #pragma once
 
 #include <cstdint>
@@ -61,8 +61,8 @@ class AccessCursor {
   std::size_t segment_ = 0;
   std::int64_t row_ = 0;
   std::int64_t inner_ = 0;     ///< Beats of the row that runs so far cover.
-  std::uint64_t address_ = 0;  ///< Of the current access.
-  std::uint64_t run_end_ = 0;  ///< End of its contiguous bytes.
+  std::uint64_t address_ = 0;  ///< Where the current access begins.
+  std::uint64_t run_end_ = 0;  ///< Where its contiguous bytes end.
   std::int64_t width_ = 0;     ///< Bytes an access covers from a word's begin on.
 };
 
@@ -70,8 +70,8 @@ class AccessCursor {
 struct Traffic {
   AccessCounts sram_read;
   AccessCounts sram_write;
-  std::int64_t dram_read_bytes = 0;   ///< On the DRAM's bus, padding included.
-  std::int64_t dram_write_bytes = 0;  ///< The same.
+  std::int64_t dram_read_bytes = 0;   ///< Bytes on the DRAM's bus, padding included.
+  std::int64_t dram_write_bytes = 0;  ///< Counted alike.
   std::int64_t dram_read_padding_bytes = 0;
   std::int64_t dram_write_padding_bytes = 0;
   std::int64_t dram_row_hits = 0;
@@ -81,7 +81,8 @@ struct Traffic {
   Traffic& operator+=(const Traffic& other);
 };
 
-/// How a strided copy falls into bursts of the DRAM and words of the scratchpad.
+/// The bursts of the DRAM and the words of the scratchpad that a strided copy
+/// falls into.
 struct DmaFootprint {
   std::int64_t bursts = 0;
   std::int64_t useful_bytes = 0;

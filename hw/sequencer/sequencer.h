@@ -20,10 +20,10 @@ struct CommandStart {
   const Command* command = nullptr;
   std::int64_t cycle = 0;
   std::int64_t dependency_cycles = 0;
-  std::int64_t exclusion_cycles = 0;  ///< After the dependencies (write_while_compute false).
+  std::int64_t exclusion_cycles = 0;  ///< Added when write_while_compute is false.
 };
 
-/// What the sequencer asks of a unit.
+/// The sequencer asks this of a unit.
 class UnitExecutor {
  public:
   static constexpr std::int64_t kOpenEnd = -1;
@@ -78,7 +78,7 @@ class Sequencer : public sc_core::sc_module {
   const Program* program_ = nullptr;
   std::vector<std::unique_ptr<Queue>> queues_;
   std::vector<CommandState> states_;
-  std::vector<int> dependents_;  ///< Of command i: from first_dependent on, up to i + 1's.
+  std::vector<int> dependents_;  ///< Command i's are those from first_dependent on, up to i + 1's.
   int ended_ = 0;
   std::int64_t end_cycle_ = 0;
   std::exception_ptr error_;

@@ -61,7 +61,7 @@ struct CountRow {
 };
 
 struct AttentionCounts {
-  std::vector<CountRow> rows;  ///< In the order of the data flow; counts > 0.
+  std::vector<CountRow> rows;  ///< Counts above 0, in the order of the data flow.
   /// Sum of the rows of one kind.
   std::int64_t total(CountKind kind) const;
   std::int64_t macs_static() const { return total(CountKind::kStaticMac); }

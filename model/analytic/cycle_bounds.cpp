@@ -32,8 +32,8 @@ double CycleBounds::least_cycles() const {
 CycleBounds cycle_bounds(const LayerDimensions& layer, Mechanism mechanism,
                          const PeakRates& rates) {
   const CompulsoryTraffic traffic = compulsory_traffic(layer, mechanism);
-  // On the CIM bank: all products of the softmax layer without a mask, the two
-  // projections of the DAMF layer.
+  // The CIM bank makes all products of the softmax layer without a mask, and the
+  // two projections of the DAMF layer.
   const bool softmax = mechanism == Mechanism::kSoftmax;
   const std::int64_t macs =
       softmax ? softmax_counts(layer, false).macs() : 2 * layer.length * layer.width * layer.width;

@@ -33,7 +33,7 @@ struct TableCount {
   std::int64_t macs_dynamic = 0;
 
   std::int64_t macs_total() const { return macs_static + macs_dynamic; }
-  /// What the document calls "Param. /M": MiB of fp32.
+  /// The document's "Param. /M": MiB of fp32.
   double parameters_mib() const { return static_cast<double>(parameters) * 4.0 / (1 << 20); }
   double dynamic_ratio() const {
     return static_cast<double>(macs_dynamic) / static_cast<double>(macs_total());
@@ -62,11 +62,11 @@ std::int64_t sum(const std::vector<DifferenceRow>& rows);
 /// A ratio the document prints, and what it is.
 struct PrintedRatio {
   std::string name;
-  std::string printed;  ///< As in the document: "284".
+  std::string printed;  ///< The document's own characters: "284".
   double from_printed;  ///< Quotient of the printed (rounded) numbers behind it.
-  double exact;         ///< The same quotient of the exact counts.
+  double exact;         ///< That quotient, of the exact counts.
   double complete;      ///< DAMF against the baseline of the same shape, complete reading.
-  std::string remark;   ///< Which columns, which slip.
+  std::string remark;   ///< Names the columns and the slip.
 };
 
 /// The document's five ratios (parameters 1.99, dynamic MACs 284 and 426, total

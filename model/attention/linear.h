@@ -57,8 +57,8 @@ PhiTable make_phi_table(double scale_in, double scale_out);
 /// of theirs.
 double phi_scale(double scale_in);
 
-/// What divides a query's sums: out = saturate(round_shift(round_shift(num, p) *
-/// R.mantissa, R.shift - p - 8), 32) with p = max(0, leading_one(den) - 31) and
+/// A query's sums are divided by: out = saturate(round_shift(round_shift(num, p)
+/// * R.mantissa, R.shift - p - 8), 32) with p = max(0, leading_one(den) - 31) and
 /// R = reciprocal(den), 0 < den < 2^47. Pre-shifting keeps the product in 64 bits
 /// and is nothing while den < 2^32. Needs |num| / 2^p <= 2^46; kernel sums have
 /// |num| <= 128 den, so at most 2^39 and a product of 2^55, and |out| is at most

@@ -53,7 +53,7 @@ enum class SinkhornForm { kScaling, kKernel, kMatrix };
 enum class SinkhornUpdate { kAlternate, kDamped };
 
 struct SinkhornSettings {
-  int half_steps = 21;     ///< At most; damped: updates.
+  int half_steps = 21;     ///< Largest number; damped: updates.
   double tolerance = 0.0;  ///< 0: no stop.
   SinkhornForm form = SinkhornForm::kScaling;
   SinkhornUpdate update = SinkhornUpdate::kAlternate;
@@ -71,8 +71,8 @@ struct SinkhornResult {
   std::vector<double> log_r;    ///< [B, n], natural logarithms of the row scalings.
   std::vector<double> log_c;    ///< [B, m]
   std::vector<int> iterations;  ///< [B], half-steps done.
-  /// After half-step l = index + 1: the largest of the batch's matrices that
-  /// had not stopped before l.
+  /// Entry l - 1 is the state after half-step l: the largest of the batch's
+  /// matrices that had not stopped before l.
   std::vector<SinkhornResidual> residuals;
 };
 
@@ -98,11 +98,12 @@ inline constexpr int kMostLogitFractionBits = 14;
 inline constexpr int kKernelFractionBits = 24;
 /// Fraction bits of `out` below V's least significant bit.
 inline constexpr int kSinkhornOutputFractionBits = 8;
-/// Held K: largest spread of a matrix's visible logits, max - min, in octaves
-/// (8.3 nats: C in +-4.15).
+/// Largest spread of a matrix's visible logits, max - min, with which K can be
+/// held: octaves (8.3 nats: C in +-4.15).
 inline constexpr int kKernelSpreadOctaves = 12;
 
-/// Most fraction bits with which logits up to `largest` octaves in magnitude fit.
+/// The largest number of fraction bits with which logits up to `largest` octaves
+/// in magnitude fit.
 int logit_fraction_bits(double largest_octaves);
 
 /// The problem as integers. `codes` are C's codes (16 bits) or the scores of
@@ -138,7 +139,7 @@ struct SinkhornFixedResult {
   /// Sweeps over each matrix's logits: iterations, and one more where the
   /// tolerance stopped it. [B]
   std::vector<int> sweeps;
-  /// As measured by half-step l + 1, whose sums are those of the state after l;
+  /// Half-step l + 1 measures these, whose sums are those of the state after l;
   /// the last one is missing unless that sweep was made. The side that has just
   /// been normalised counts as 0 (it is exact to the rounding of a logarithm).
   /// Index + 1 is l, the codes are the largest of the batch's matrices that made

@@ -90,13 +90,13 @@ std::pair<std::int64_t, std::int64_t> extremes(const Logits& logits) {
   return {least, largest};
 }
 
-/// Which lines a sweep normalises.
+/// The sides whose lines a sweep normalises.
 struct Sides {
   bool rows = false;
   bool columns = false;
 };
 
-/// What a form offers to iterate(): sweep() computes new scalings beside the old
+/// A form offers this to iterate(): sweep() computes new scalings beside the old
 /// ones and measures the present state, accept() puts them in place.
 ///
 /// kScaling: logarithms f, g of the scalings.
@@ -347,7 +347,7 @@ void iterate(Form form, const SinkhornInteger& problem, SinkhornFixedResult& res
     const bool rows = damped || iterations % 2 == 0;
     const SinkhornResidualCode residual = form.sweep({rows, damped || !rows});
     ++sweeps;
-    if (iterations > 0) {  // Of the state after `iterations` half-steps.
+    if (iterations > 0) {  // The residual is of the state after `iterations` half-steps.
       if (result.residuals.size() < index(iterations)) result.residuals.emplace_back();
       SinkhornResidualCode& largest = result.residuals[index(iterations - 1)];
       largest.row = std::max(largest.row, residual.row);

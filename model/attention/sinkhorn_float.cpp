@@ -184,7 +184,7 @@ void average(std::vector<double>& old, const std::vector<double>& next) {
   for (std::size_t k = 0; k < old.size(); ++k) old[k] = (old[k] + next[k]) / 2.0;
 }
 
-// What the half-step after the present state would do; making it measures the
+// The half-step after the present state, not yet taken; making it measures the
 // present state.
 struct NextStep {
   std::vector<double> f;  ///< T_r(g), or empty.

@@ -39,11 +39,11 @@ double gaussian_self_correlation(double variance, double epsilon);
 
 struct HeatFlowSettings {
   int particles = 1000;
-  double epsilon = 0.01;  ///< Also the time of a step.
+  double epsilon = 0.01;  ///< It is the time of a step, too.
   double end_time = 1.0;
   SinkhornUpdate update = SinkhornUpdate::kDamped;
-  /// Per step at most; alternating ones start with rows and should be odd, so
-  /// that rows come last.
+  /// Largest number per step; alternating ones start with rows and should be odd,
+  /// so that rows come last.
   int half_steps = 20;
   double tolerance = 0.0;  ///< Residual that ends a damped step early; 0: none.
   bool warm = true;        ///< Start from the scalings of the step before.
@@ -52,8 +52,8 @@ struct HeatFlowSettings {
 };
 
 struct HeatFlowStep {
-  double time = 0.0;      ///< After the step.
-  double w2 = 0.0;        ///< To the exact flow.
+  double time = 0.0;      ///< Time after the step.
+  double w2 = 0.0;        ///< Distance to the exact flow.
   double residual = 0.0;  ///< max |line sum - 1| of the step's K (rows or columns).
   int half_steps = 0;
   double displacement = 0.0;  ///< Median of the particles' moves.
@@ -61,7 +61,7 @@ struct HeatFlowStep {
 
 struct HeatFlow {
   std::vector<HeatFlowStep> steps;
-  std::vector<double> particles;  ///< At the end.
+  std::vector<double> particles;  ///< Positions at the end.
 };
 
 /// Steps of length epsilon, as many as end nearest `end_time`; none when epsilon

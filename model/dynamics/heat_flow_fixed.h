@@ -30,7 +30,7 @@ struct IntegerHeatFlowSettings {
   double end_time = 1.0;
   int updates = 20;              ///< Damped.
   int position_bits = 14;        ///< Fraction bits of z, at most 16: |z| < 8.
-  int logit_fraction_bits = 10;  ///< Of the unit's logits, in octaves.
+  int logit_fraction_bits = 10;  ///< The unit's logits have so many, in octaves.
 };
 
 /// Fraction bits of the logits' codes: the most, up to 20, with which the pair
@@ -49,7 +49,7 @@ struct HeatFlowPass {
 struct HeatFlowPassResult {
   std::vector<std::int64_t> f_q, g_q, out_q;
   std::int64_t saturated = 0;
-  double residual = -1.0;  ///< Of K, where the level gives K; else negative.
+  double residual = -1.0;  ///< Residual of K, where the level gives K; else negative.
 };
 using HeatFlowUnit = std::function<HeatFlowPassResult(const HeatFlowPass&)>;
 
@@ -62,7 +62,7 @@ struct IntegerHeatFlowStep {
 };
 struct IntegerHeatFlow {
   std::vector<IntegerHeatFlowStep> steps;
-  std::vector<std::int32_t> positions;  ///< At the end.
+  std::vector<std::int32_t> positions;  ///< Codes at the end.
 };
 
 /// InvariantError when a particle leaves the range of its code.

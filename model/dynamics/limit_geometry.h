@@ -27,12 +27,12 @@ std::vector<double> rotated_coordinate(const std::vector<double>& points, std::s
                                        std::size_t which);
 
 struct LimitSystem {
-  std::string name;   ///< Of the row: "identity", ...
+  std::string name;   ///< The row's name: "identity", ...
   std::string claim;  ///< The table's limit geometry.
   std::size_t dimensions = 2;
-  std::vector<double> value_eigenvalues;      ///< Of V = W_V, leading first.
-  std::vector<double> attention_eigenvalues;  ///< Of A, positive.
-  double end_time = 10.0;                     ///< Of (a).
+  std::vector<double> value_eigenvalues;      ///< Eigenvalues of V = W_V, leading first.
+  std::vector<double> attention_eigenvalues;  ///< Eigenvalues of A, positive.
+  double end_time = 10.0;                     ///< (a) ends here.
 };
 
 /// The four rows, in the slides' order.
@@ -41,9 +41,9 @@ const std::vector<LimitSystem>& limit_systems();
 struct LimitSettings {
   int tokens = 40;
   std::uint64_t seed = 4;
-  double time_step = 0.01;  ///< Of (a), by the explicit Euler rule.
-  double epsilon = 1.0;     ///< Of (b).
-  int map_steps = 200;      ///< Of (b).
+  double time_step = 0.01;  ///< (a) goes so far at once, by the explicit Euler rule.
+  double epsilon = 1.0;     ///< (b) has this epsilon.
+  int map_steps = 200;      ///< (b) makes so many.
 };
 
 /// Uniform in [-1, 1]^dimensions, from std::mt19937_64.
@@ -66,10 +66,10 @@ double radius(const std::vector<double>& points, std::size_t dimensions);
 double distance_to_vertices(const std::vector<double>& points, std::size_t dimensions);
 
 struct LimitFigures {
-  int clusters = 0;  ///< Of all coordinates.
-  /// Of the coordinate along V's leading axis alone: parallel hyperplanes.
+  int clusters = 0;  ///< Clusters of all coordinates.
+  /// Values of the coordinate along V's leading axis alone: parallel hyperplanes.
   int leading_values = 0;
-  int leading_plane_clusters = 0;  ///< In the first two rotated coordinates.
+  int leading_plane_clusters = 0;  ///< Clusters of the first two rotated coordinates.
   double vertex_distance = 0.0;    ///< distance_to_vertices(), over the initial radius.
   double last_axis_spread = 0.0;   ///< Range along the last axis, over the initial one.
   double radius_growth = 0.0;      ///< Final over initial radius.
@@ -80,7 +80,7 @@ inline constexpr double kLinkageShare = 0.02;
 LimitFigures limit_figures(const LimitSystem& system, const std::vector<double>& initial,
                            const std::vector<double>& final);
 
-/// What the table's row claims, judged on these figures:
+/// Judges what the table's row claims on these figures:
 ///  identity     at least 2 clusters and at most a quarter of the tokens, all
 ///               within the threshold of a vertex of their hull
 ///  hyperplanes  2 or 3 values along the leading axis (1 is consensus along it), and
@@ -91,8 +91,8 @@ bool claim_holds(const LimitSystem& system, const LimitSettings& settings,
                  const LimitFigures& figures);
 /// All tokens in one place.
 bool is_consensus(const LimitFigures& figures);
-/// Where all tokens agree: "everywhere", "in the leading plane" (of the first two
-/// rotated axes), "along the leading axis" or "none".
+/// Names where all tokens agree: "everywhere", "in the leading plane" (of the
+/// first two rotated axes), "along the leading axis" or "none".
 std::string consensus_of(const LimitFigures& figures);
 
 }  // namespace quadrille::model
