@@ -92,7 +92,7 @@ void simulate_linear(const hw::ChipConfig& config, int tokens) {
   chip.run();
 }
 
-// Least-squares slope of log time over log tokens, 2^10 to 2^20.
+// The least-squares slope of log time over log tokens, 2^10 to 2^20.
 double linear_time_slope(const hw::ChipConfig& config) {
   double sum_x = 0.0, sum_y = 0.0, sum_xx = 0.0, sum_xy = 0.0;
   int count = 0;

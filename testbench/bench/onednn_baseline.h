@@ -11,7 +11,7 @@ struct Product {
   int rows;     ///< M
   int inner;    ///< K
   int columns;  ///< N
-  int times;    ///< How often the layer computes it.
+  int times;    ///< The layer computes it so often.
 };
 
 /// The products of one multi-head attention layer: four projections, and per

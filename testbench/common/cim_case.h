@@ -17,7 +17,7 @@ struct CimCase {
   hw::CimWrite write;
   hw::CimMultiply multiply;
   std::vector<std::uint8_t> before;
-  std::vector<std::uint8_t> after;  ///< With the product.
+  std::vector<std::uint8_t> after;  ///< The memory with the product.
 
   std::string describe() const;
 };

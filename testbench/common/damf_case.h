@@ -54,7 +54,7 @@ inline std::string describe(const model::DamfSettings& settings) {
   return text.str();
 }
 
-/// How the codes of a case are drawn.
+/// The kinds of codes that a case is drawn from.
 enum class Codes { kUniform, kSmall, kExtreme, kNegativeScores, kSparse, kLowest };
 inline constexpr int kCodesKinds = 6;
 
@@ -159,7 +159,8 @@ inline DamfCase make_project_case(std::mt19937_64& random, int tokens, int width
   op.source = op.v + depth;
   op.source_pitch_bytes = width + static_cast<std::int64_t>(random() % 5);
   op.destination = op.source + length * static_cast<std::uint64_t>(op.source_pitch_bytes);
-  // From codes of a few bits to saturation; sometimes a shift that leaves no bit or all of them.
+  // Results range from codes of a few bits to saturation; sometimes a shift
+  // leaves no bit or all of them.
   const double typical = 1.0 / (64.0 * std::sqrt(static_cast<double>(width)));
   for (model::Multiplier* multiplier : {&op.s_multiplier, &op.t_multiplier}) {
     const double drawn = std::log2(typical) + portable_uniform(random, -4.0, 4.0);

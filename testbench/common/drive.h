@@ -14,7 +14,7 @@ Surroundings draw_surroundings(Random& random) {
   return result;
 }
 
-/// The same, and one command in four comes again while it runs.
+/// Draws surroundings in which one command in four comes again while it runs.
 template <typename Random>
 Surroundings draw_lockstep_surroundings(Random& random) {
   Surroundings result = draw_surroundings(random);

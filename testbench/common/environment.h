@@ -1,4 +1,4 @@
-// What the environment tells a test program: one table of variables, one parser.
+// The environment of a test program: one table of variables, one parser.
 //
 // A variable that is set and means nothing (a misspelt name, zero, garbage) ends
 // the program before its first test, so that nobody believes a run that ignored it.
@@ -30,8 +30,8 @@ bool blessing();
 /// table does not have; the readers above throw alike.
 std::uint64_t parse_environment_number(std::string_view name, std::string_view text);
 
-/// What is wrong with the QUADRILLE_* variables among `variables` ("NAME=VALUE"),
-/// one line each; empty when nothing is.
+/// Names what is wrong with the QUADRILLE_* variables among `variables`
+/// ("NAME=VALUE"), one line each; empty when nothing is.
 std::vector<std::string> environment_faults(const std::vector<std::string>& variables);
 
 /// environment_faults() of this process.

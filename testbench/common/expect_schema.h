@@ -8,7 +8,7 @@
 
 namespace quadrille::testbench {
 
-/// As much of JSON Schema as docs/summary.schema.json uses.
+/// Checks as much of JSON Schema as docs/summary.schema.json uses.
 inline void expect_schema(const nlohmann::json& schema, const nlohmann::json& value,
                           const std::string& place) {
   using nlohmann::json;

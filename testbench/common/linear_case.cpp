@@ -160,7 +160,7 @@ std::vector<LinearAttend> cut_linear(const LinearAttend& whole, int queries, int
   const int keys = whole.total_keys;
   if (whole.causal) {
     cut(std::max(queries, keys), [&](int first, int count) {
-      // Where one of the two has ended its addresses are of no matter.
+      // The addresses of the one that has ended are of no matter.
       const int key_count = std::clamp(keys - first, 0, count);
       const int query_count = std::clamp(queries - first, 0, count);
       return queries_of(keys_of(whole, first, key_count), first, query_count);
@@ -277,8 +277,8 @@ LinearCase random_damf_linear_case(std::mt19937_64& random, const LinearConfig& 
   const Codes kind = draw_kind(random);
   auto s = draw_codes(random, tokens, kind);
   auto t = draw_codes(random, tokens, kind);
-  // Of one sign each, so that all extremes of the scores have one sign, too; or
-  // close together as well, so that a slightly wrong extreme is the largest.
+  // Codes of one sign each make all extremes of the scores have one sign, too;
+  // codes close together as well make a slightly wrong extreme the largest.
   if (const int signs = pick(random, 0, 5); signs < 2) {
     if (signs == 0) {
       draw_together(s);

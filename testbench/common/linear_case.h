@@ -32,18 +32,18 @@ struct LinearOperands {
   std::vector<std::int32_t> v;
   std::vector<std::int32_t> rp;
   std::array<model::PhiTable, 3> tables{};
-  bool sums_wanted = false;  ///< For certain; else chance decides.
+  bool sums_wanted = false;  ///< They are wanted for certain; else chance decides.
 };
 
 /// Phi by lookup: expected by linear_fixed. Commands hold up to `most` tokens.
 LinearCase make_linear_case(std::mt19937_64& random, const hw::LinearConfig& config,
                             const model::LinearShape& shape, int most,
                             const LinearOperands& operands);
-/// The same with random operands; `largest`: phi is 255 and V -128 everywhere,
-/// and the sums are wanted.
+/// Makes a case with random operands; `largest`: phi is 255 and V -128
+/// everywhere, and the sums are wanted.
 LinearCase make_linear_case(std::mt19937_64& random, const hw::LinearConfig& config,
                             const model::LinearShape& shape, int most, bool largest = false);
-/// The same of any small shape, on any small engine or on a given one.
+/// Makes a case of any small shape, on any small engine or on a given one.
 LinearCase random_linear_case(std::mt19937_64& random);
 LinearCase random_linear_case(std::mt19937_64& random, const hw::LinearConfig& config);
 /// DAMF's collapsed form: expected by damf_fixed.

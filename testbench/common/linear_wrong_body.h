@@ -7,7 +7,7 @@
 
 namespace quadrille::testbench {
 
-/// At the point of lanes 4, width 32, chunk 4, horizon 4.
+/// The body stands at the point of lanes 4, width 32, chunk 4, horizon 4.
 std::unique_ptr<hw::BeatEngine<hw::LinearAttend>> make_wrong_linear_rtl_body();
 
 }  // namespace quadrille::testbench

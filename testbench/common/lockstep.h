@@ -22,7 +22,7 @@ struct Surroundings {
   Pacer output;
   /// Bytes of a beat beyond its size: the contract says that they are ignored.
   std::uint8_t padding = 0;
-  /// The same operation is offered again while it runs, and runs twice: a body must
+  /// The operation is offered again while it runs, and runs twice: a body must
   /// not look at a command before it is ready for it.
   bool again = false;
 };
@@ -31,9 +31,9 @@ struct LockstepResult {
   std::int64_t cycles = 0;  ///< Command accepted to command_ready again.
   std::int64_t input_beats = 0;
   std::int64_t output_beats = 0;
-  std::int64_t input_passes = 1;  ///< How often the input stream was read.
+  std::int64_t input_passes = 1;  ///< The input stream was read so often.
   std::int64_t compared_pins = 0;
-  std::string difference;  ///< Empty: no pin differed, both streams complete.
+  std::string difference;  ///< Stays empty when no pin differed and both streams are complete.
 };
 
 /// Runs one operation on every body at once. `cycle` is the bodies' common

@@ -16,7 +16,7 @@ struct Line {
   std::string engines;
   std::int64_t tile = 0;
   std::int64_t beat = 0;
-  std::string rtl;  ///< Empty: no engine of the case ran in RTL.
+  std::string rtl;  ///< Stays empty when no engine of the case ran in RTL.
 
   double error_percent() const {
     return 100.0 * static_cast<double>(tile - beat) / static_cast<double>(beat);

@@ -11,8 +11,9 @@ namespace quadrille::testbench {
 /// The text of docs/`name`; fails the test when there is no such page.
 std::string published(const std::string& name);
 
-/// When blessing: writes docs/`name`, fails the running test with what changed,
-/// and returns true. Else false. For pages that a test compares in its own way.
+/// Writes docs/`name` when blessing, fails the running test with what changed,
+/// and returns true; else returns false. It serves pages that a test compares in
+/// its own way.
 bool blessed(const std::string& name, const std::string& page);
 
 /// Expects docs/`name` to be `page`, line by line, unless blessed().

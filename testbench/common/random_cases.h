@@ -35,7 +35,8 @@ class Draw {
   std::vector<std::int32_t> codes(int count, int bits = 8) {
     const int span = 1 << bits;
     std::vector<std::int32_t> out(static_cast<std::size_t>(count));
-    // Mostly all codes alike; now and then only extremes, which fill accumulators.
+    // All codes are equally likely in most tensors; now and then there are only
+    // extremes, which fill accumulators.
     const bool extremes = below(16) == 0;
     for (auto& code : out)
       code = extremes ? (flip() ? span / 2 - 1 : -span / 2) : below(span) - span / 2;
@@ -51,7 +52,7 @@ inline std::vector<std::int64_t> wide(const std::vector<std::int32_t>& codes) {
   return {codes.begin(), codes.end()};
 }
 
-// What was drawn: sizes by octave, settings pair by pair.
+// A tally of what was drawn: sizes by octave, settings pair by pair.
 class Census {
  public:
   void size(const std::string& name, int value) {
@@ -106,7 +107,8 @@ class RandomCases : public testing::Test {
   }
   int least_per_pair() const { return random_cases(kAllCases) >= kAllCases ? 50 : 0; }
 
-  // Most cases on the default chip; those that fit the small one also there.
+  // Cases run on the default chip; half of those that fit the small one run
+  // there.
   const hw::ChipConfig& chip(bool fits_small) {
     return fits_small && draw_.flip() ? small_ : default_;
   }

@@ -65,7 +65,7 @@ Operands draw_operands(Random& random, const SinkhornApply& o, ApplyCodes kind) 
   } else {
     result.elements = draw(random, elements, 8 * o.element_bytes, kind);
   }
-  // Mostly so that K is neither 0 nor clamped everywhere.
+  // K is mostly neither 0 nor clamped everywhere.
   const int bits =
       kind != ApplyCodes::kUniform ? 20 : (one_in(random, 4) ? 32 : pick(random, 4, 22));
   result.row_scalings = random_codes(random, static_cast<std::size_t>(o.rows), bits);

@@ -17,7 +17,7 @@ struct ApplyCase {
   std::string description;
 };
 
-/// How elements and V are drawn.
+/// The kinds of elements and of V that are drawn.
 enum class ApplyCodes { kUniform, kSmall, kLargest, kLowest };
 
 /// Shape, source, widths and wishes are the operation's; its places are set here.

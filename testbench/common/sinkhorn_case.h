@@ -51,11 +51,11 @@ hw::CommandCourse random_course(std::mt19937_64& random, const hw::SinkhornConfi
 /// Any command that fits a random engine.
 ScaleCase random_scale_case(std::mt19937_64& random);
 ScaleCase random_scale_case(std::mt19937_64& random, const hw::SinkhornConfig& config);
-/// From an operation without addresses, its codes and starting scalings: the
-/// problem, the targets, the places and the memory.
+/// Completes a case that has an operation without addresses, its codes and
+/// starting scalings: the problem, the targets, the places and the memory.
 void complete(std::mt19937_64& random, ScaleCase& c);
 
-/// What a command should leave: its memory, its clamped values, its course.
+/// A command should leave this: its memory, its clamped values, its course.
 struct SinkhornExpected {
   std::vector<std::uint8_t> memory;
   std::int64_t saturated = 0;

@@ -7,7 +7,7 @@
 
 namespace quadrille::testbench {
 
-/// At kSmallSinkhorn.
+/// The body stands at kSmallSinkhorn.
 std::unique_ptr<hw::BeatEngine<hw::SinkhornOperation>> make_wrong_sinkhorn_rtl_body();
 
 }  // namespace quadrille::testbench

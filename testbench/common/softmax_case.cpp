@@ -96,7 +96,7 @@ SoftmaxCase make_softmax_case(std::mt19937_64& random, const hw::SoftmaxRows& op
                               Scores kind) {
   hw::SoftmaxRows op = operation;
   const int magnitude = pick(random, 2, 32);
-  // Mostly such that the codes lie between both ends.
+  // The codes mostly lie between both ends.
   if (op.factor.shift < 0) op.factor.shift = std::max(0, magnitude + pick(random, 1, 6));
   const auto common = static_cast<std::int32_t>(random() & 0xFFFFFFFFU);
   SoftmaxCase c =

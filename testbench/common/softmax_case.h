@@ -20,13 +20,14 @@ struct SoftmaxCase {
   std::string description;
 };
 
-/// How the scores of a case are drawn: of one random magnitude, all equal (the
-/// largest sums), the extremes of 32 bits, or near a multiple of one octave.
+/// The kinds of scores that a case is drawn from: of one random magnitude, all
+/// equal (the largest sums), the extremes of 32 bits, or near a multiple of one
+/// octave.
 enum class Scores { kMagnitude, kEqual, kExtreme, kOctaves };
 
-/// Given scores and their result, for a shape and factor that are already in
-/// `operation`. Pitches beyond the row are kept, others and the addresses are
-/// filled in.
+/// Makes a case of given scores and their result, for a shape and factor that are
+/// already in `operation`. Pitches beyond the row are kept, others and the
+/// addresses are filled in.
 SoftmaxCase softmax_case_of(const hw::SoftmaxRows& operation,
                             const std::function<std::int32_t(int row, int key)>& score);
 

@@ -140,7 +140,7 @@ TEST(DamfFixed, CausalRowsDoNotDependOnLaterTokens) {
     const std::size_t tokens = 1 + random() % problem.s.size();
     const DamfFixedResult head = problem.prefix(tokens).fixed();
     EXPECT_TRUE(std::equal(head.out_q.begin(), head.out_q.end(), whole.out_q.begin()));
-    // With one maximum per row the last row sees what it sees without a mask.
+    // The last row sees with one maximum per row what it sees without a mask.
     problem.settings.maximum = DamfMaximum::kRow;
     const DamfFixedResult masked = problem.fixed();
     problem.settings.causal = false;

@@ -122,7 +122,7 @@ TEST(HeatFlowFixed, PositionsMoveToTwiceTheirOwnMinusOutHalfToEven) {
   IntegerHeatFlowSettings settings = small();
   settings.particles = 4;
   settings.end_time = settings.epsilon;
-  const std::vector<std::int64_t> offsets = {127, 128, 129, 384};  // Of 1/256.
+  const std::vector<std::int64_t> offsets = {127, 128, 129, 384};  // Units are 1/256.
   std::vector<std::int32_t> before;
   const HeatFlowUnit unit = [&](const HeatFlowPass& pass) {
     before = pass.positions;

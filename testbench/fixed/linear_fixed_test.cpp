@@ -156,7 +156,7 @@ TEST(LinearFixed, RefusesWhatTheSumsCannotHold) {
   };
   EXPECT_THAT([&] { attempt(1 << 20, 513); },
               testing::ThrowsMessage<InvariantError>(testing::HasSubstr("more than 536870912")));
-  // Within reach it is the missing tensors that are refused.
+  // It is the missing tensors that are refused within reach.
   EXPECT_THAT([&] { attempt(1 << 20, 512); },
               testing::ThrowsMessage<InvariantError>(testing::HasSubstr("Q has 0 elements")));
 }
@@ -308,8 +308,8 @@ TEST(LinearNormalise, StaysWithinTheDerivedBoundOfTheQuotient) {
   EXPECT_EQ(saturated, 0);
 }
 
-// What is rounded away has mean 0 and variance 1/12 (p = 0): five standard
-// errors of the mean, for positive and negative sums apart.
+// The part that is rounded away has mean 0 and variance 1/12 (p = 0): the bound
+// is five standard errors of the mean, for positive and negative sums apart.
 TEST(LinearNormalise, RoundsWithoutBias) {
   constexpr int kTrials = 200000;
   std::mt19937_64 random(54);
@@ -336,7 +336,8 @@ TEST(LinearNormalise, TiesGoToEven) {
   int ties = 0;
   for (std::int64_t denominator = 1; denominator < 3000; ++denominator) {
     const Reciprocal inverse = reciprocal(static_cast<std::uint64_t>(denominator));
-    // Twice the quotient is step * odd_part with this numerator: a tie if step is odd.
+    // Twice the quotient is step * odd_part with this numerator: it is a tie if
+    // step is odd.
     const int zeros = __builtin_ctz(inverse.mantissa);
     const int lift = inverse.shift - 8 - 1 - zeros;
     if (lift < 0) continue;

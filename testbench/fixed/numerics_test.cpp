@@ -60,7 +60,7 @@ TEST(RoundShift, ItsFastTwinIsEqualForEveryNumberThatDecides) {
   }
 }
 
-// What the Sinkhorn engine interpolates with: 10-bit steps times 8-bit offsets.
+// The Sinkhorn engine interpolates with these: 10-bit steps times 8-bit offsets.
 TEST(RoundShift, ItsFastTwinIn32BitsIsEqualForEveryInterpolation) {
   constexpr RoundShift<std::uint32_t> kFast(8);
   for (std::uint32_t x = 0; x <= 0x3FF * 0xFF; ++x)

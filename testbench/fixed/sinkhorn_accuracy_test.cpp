@@ -230,7 +230,8 @@ std::string held_section() {
   for (const Case& test : held_cases()) {
     const Measured measured = measure(test);
     const bool refused = measured.spread_octaves > kKernelSpreadOctaves;
-    // Under a causal mask `kernel`'s scalings have no limit: published, no goal.
+    // `kernel`'s scalings have no limit under a causal mask: its figures are
+    // published without a goal.
     const bool unlimited = test.settings.form == SinkhornForm::kKernel && test.shape.causal;
     if (!refused && !unlimited) {
       EXPECT_GE(measured.total, kGoalDb) << name(test);

@@ -35,7 +35,7 @@ struct Problem {
     problem.integer.settings.tolerance = 0.0;
     return problem;
   }
-  // What the integer logits stand for, in nats.
+  // The integer logits stand for these, in nats.
   Reals logits() const {
     Reals result;
     for (const std::int32_t code : codes) {
@@ -97,7 +97,7 @@ void expect_within_bound(const Problem& problem, const SinkhornFixedResult& fixe
                          const SinkhornResult& exact) {
   const int terms = std::max(problem.shape().rows, problem.shape().columns);
   const int steps = problem.integer.settings.half_steps;
-  const double side = steps * map_error(terms) + std::ldexp(1.0, -17);  // And a start's rounding.
+  const double side = steps * map_error(terms) + std::ldexp(1.0, -17);  // A start is rounded, too.
   const double relative = std::exp2(2.0 * side) * (1.0 + std::ldexp(1.0, -16)) - 1.0;
   ASSERT_EQ(fixed.k_q.size(), exact.k.size());
   for (std::size_t e = 0; e < exact.k.size(); ++e) {
@@ -390,7 +390,7 @@ TEST(SinkhornFixed, CountsWhatItClamps) {
   EXPECT_LT(large.k_q[1], 2147483647);
 }
 
-// With one code per token a symmetric matrix stays symmetric to the bit.
+// A symmetric matrix stays symmetric to the bit with one code per token.
 TEST(SinkhornFixed, DampedUpdatesKeepASymmetricMatrixSymmetric) {
   std::mt19937_64 random(testbench::test_seed(707));
   Problem problem = random_problem(random, {1, 12, 12, false}, 8.0,
@@ -403,11 +403,11 @@ TEST(SinkhornFixed, DampedUpdatesKeepASymmetricMatrixSymmetric) {
   EXPECT_EQ(fixed.f_q, fixed.g_q);
 }
 
-// What `float` says of a held form's scalings and K, over all states.
+// `float` says this of a held form's scalings and K, over all states.
 struct Extremes {
-  double largest_row_scaling = 0.0;  ///< With K0 at most 1.
+  double largest_row_scaling = 0.0;  ///< K0 is at most 1.
   double largest_column_scaling = 1.0;
-  double least_kernel = 1.0;  ///< Of K0 and every state.
+  double least_kernel = 1.0;  ///< The least element of K0 and of every state.
 };
 
 Extremes extremes(const Problem& problem) {
@@ -428,7 +428,7 @@ Extremes extremes(const Problem& problem) {
   return result;
 }
 
-// Both forms: K0 is off by 2^-16 and half a code of the least one; a reciprocal
+// K0 is off by 2^-16 and half a code of the least one in both forms; a reciprocal
 // by 2^-14, the column target by 2^-16. kKernel rounds every product of a line to
 // half a code, of a sum 1 / r or (n / m) / c. kMatrix rounds every element in
 // every half-step, as if the logits had moved that much. As T enlarges no error,
@@ -478,7 +478,7 @@ TEST_P(Held, StaysWithinTheDerivedBoundOfFloat) {
         const auto exact = problem.real();
         const Reals logits = problem.logits();
         const HeldBound tolerance = held_bound(problem);
-        // After no half-step held K is relative to the largest logit.
+        // Held K is relative to the largest logit when no half-step was made.
         const double gauge =
             half_steps > 0 ? 1.0 : std::exp(-*std::max_element(logits.begin(), logits.end()));
         for (std::size_t e = 0; e < exact.k.size(); ++e) {
@@ -592,7 +592,8 @@ TEST(SinkhornHeldForms, HideTheFuture) {
   }
 }
 
-// Beyond their range the caller refuses; the arithmetic itself stays defined.
+// The caller refuses what lies beyond their range; the arithmetic itself stays
+// defined.
 TEST(SinkhornHeldForms, CountClampsBeyondTheirRange) {
   Problem problem;
   problem.integer.shape = {1, 2, 2, false};

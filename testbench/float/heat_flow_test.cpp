@@ -53,7 +53,7 @@ TEST(HeatFlowFloat, GaussianSelfCouplingHasItsClosedForm) {
   }
 }
 
-// Which kernel gives the variance 1 + t: exp(-|x - y|^2 / (2 eps)), not / eps.
+// Only the kernel exp(-|x - y|^2 / (2 eps)), not / eps, gives the variance 1 + t.
 TEST(HeatFlowFloat, TheClockAddsEpsilonOfVariancePerStep) {
   const auto variance_after = [](double kernel_epsilon, double epsilon) {
     double variance = 1.0;
@@ -63,7 +63,7 @@ TEST(HeatFlowFloat, TheClockAddsEpsilonOfVariancePerStep) {
     }
     return variance;
   };
-  // Per step s^2 (1 + eps / (2 s^2) - eps^2 / (8 s^4) + ...)^2 = s^2 + eps +
+  // A step makes s^2 (1 + eps / (2 s^2) - eps^2 / (8 s^4) + ...)^2 = s^2 + eps +
   // O(eps^3 / s^4): the eps^2 terms cancel, so the sum is off by O(eps^2).
   EXPECT_NEAR(variance_after(0.01, 0.01), 2.0, 0.01 * 0.01);
   EXPECT_NEAR(variance_after(0.005, 0.01), 1.5, 0.01 * 0.01);
@@ -93,7 +93,7 @@ TEST(HeatFlowFloat, OneStepApproachesTheScoreAtFirstOrder) {
     EXPECT_LT(before / now, 2.2) << epsilon;
     before = now;
   }
-  EXPECT_LT(before, 0.01 * 1.0);  // Of the order of eps, the score's own scale being 1.
+  EXPECT_LT(before, 0.01 * 1.0);  // It has the order of eps, the score's own scale being 1.
 }
 
 TEST(HeatFlowFloat, ScoreIsTheDerivativeOfTheLogDensity) {

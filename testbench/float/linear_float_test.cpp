@@ -297,7 +297,7 @@ TEST(ScaleformerSlips, ThePrintedGuardReadsPastTheLastKey) {
   Printed slip;
   slip.after_guard_too_wide = true;
   EXPECT_EQ(printed_algorithm(p, slip).outside, 2);  // Rows Lk - k and later.
-  // As printed, with both slips of the after-term, one row fewer.
+  // This is as printed, with both slips of the after-term and one row fewer.
   slip.after_from_the_key_before = true;
   EXPECT_EQ(printed_algorithm(p, slip).outside, 1);
   // Row Lk - k, which has no key k or more after it, then takes the last one.
@@ -328,8 +328,9 @@ TEST(ScaleformerSlips, Formula11HasTheOffsetTheOtherWay) {
   EXPECT_EQ(changed_rows(p, slip), range(0, 13));
 }
 
-// Before and after share offset 0 when k = 0, so that the key at the query's own
-// place counts twice. Ours counts it once (the test of every combination).
+// The parts before and after share offset 0 when k = 0, so that the key at the
+// query's own place counts twice. Ours counts it once (the test of every
+// combination).
 TEST(ScaleformerSlips, HorizonZeroCountsTheOwnKeyTwice) {
   const Problem p = relative_problem(5, 4, 0);
   const auto wrong = printed_algorithm(p, {}).values;

@@ -126,7 +126,7 @@ double largest_relative_difference(const Reals& found, const Reals& expected) {
   double largest = 0.0;
   for (std::size_t k = 0; k < expected.size(); ++k) {
     const double difference = std::fabs(found[k] - expected[k]);
-    // What underflows in double need not be found.
+    // A part that underflows in double need not be found.
     if (difference > 1e-300) largest = std::max(largest, difference / std::fabs(expected[k]));
   }
   return largest;
@@ -332,8 +332,8 @@ TEST(SinkhornFloat, ContinuesFromItsColumnScalings) {
             1e-12);
 }
 
-// With one scaling per token (f = g) both sides of a symmetric matrix stay equal
-// to the bit, which is what lets one side be evaluated for two.
+// Both sides of a symmetric matrix stay equal to the bit with one scaling per
+// token (f = g), which is what lets one side be evaluated for two.
 TEST(SinkhornFloat, DampedUpdatesKeepASymmetricMatrixSymmetric) {
   std::mt19937_64 random(testbench::test_seed(611));
   const SinkhornShape shape{1, 40, 40, false};
@@ -353,8 +353,8 @@ TEST(SinkhornFloat, DampedUpdatesKeepASymmetricMatrixSymmetric) {
   EXPECT_LE(largest_relative_difference(sinkhorn_float(lopsided, shape, damped).k, found.k), 1e-11);
 }
 
-// Under a causal mask the only doubly stochastic lower triangular matrix is the
-// identity; the distance to it falls like 1 / l.
+// The only doubly stochastic lower triangular matrix is the identity; under a
+// causal mask the distance to it falls like 1 / l.
 TEST(SinkhornFloat, CausalLimitIsTheIdentityReachedLikeOneOverL) {
   std::mt19937_64 random(testbench::test_seed(612));
   const SinkhornShape shape{1, 6, 6, true};

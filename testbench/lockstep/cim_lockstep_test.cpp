@@ -131,7 +131,8 @@ class PortRun {
         memory_(memory.data(), memory.size()),
         surroundings_(surroundings) {}
 
-  /// Until both bodies are ready again. A difference is a failure of the test.
+  /// False until both bodies are ready again. A difference is a failure of the
+  /// test.
   bool done() const { return done_; }
 
   void step(std::int64_t cycle) {
@@ -141,7 +142,7 @@ class PortRun {
       EXPECT_TRUE(reader_.done() && writer_.done());
       return;
     }
-    if (!accepted_ && !surroundings_.command.go(cycle)) return;  // Not ticked.
+    if (!accepted_ && !surroundings_.command.go(cycle)) return;  // The bodies rest.
     hw::BeatInputs<Operation> drive;
     hw::Beat beat;
     if (!accepted_) drive.command = &operation_;
@@ -277,7 +278,7 @@ TEST(CimRtl, LargestSumsFitAtAnOddPoint) {
 
 TEST(CimRtl, LargestSumsFitAtTheDefaultPoint) { dance_largest({}, 1, {{2048, 1}}); }
 
-// Of a short token nothing but the output buffers keeps the next one waiting.
+// Nothing but the output buffers keeps the token behind a short one waiting.
 TEST(CimRtl, ShortTokensWaitForOutputBuffers) {
   const std::uint64_t seed = test_seed(6);
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));

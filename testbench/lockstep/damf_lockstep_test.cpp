@@ -59,8 +59,8 @@ LockstepResult run(const std::vector<Body*>& bodies, const hw::DamfConfig& confi
       test.operation);
 }
 
-// At least `commands` commands, one after the other on the same bodies: every
-// settings pair in turn, each command unstalled and under random stalls.
+// Runs at least `commands` commands, one after the other on the same bodies:
+// every settings pair in turn, each command unstalled and under random stalls.
 void dance(const hw::DamfConfig& config, const std::vector<Body*>& bodies, int commands) {
   const std::uint64_t seed = test_seed(2);
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));

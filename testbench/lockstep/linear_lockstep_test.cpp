@@ -63,7 +63,7 @@ void expect_bodies(const std::vector<Body*>& bodies, const LinearCase& c, bool s
   ASSERT_EQ(memory, c.after);
 }
 
-/// At least `commands` commands in random sequences on the same bodies.
+/// Runs at least `commands` commands in random sequences on the same bodies.
 void dance(const hw::LinearConfig& config, int commands) {
   const std::uint64_t seed = test_seed(1);
   std::mt19937_64 random(seed);

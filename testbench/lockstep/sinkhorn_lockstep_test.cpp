@@ -69,7 +69,7 @@ class Pair {
   std::int64_t cycle_ = 0;
 };
 
-/// What a dance has met.
+/// A tally of what a dance has met.
 struct Met {
   int streamed = 0, damped = 0, stopped = 0, blocks = 0, warm = 0, causal = 0, kernel = 0;
   int held = 0, in_place = 0;
@@ -149,7 +149,8 @@ ScaleCase large_case(std::mt19937_64& random, const hw::SinkhornConfig& config, 
   return c;
 }
 
-// Most lines, and starting scalings up to the largest codes: sums of the widest.
+// The most lines and starting scalings up to the largest codes make the widest
+// sums.
 TEST(SinkhornRtl, LargestMatricesAndScalings) {
   const std::uint64_t seed = test_seed(3);
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
@@ -171,7 +172,7 @@ TEST(SinkhornRtl, LargestMatricesAndScalings) {
   }
 }
 
-// As many matrices as a block holds, and a block of what is left.
+// The batch has as many matrices as a block holds, and a block of what is left.
 TEST(SinkhornRtl, MostMatricesOfABlock) {
   const std::uint64_t seed = test_seed(6);
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
@@ -202,8 +203,8 @@ TEST(SinkhornRtl, MostMatricesOfABlock) {
   }
 }
 
-/// Held K whose logits spread over so many octaves, more than a caller allows:
-/// words of K0 down to 0, sums from 0 to beyond their 46 bits.
+/// Makes held K whose logits spread over so many octaves, more than a caller
+/// allows: words of K0 down to 0, sums from 0 to beyond their 46 bits.
 ScaleCase spread_case(std::mt19937_64& random, const hw::SinkhornConfig& config, SinkhornForm form,
                       int octaves) {
   ScaleCase c;

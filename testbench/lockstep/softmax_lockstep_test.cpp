@@ -141,9 +141,9 @@ TEST(SoftmaxLargest, SumsAndDistancesFitEverywhere) {
   }
 }
 
-/// What a factor's shift has to tell apart: products of one bit, products half way
-/// between two integers, and these with one bit more. Times 2^15, or, for ties at
-/// small shifts, times 2^15 + 2^(shift - 1).
+/// A factor's shift has to tell these apart: products of one bit, products half
+/// way between two integers, and these with one bit more. The factor is 2^15, or,
+/// for ties at small shifts, 2^15 + 2^(shift - 1).
 std::vector<std::int64_t> telling_distances(int shift) {
   std::vector<std::int64_t> distances = {0};
   for (int bit = 0; bit < 32; ++bit) distances.push_back(std::int64_t{1} << bit);

@@ -432,7 +432,7 @@ TEST_F(Experiments, ScalingMeasuresFitsAndRecordsRefusals) {
   for (const auto& row : rows_of(file("scaling.csv"))) {
     if (row.at("ran") == "true") {
       cycles[row.at("variant")][std::stoi(row.at("tokens"))] = std::stod(row.at("cycles"));
-      // With room for all of K and V they are written once.
+      // K and V are written once where there is room for all of them.
       if (row.at("variant").rfind("softmax_enlarged", 0) == 0) {
         EXPECT_EQ(std::stoi(row.at("cim_write_bytes")), std::stoi(row.at("tokens")) * (16 + 16));
       }
@@ -507,7 +507,8 @@ TEST_F(Experiments, CrossoverInterpolatesInLogarithms) {
   EXPECT_DOUBLE_EQ(*app::crossover_of(curve({1, 4, 16, 64}), curve({4, 8, 32, 32})).tokens,
                    8.0 * std::exp2(2.5));
   EXPECT_TRUE(app::crossover_of(curve({9, 99}), curve({8, 16})).from_the_start);
-  // None, and why: the chip refuses a path, or the lengths end.
+  // There is no crossover, and it says why: the chip refuses a path, or the
+  // lengths end.
   const app::Crossover refused = app::crossover_of(curve({1, 4, 0, 0}), curve({8, 16, 32, 64}));
   EXPECT_FALSE(refused.tokens);
   EXPECT_EQ(refused.refused_from, 32);
@@ -577,7 +578,7 @@ TEST_F(Experiments, FittedLineIsTheLeastSquaresLine) {
   const app::Line line = app::fitted_line({0, 1, 2, 3}, {1, 3, 5, 7});
   EXPECT_DOUBLE_EQ(line.slope, 2.0);
   EXPECT_DOUBLE_EQ(line.intercept, 1.0);
-  // By hand: mean 1 and 4/3, slope ((-1)(-4/3) + 1 (8/3)) / 2 = 2.
+  // Worked out by hand: mean 1 and 4/3, slope ((-1)(-4/3) + 1 (8/3)) / 2 = 2.
   const app::Line other = app::fitted_line({0, 1, 2}, {0, 0, 4});
   EXPECT_DOUBLE_EQ(other.slope, 2.0);
   EXPECT_NEAR(other.intercept, -2.0 / 3.0, 1e-15);
@@ -641,7 +642,7 @@ TEST_F(Experiments, RefusesWorkloadsAtFault) {
   }
   refuse(replaced(kHeatFlow, "updates: 8", "updates: 0"), {"updates", "expected"});
   refuse(replaced(kHeatFlow, "epsilon: 0.1", "epsilon: cold"), {"epsilon", "expected a number"});
-  // Not even one step.
+  // These allow not even one step.
   for (const char* epsilon : {"[1.0]", "[0.51]", "[0.1, 1.0]"}) {
     refuse(replaced(kHeatFlow, "[0.25]", epsilon),
            {"workload.yaml: line 7:", "epsilons[", "expected at most end_time = 0.5", "found"});

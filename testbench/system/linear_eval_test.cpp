@@ -139,8 +139,8 @@ std::vector<std::int64_t> phi_codes(const std::vector<double>& values, double sc
   return codes;
 }
 
-// From the scales in the metadata alone: the integers are sums of products of
-// codes, and the real tensors those integers times their scales.
+// The scales in the metadata are enough: the integers are sums of products of
+// codes, and the real tensors are those integers times their scales.
 TEST_F(LinearEval, IntegersAreTheDefinitionOnCodes) {
   const std::string input = write(sizes(9, 9, 5, 2, 3));
   const SafetensorsFile tensors = SafetensorsFile::open(input);

@@ -126,7 +126,7 @@ TEST_F(OperatorRun, AssumedHalfStepsStandForATolerance) {
       EXPECT_EQ(with.at(key), without.at(key)) << key;
     EXPECT_EQ(without.at("sinkhorn").at("half_steps"), half_steps);
     EXPECT_TRUE(without.at("sinkhorn").at("row_residuals").empty());
-    // With data the assumption is not looked at.
+    // The assumption is not looked at where there are data.
     const std::string wrong = workload("sinkhorn", shapes, settings, "assumed_half_steps: 1\n");
     EXPECT_EQ(summary(wrong).at("cycles"), with.at("cycles"));
     fs::remove_all(out());

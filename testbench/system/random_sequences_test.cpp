@@ -131,7 +131,7 @@ TEST_F(RandomSinkhorn, OnTheChipEqualsFixed) {
     }
     macs += visible * (problem.value_width + problem.score_width);
     for (const int done : fixed.iterations) stopped += done < integer.settings.half_steps ? 1 : 0;
-    // With held K under a tolerance only the data decide how often it is summed.
+    // Only the data decide how often held K under a tolerance is summed.
     const bool known = form != 1 || integer.settings.tolerance == 0.0;
     app::ChipJob job{hw::map_sinkhorn(config, problem), std::move(inputs), {}};
     if (known) job.expected = hw::ExpectedWork{0, macs};

@@ -117,7 +117,7 @@ std::string chip_with_damf_lanes(const TemporaryFolder& folder, int lanes) {
   return folder.file("odd.yaml");
 }
 
-// At 8 lanes the RTL is built without waveforms, at 2 it is not built at all.
+// The RTL is built without waveforms at 8 lanes, and not at all at 2.
 TEST_F(RtlCheckTest, AChipWithoutWaveformsIsRefusedBeforeAnythingRuns) {
   for (const int lanes : {8, 2}) {
     const std::string chip = chip_with_damf_lanes(folder_, lanes);

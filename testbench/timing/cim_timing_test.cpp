@@ -215,8 +215,8 @@ TEST(CimTiming, ReadOutTakesItsTreesStages) {
   }
 }
 
-// What the default chip pays for one head of BERT-base at 128 tokens, and for
-// one strip of its projections.
+// The default chip pays this for one head of BERT-base at 128 tokens, and for one
+// strip of its projections.
 TEST(CimTiming, DefaultChipOnBertBase) {
   const CimBank bank{CimConfig{}};
   CimWrite keys;

@@ -100,7 +100,7 @@ TEST(LinearTiming, CausalPiecesEqualTheClosedForm) {
   EXPECT_EQ(compared, 3 * 4 * 3 * 6 * 3);
 }
 
-// With sums a query gives four beats: inside a chunk queries are four cycles
+// A query gives four beats with sums: inside a chunk queries are four cycles
 // apart where their rows have fewer beats.
 TEST(LinearTiming, CausalPiecesWithSumsEqualTheClosedForm) {
   for (const int chunk : {1, 2, 5, 16}) {
@@ -126,7 +126,7 @@ TEST(LinearTiming, CausalPiecesWithSumsEqualTheClosedForm) {
   }
 }
 
-// Not causal: keys take their beats, the outer products of the last rows of V
+// Keys without a mask take their beats, the outer products of the last rows of V
 // (one token per row_beats cycles), the merge (a word, the rows of a beat, per
 // cycle) and 12 cycles until the last row of V has left the pipeline.
 TEST(LinearTiming, KeysEqualTheClosedForm) {

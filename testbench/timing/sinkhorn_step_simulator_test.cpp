@@ -43,9 +43,9 @@ struct Spent {
   }
 };
 
-/// What a lane sums in a group.
+/// The line that a lane sums in a group.
 struct Lane {
-  int place = 0;  ///< Of its matrix, among those side by side.
+  int place = 0;  ///< Its matrix's place among those side by side.
   int line = 0;
 };
 using Lanes = std::vector<Lane>;
@@ -167,8 +167,8 @@ class Simulator {
     return spent;
   }
 
-  /// As many as the banks (and the scaling memories) hold, rounded so that blocks
-  /// begin where a beat may.
+  /// A block has as many as the banks (and the scaling memories) hold, rounded so
+  /// that blocks begin where a beat may.
   int block() const {
     const int words = config_.tile_elements / config_.lanes / (held() ? 2 : 1);
     const int s = std::max(o_.rows, o_.columns);
@@ -193,7 +193,7 @@ class Simulator {
   bool sums_rows(std::int64_t sweep) const { return damped() || sweep % 2 == 1; }
   bool sums_columns(std::int64_t sweep) const { return damped() || sweep % 2 == 0; }
 
-  /// Of a gap-free run of `each` words per matrix.
+  /// The largest beat of a gap-free run of `each` words per matrix.
   std::int64_t flat_beat(std::int64_t each) const {
     if (resident_blocks() == 1) return config_.lanes;
     return std::gcd(std::int64_t{config_.lanes}, block() * each);
@@ -420,7 +420,7 @@ SinkhornScale random_scale(Random& random, const SinkhornConfig& config) {
   return o;
 }
 
-/// What was drawn.
+/// A tally of what was drawn.
 struct Drawn {
   int ragged_side_by_side = 0, groups = 0, blocks = 0, damped = 0, kernel = 0, matrix = 0;
   int streamed = 0, streamed_ragged = 0, streamed_damped = 0, streamed_chunks = 0;

@@ -90,7 +90,8 @@ TEST(SinkhornTiming, ResidentMatrixEqualsTheClosedForm) {
               o.half_steps = half_steps;
               o.warm = warm;
               o.causal = half_steps == 7;  // Costs nothing and saves nothing.
-              // Without the skew a column's neighbours share a bank, a row's do not.
+              // A column's neighbours share a bank without the skew, a row's do
+              // not.
               const std::int64_t row_sweep = sums(config, rows, columns, !skewed) + kSweep;
               const std::int64_t column_sweep = sums(config, columns, rows, false) + kSweep;
               const std::int64_t scalings = up(rows, lanes) + up(columns, lanes);
@@ -176,7 +177,7 @@ TEST(SinkhornTiming, BatchOfTinyMatricesEqualsTheClosedForm) {
   }
 }
 
-// What docs/engines/sinkhorn.md quotes, on the default engine.
+// docs/engines/sinkhorn.md quotes these, on the default engine.
 TEST(SinkhornTiming, PublishedExamples) {
   SinkhornScale o = scale_of(128, 128);
   o.half_steps = 21;

@@ -27,7 +27,8 @@ TEST(SoftmaxTiming, EqualsTheClosedFormAndTheBeatBody) {
           operation.destination_pitch_bytes = keys;
           operation.reciprocals = 16000;
           const std::int64_t row = keys / lanes + (keys % lanes != 0 ? 1 : 0) + 1;
-          // In: a row and its maximum (3); through: queries rows; out: 13.
+          // A row comes in and has its maximum (3); `queries` rows go through;
+          // the way out takes 13.
           const std::int64_t expected = (queries + 1) * row + 2 + 13;
           SoftmaxConfig config;
           config.lanes = lanes;

@@ -17,7 +17,7 @@
 namespace quadrille {
 namespace {
 
-/// What ONNXim publishes as its mean absolute error against RTL.
+/// ONNXim publishes this as its mean absolute error against RTL.
 constexpr double kBoundPercent = 0.23;
 
 struct LayerCase {

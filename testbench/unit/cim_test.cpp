@@ -136,7 +136,7 @@ TEST(CimBank, TileAndBeatEqualTheProduct) {
     CimBank beat_bank(c.config);
     auto writer = make_cim_write_beat_body(beat_bank);
     auto multiplier = make_cim_multiply_beat_body(beat_bank);
-    // Twice: the second write finds the cells used.
+    // The second write finds the cells used.
     for (int round = 0; round < 2; ++round) {
       drive(*writer, c.write, input_stream(c.config, c.write), {}, beat_bytes,
             draw_surroundings(random));
@@ -321,7 +321,7 @@ TEST_F(CimResidency, RefusesRegionsThatDoNotFit) {
   expect_error(bank, wide, "9 weight bits");
 }
 
-// What the packed command does not hold, no timing accepts.
+// No timing accepts what the packed command does not hold.
 TEST_F(CimResidency, RefusesMoreTokensThanTheirPackedForm) {
   CimBank bank(config_);
   complete(bank, write(0));

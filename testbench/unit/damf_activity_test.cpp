@@ -1,4 +1,4 @@
-// What the DAMF engine counts, against sums over the loops that execute.
+// Question: does the DAMF engine count what the loops that execute add up to?
 #include <gtest/gtest.h>
 
 #include "hw/engines/damf/damf_engine.h"

@@ -1,5 +1,6 @@
-// How copies fall into bursts, words and slices: the closed form against a
-// byte-by-byte count. (Cycles: testbench/timing; bytes: testbench/system.)
+// Question: do copies fall into bursts, words and slices as the closed form says?
+// A byte-by-byte count answers. (Cycles: testbench/timing; bytes:
+// testbench/system.)
 #include "hw/memory/dma.h"
 
 #include <gtest/gtest.h>

@@ -170,7 +170,7 @@ class Walk {
 
   void meet_positions(int position) {
     const int k = op_.horizon;
-    std::set<int> offsets;  // Of the visible keys.
+    std::set<int> offsets;  // The visible keys have these.
     for (int key = 0; key < op_.total_keys; ++key) {
       if (!op_.causal || key <= position) offsets.insert(std::clamp(key - position, -k, k));
     }
@@ -247,7 +247,7 @@ TEST(LinearCounters, KernelEqualsEnumeration) {
   config.max_width = 12;
   int compared = 0;
   for (const int chunk : {1, 3, 8}) {
-    for (const int width : {3, 4, 11}) {  // Up to three beats a row.
+    for (const int width : {3, 4, 11}) {  // Rows have up to three beats.
       for (const auto& [queries, keys] : {std::pair{1, 1}, {13, 13}, {20, 9}, {6, 21}}) {
         for (const bool causal : {false, true}) {
           for (const int horizon : {-1, 0, 1, 4, 16}) {

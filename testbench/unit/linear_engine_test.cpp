@@ -67,7 +67,7 @@ void expect_case(const LinearCase& c, std::mt19937_64& random) {
   LinearEngine engine(c.config);
   Activity values;
   auto body = make_linear_beat_body(c.config, &values);
-  // Twice: a sequence must leave nothing behind for the next.
+  // The second round shows that a sequence leaves nothing behind for the next.
   for (int round = 1; round <= 2; ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
     expect_tile(engine, c);
@@ -217,7 +217,7 @@ TEST(LinearEngine, WindowsOfPiecesAreEachRowOnce) {
   }
 }
 
-// With aligned operands every beat lies in a word or begins at one, on a chip of
+// Aligned operands let every beat lie in a word or begin at one, on a chip of
 // wide and of narrow words.
 TEST(LinearEngine, BeatsFitTheWords) {
   struct Chip {
@@ -451,7 +451,7 @@ TEST(LinearEngine, RefusesCommandsThatDoNotContinueTheSequence) {
   LinearAttend whole = sequence(8, 4, 4, true, -1);
   const auto causal = testbench::cut_linear(whole, 8, 4, nullptr);
   EXPECT_NO_THROW(run({causal[0], causal[1]}));
-  EXPECT_THROW(run({causal[1]}), InvariantError);  // Never reset.
+  EXPECT_THROW(run({causal[1]}), InvariantError);  // There was no reset.
   EXPECT_THROW(run({causal[0], causal[1], causal[1]}), InvariantError);
   whole.causal = false;
   const auto full = testbench::cut_linear(whole, 8, 4, nullptr);

@@ -474,7 +474,7 @@ TEST(SafetensorsFuzz, MutationsOnlyEverGiveInputErrors) {
       if (header.empty()) header = "{";
     }
     if (below(4) == 0) data.resize(below(2 * data.size()));
-    // Mostly the true length, so that the header is what is tested.
+    // The length is mostly true, so that the header is what is tested.
     const std::uint64_t length = below(8) == 0 ? random() : header.size();
     SCOPED_TRACE(fmt::format("seed {}, round {}", kSeed, round));
     opened += survives(with_length(length, header + data)) ? 1 : 0;

@@ -1,6 +1,6 @@
-// Where held K runs out of its widths (docs/numerics.md, "Held K"): commands that
-// reach every clamp, tile = beat = sinkhorn_fixed with the clamps counted alike.
-// A plain iteration beside them tells which clamp it was.
+// Held K runs out of its widths (docs/numerics.md, "Held K") in these commands,
+// which reach every clamp: tile = beat = sinkhorn_fixed with the clamps counted
+// alike. A plain iteration beside them tells which clamp it was.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -31,9 +31,9 @@ constexpr std::int64_t kMostWord = (std::int64_t{1} << 31) - 1;
 
 struct Census {
   std::int64_t small_sums = 0;     ///< Below 1.
-  std::int64_t large_sums = 0;     ///< Beyond 2^46 - 1.
+  std::int64_t large_sums = 0;     ///< Sums beyond 2^46 - 1.
   std::int64_t target_sums = 0;    ///< A column's sum over n / m, on either end.
-  std::int64_t fresh_targets = 0;  ///< Of these, sums that were not clamped before.
+  std::int64_t fresh_targets = 0;  ///< Those that were sums not clamped before.
   std::int64_t products = 0;       ///< K0 r.
   std::int64_t words = 0;          ///< K0 r c.
   std::int64_t elements = 0;       ///< kMatrix's K in place.
@@ -56,7 +56,7 @@ std::int64_t times(std::int64_t x, const Reciprocal& r) {
   return model::round_shift(x * std::int64_t{r.mantissa}, r.shift - model::kKernelFractionBits);
 }
 
-/// Held K of one matrix, line by line.
+/// An iteration of one matrix's held K, line by line.
 class Plain {
  public:
   Plain(const SinkhornScale& operation, const std::vector<std::int32_t>& logits, int matrix)
@@ -183,7 +183,7 @@ double weak_diagonal(Random&, int row, int column) { return column < row ? 0 : k
 double weak_start(Random&, int, int column) { return column == 0 ? kLeast : 0; }
 double falling(Random&, int, int column) { return std::max(kLeast, kLeast * column / 64); }
 
-// Under the mask the scalings have no limit: they grow and shrink with every
+// The scalings have no limit under the mask: they grow and shrink with every
 // half-step until sums leave both ends of 1 .. 2^46 - 1, and K0 r its 38 bits.
 TEST(SinkhornClamps, CausalKernelRunsOutOfSumsAndProducts) {
   const std::uint64_t seed = test_seed(20250721);

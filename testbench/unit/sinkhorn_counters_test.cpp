@@ -1,6 +1,7 @@
-// What the Sinkhorn unit counts, against a walk over every access that
-// docs/engines/sinkhorn.md describes ("Microarchitecture", "Counters"): sweep by
-// sweep, group by group, step by step, lane by lane, one count at a time.
+// Question: does the Sinkhorn unit count what a walk over every access that
+// docs/engines/sinkhorn.md describes ("Microarchitecture", "Counters") counts:
+// sweep by sweep, group by group, step by step, lane by lane, one count at a
+// time?
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -225,7 +226,7 @@ class ScaleWalk {
     }
     for (int first = column; sums_columns(pass) && first < column + columns; first += lanes_) {
       const int end = std::min(first + lanes_, column + columns);
-      for (int j = first; j < end; ++j) read(kColumnSumWord);  // As far as the rows before.
+      for (int j = first; j < end; ++j) read(kColumnSumWord);  // These sum the rows before.
       for (int i = row; i < row + rows; ++i) {
         read(kScalingWord);
         for (int j = first; j < end; ++j) sum_element(visible(i, j));

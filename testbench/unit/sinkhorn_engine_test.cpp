@@ -269,7 +269,7 @@ TEST(SinkhornEngine, RefusesWhatDoesNotFit) {
   refused(o);
   SinkhornApply apply;
   apply.rows = apply.columns = 4;
-  refused(apply);  // Neither K nor V.
+  refused(apply);  // It wants neither K nor V.
   apply.kernel_wanted = true;
   apply.from = SinkhornSource::kKernel;
   refused(apply);  // Elements of 2 bytes.

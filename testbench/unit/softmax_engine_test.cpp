@@ -43,7 +43,7 @@ TEST(SoftmaxEngine, TileAndBeatEqualTheScalarFunctions) {
     const SoftmaxCase c = random_softmax_case(random, config);
     SCOPED_TRACE("trial " + std::to_string(trial) + ": " + c.description);
     ASSERT_TRUE(run_tile(config, c) == c.after);
-    // Twice on one body: a command must leave nothing behind.
+    // The second run on one body shows that a command leaves nothing behind.
     auto body = make_softmax_beat_body(config);
     for (int round = 1; round <= 2; ++round) {
       testbench::Image beat = c.before;
@@ -54,8 +54,8 @@ TEST(SoftmaxEngine, TileAndBeatEqualTheScalarFunctions) {
   }
 }
 
-// With Q = 1 the scores are K transposed, so the whole-tensor specification can
-// be given any scores; with V = 1 its weights and outputs show the codes.
+// The scores are K transposed where Q = 1, so the whole-tensor specification can
+// be given any scores; where V = 1 its weights and outputs show the codes.
 TEST(SoftmaxEngine, CodesAndReciprocalsGiveTheWeightsOfTheSpecification) {
   const std::uint64_t seed = testbench::test_seed(20240503);
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
@@ -139,7 +139,7 @@ TEST(SoftmaxEngine, RefusesImpossibleCommands) {
   EXPECT_NO_THROW(SoftmaxEngine(SoftmaxConfig{}).alone_cycles(operation));
 }
 
-// What the packed command does not hold, no timing accepts.
+// No timing accepts what the packed command does not hold.
 TEST(SoftmaxEngine, RefusesCommandsOfMoreThanTheirPackedForm) {
   SoftmaxRows longest;
   longest.queries = longest.keys = longest.first_query = 131071;

@@ -119,7 +119,7 @@ TEST(VectorUnit, TileAndBeatEqualTheSpecification) {
     ASSERT_EQ(tile, expected);
     ASSERT_EQ(tile_values.saturated, clamped);
 
-    // Twice on one body: a command must leave nothing behind.
+    // The second run on one body shows that a command leaves nothing behind.
     auto body_values = Activity{};
     auto body = make_vector_beat_body(c.config, &body_values);
     int runs = 0;
