@@ -336,8 +336,8 @@ TEST_F(Run, ModelsThatDoNotFit) {
                                 const std::vector<std::string>& parts) {
     SCOPED_TRACE(line);
     std::string text = TemporaryFolder::read(edited("workloads/licences-damf.yaml", key, line));
-    for (std::size_t at; (at = text.find("../models")) != std::string::npos;)
-      text.replace(at, 9, kRoot + "/models");
+    for (std::size_t at; (at = text.find("../checkpoints")) != std::string::npos;)
+      text.replace(at, 14, kRoot + "/checkpoints");
     refuse(folder_.write("model.yaml", text), "default", parts);
   };
   refuse_model("  layer", "  layer: 4", {"model.yaml", "data.layer", "0..3"});
