@@ -33,4 +33,16 @@ const std::vector<std::string>& operator_names();
 Task operator_task(const std::string& name, const TensorSource& source, Settings settings,
                    const OperatorOptions& options = {});
 
+/// The half-steps that the unit is told to take for a tolerance stop: those assumed
+/// without values, 0 when the run has values. InputError (place
+/// assumed_half_steps) when the assumption is missing or does not fit.
+int assumed_half_steps(const std::string& path, int assumed,
+                       const model::SinkhornSettings& settings, bool has_values);
+
+/// Completes the starting scalings of a warm start by what the definition says of
+/// the side that is not given (empty): columns start from 1; rows, which only a
+/// damped update has, from those of the columns in a square matrix, else from 1.
+void complete_starts(const model::SinkhornShape& shape, bool damped, std::vector<double>& c0,
+                     std::vector<double>& r0);
+
 }  // namespace quadrille::app

@@ -82,6 +82,16 @@ std::optional<std::string> first_difference(const Task& task, const std::string&
                                             const std::string& found_name,
                                             const model::ByteTensors& found);
 
+// --- losses --------------------------------------------------------------------
+
+/// -ln softmax(logits)[target], in nats.
+double cross_entropy(const std::vector<double>& logits, int target);
+/// Of rows of logits: -ln p(tokens[i + 1] | tokens[0..i]), i = 0, 1, ...
+std::vector<double> next_token_losses(const std::vector<double>& logits,
+                                      const std::vector<int>& tokens);
+/// 0 without losses.
+double mean_loss(const std::vector<double>& losses);
+
 /// Nats per token with the task's output replaced by `out`.
 double loss_with(const LanguageContext& context, std::vector<double> out);
 

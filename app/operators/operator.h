@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "app/networks/input_tensor.h"
 #include "app/networks/operator.h"
 #include "app/operators/settings.h"
 #include "app/operators/tensor_source.h"
@@ -53,42 +54,6 @@ std::unique_ptr<Operator> make_operator(const std::string& name, const TensorSou
                                         Settings settings, const OperatorOptions& options = {});
 
 // Pieces that the operators share.
-
-/// A tensor as the user gave it: real, or codes with a scale.
-class InputTensor {
- public:
-  /// `expected`: negative entries stand for any size from 1 up.
-  InputTensor(const TensorSource& source, const std::string& name, const Shape& expected);
-
-  const Shape& shape() const { return shape_; }
-  std::size_t dim(std::size_t axis) const { return static_cast<std::size_t>(shape_[axis]); }
-  int side(std::size_t axis) const { return static_cast<int>(shape_[axis]); }
-  /// The values as the level `float` sees them.
-  const std::vector<double>& reals() const { return reals_; }
-  /// The given codes (which must fit `bits` bits), or the values quantised.
-  model::Codes codes(int bits) const;
-
- private:
-  std::string file_;
-  std::string place_;
-  Shape shape_;
-  std::vector<double> reals_;
-  std::vector<std::int64_t> integers_;
-  bool is_integer_ = false;
-  double scale_ = 1.0;
-};
-
-/// Products of up to four tensors' scales must stay far inside double's range.
-inline constexpr double kLeastMagnitude = 1e-30;
-inline constexpr double kLargestMagnitude = 1e30;
-
-/// InputError unless `values` are all zero or their largest magnitude lies in
-/// that range.
-void require_usual_magnitude(const std::string& file, const std::string& place,
-                             const std::vector<double>& values);
-
-/// Refuses every tensor of the source whose name is not in `names`.
-void refuse_other_tensors(const TensorSource& source, const std::vector<std::string>& names);
 
 /// make_multiplier, or an InputError naming `what`: the factor comes from the
 /// scales of the user's tensors.

@@ -43,7 +43,8 @@ LinearCounts linear_counts(const LinearShape& shape, int chunk_tokens, int group
   const std::int64_t keys = shape.keys;
   const std::int64_t width = shape.width;
   const std::int64_t columns = shape.value_width;
-  const std::int64_t pairs = shape.causal ? pairs_inside_chunks(queries, keys, chunk_tokens) : 0;
+  const std::int64_t pairs =
+      shape.causal ? pairs_inside_chunks(queries, keys - shape.offset, chunk_tokens) : 0;
   LinearCounts counts;
   counts.macs_dynamic = (keys + queries) * width * columns + groups * queries * width +
                         pairs * (groups * width + columns);

@@ -3,8 +3,9 @@
 // definition (model/attention/linear.h), without the engine.
 //
 // Keys are merged into the state by chunks of `chunk_tokens`, counted from
-// position 0: a query meets the keys of its own chunk one by one (a score of d
-// MACs, dv weighted values) and all earlier ones in the state. The columns of V
+// the first query's (position 0, or the shape's offset): a query meets the keys of
+// its own chunk one by one (a score of d MACs, dv weighted values) and all earlier
+// ones in the state. The columns of V
 // are worked off in groups of `group_columns`; scores, denominators and weights
 // are made again for each group, and counted as often as they are made.
 //

@@ -24,11 +24,12 @@ void check_shape(const std::vector<Element>& q, const std::vector<Element>& k,
                  const std::vector<Element>& v, const std::vector<Element>& rp,
                  const LinearShape& shape) {
   if (shape.queries < 1 || shape.keys < 1 || shape.width < 1 || shape.value_width < 1 ||
-      shape.horizon < -1) {
+      shape.horizon < -1 || shape.offset < 0 || (shape.offset > 0 && shape.horizon >= 0)) {
     throw InvariantError("linear attention: " + std::to_string(shape.queries) + " queries, " +
                          std::to_string(shape.keys) + " keys, widths " +
                          std::to_string(shape.width) + " and " + std::to_string(shape.value_width) +
-                         ", horizon " + std::to_string(shape.horizon));
+                         ", horizon " + std::to_string(shape.horizon) + ", offset " +
+                         std::to_string(shape.offset));
   }
   check_size("Q", q.size(), at(shape.queries), shape.width);
   check_size("K", k.size(), at(shape.keys), shape.width);

@@ -4,7 +4,7 @@
 // Shapes: Q[Lq, d], K[Lk, d], V[Lk, dv], RP[2k+1, d], numerator and out[Lq, dv],
 // denominator[Lq], row-major. phi(x) = elu(x) + 1, applied to Q, K and RP.
 //
-// Definition, key j visible to query i (causal: j <= i, also when Lq != Lk):
+// Definition, key j visible to query i (causal: j <= i + offset, also when Lq != Lk):
 //   w_ij        = phi(Q_i) . phi(K_j) + phi(Q_i) . phi(RP)_(clip(j - i, -k, k) + k)
 //   numerator_i = sum_j w_ij V_j,  denominator_i = sum_j w_ij
 //   out_i       = numerator_i / denominator_i
@@ -26,8 +26,12 @@ struct LinearShape {
   int value_width = 0;  ///< dv
   bool causal = false;
   int horizon = -1;  ///< k; -1: no relative positions.
+  /// With the mask, query i sees the keys up to i + offset; 0 with relative positions.
+  int offset = 0;
 
-  int visible(int query) const { return causal && query + 1 < keys ? query + 1 : keys; }
+  int visible(int query) const {
+    return causal && query + offset + 1 < keys ? query + offset + 1 : keys;
+  }
 };
 
 /// Strictly positive for x > -745, where exp leaves the range of a double.

@@ -120,6 +120,9 @@ struct SinkhornInteger {
 std::int32_t sinkhorn_tolerance_code(double tolerance);
 /// log2(n / m), 16 fraction bits, half to even.
 std::int32_t sinkhorn_column_target(const SinkhornShape& shape);
+/// A scaling from its log2, kept inside double's range: extreme logits have
+/// scalings beyond it.
+double sinkhorn_scaling(double log2);
 /// Codes of starting scalings: round(log2(c) * 2^16).
 std::vector<std::int32_t> sinkhorn_log_codes(const std::vector<double>& scalings);
 

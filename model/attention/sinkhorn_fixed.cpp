@@ -421,6 +421,8 @@ std::int32_t sinkhorn_column_target(const SinkhornShape& shape) {
   return static_cast<std::int32_t>(std::nearbyint(std::ldexp(octaves, kLogFractionBits)));
 }
 
+double sinkhorn_scaling(double log2) { return std::exp2(std::clamp(log2, -1022.0, 1023.0)); }
+
 std::vector<std::int32_t> sinkhorn_log_codes(const std::vector<double>& scalings) {
   std::vector<std::int32_t> codes;
   for (const double scaling : scalings) {

@@ -2,7 +2,7 @@
 // (1), (2)), in double precision and as the integer specification.
 //
 // Shapes: Q[Lq, d], K[Lk, d], V[Lk, dv], weights[Lq, Lk], out[Lq, dv], all
-// row-major. With `causal`, key j is visible to query i iff j <= i.
+// row-major. With `causal`, key j is visible to query i iff j <= i + offset.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,10 @@ struct SoftmaxShape {
   int width = 0;        ///< d
   int value_width = 0;  ///< dv
   bool causal = false;
+  int offset = 0;  ///< With the mask, query i sees the keys up to i + offset.
 
   /// Keys that query i sees.
-  int visible(int i) const { return causal && i + 1 < keys ? i + 1 : keys; }
+  int visible(int i) const { return causal && i + offset + 1 < keys ? i + offset + 1 : keys; }
 };
 
 struct SoftmaxResult {

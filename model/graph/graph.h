@@ -35,18 +35,8 @@ struct Graph {
   TensorId add(Tensor tensor);
   const Tensor& tensor(TensorId id) const { return tensors[static_cast<std::size_t>(id)]; }
   /// kAbsent when there is none of this name.
-  TensorId find(const std::string& name) const;
+  TensorId find(const std::string& wanted) const;
 };
-
-/// Some nodes of a graph as a graph of their own. A tensor that they use and do
-/// not make is an input of it (unless it is a weight), one that they make and
-/// others use is an output.
-struct Subgraph {
-  Graph graph;
-  std::vector<TensorId> tensors;  ///< By the part's TensorId: that of the whole.
-};
-/// `nodes`: indices, rising.
-Subgraph subgraph(const Graph& graph, const std::vector<std::size_t>& nodes);
 
 /// InputError naming node and tensor when the shapes of a node's tensors do not
 /// fit its operator, a tensor is used before it is made, or a name appears twice.

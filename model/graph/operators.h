@@ -111,10 +111,9 @@ struct LinearAttention {
   /// that all heads share.
   bool positions_per_head = false;
 
+  int tables() const { return positions_per_head ? heads.heads : 1; }
   /// k, of an RP with so many rows.
-  int horizon(std::int64_t rp_rows) const {
-    return static_cast<int>((rp_rows / (positions_per_head ? heads.heads : 1) - 1) / 2);
-  }
+  int horizon(std::int64_t rp_rows) const { return static_cast<int>((rp_rows / tables() - 1) / 2); }
 };
 
 // --- operators of the level `float` alone ------------------------------------
