@@ -26,11 +26,6 @@ constexpr std::int64_t kWidestScores = std::int64_t{1} << 16;
 
 enum class Phi { kElu1 };
 const Choices<Phi> kPhiChoices = {{"elu1", Phi::kElu1}};
-const Choices<SinkhornForm> kFormChoices = {{"scaling", SinkhornForm::kScaling},
-                                            {"matrix", SinkhornForm::kMatrix}};
-const Choices<bool> kHoldChoices = {{"logits", false}, {"kernel", true}};
-const Choices<model::DamfEngineChoice> kEngineChoices = {
-    {"damf", model::DamfEngineChoice::kDamf}, {"linear", model::DamfEngineChoice::kLinear}};
 
 /// Rows and columns behind perhaps two leading dimensions [B, H].
 struct Leading {
@@ -295,7 +290,7 @@ Task matmul_task(Builder make, const OperatorOptions&) {
 // --- DAMF ------------------------------------------------------------------------
 
 model::DamfEngineChoice read_engine(Settings& settings, const model::DamfSettings& damf) {
-  const model::DamfEngineChoice engine = settings.choice("engine", kEngineChoices);
+  const model::DamfEngineChoice engine = settings.choice("engine", kDamfEngineChoices);
   if (engine == model::DamfEngineChoice::kLinear &&
       (damf.mode != model::DamfMode::kCollapsed || damf.negative != model::DamfNegative::kSigned)) {
     settings.refuse("engine", "linear, expected with mode=collapsed and negative=signed");
@@ -484,9 +479,9 @@ model::SinkhornSettings read_sinkhorn_settings(Settings& settings) {
   made.half_steps = settings.integer("iterations", made.half_steps, 1, kLargestHalfSteps);
   made.tolerance = settings.non_negative("tolerance", made.tolerance);
   made.update = settings.choice("update", kSinkhornUpdateChoices);
-  made.form = settings.choice("form", kFormChoices);
+  made.form = settings.choice("form", kSinkhornFormChoices);
   // The matrix form holds K by its nature.
-  if (settings.choice("hold", kHoldChoices) && made.form == SinkhornForm::kScaling)
+  if (settings.choice("hold", kSinkhornHoldChoices) && made.form == SinkhornForm::kScaling)
     made.form = SinkhornForm::kKernel;
   if (made.form != SinkhornForm::kScaling && made.update == SinkhornUpdate::kDamped)
     settings.refuse("update", "damped, expected with form=scaling and hold=logits");

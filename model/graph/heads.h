@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/graph/node.h"
+#include "model/numerics/causal_pairs.h"
 
 namespace quadrille::model {
 
@@ -107,6 +108,11 @@ struct AttentionTensors {
   /// Keys that query 0 sees beyond key 0 under the mask.
   int offset(bool causal, CausalAlign align) const {
     return causal && align == CausalAlign::kEnd ? keys - queries : 0;
+  }
+  /// Pairs of a query and a key that it sees, of one instance.
+  std::int64_t visible_pairs(bool causal, CausalAlign align) const {
+    return causal ? causal_pairs(queries, keys, offset(causal, align))
+                  : std::int64_t{queries} * keys;
   }
   /// Room for `out`, all zero.
   template <typename Number>

@@ -87,11 +87,6 @@ struct IntegerNode : NodeView {
   std::int64_t requantised(std::int64_t sum, const Multiplier& factor, int bits) const;
 };
 
-/// Pairs of a query and a key that it sees; queries see `offset` keys beyond their
-/// own position under the mask.
-std::int64_t visible_pairs(std::int64_t queries, std::int64_t keys, bool causal,
-                           std::int64_t offset);
-
 #define QUADRILLE_OPERATOR(Op)                          \
   void check(const Op& op, const NodeView& at);         \
   void evaluate(const Op& op, const FloatNode& at);     \

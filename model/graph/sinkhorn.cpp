@@ -235,7 +235,9 @@ std::optional<Work> count_common(const SinkhornShape& shape, const SinkhornSetti
     if (settings.tolerance > 0.0) return std::nullopt;
     width += settings.half_steps;
   }
-  return Work{0, shape.batch * visible_pairs(shape.rows, shape.columns, shape.causal, 0) * width};
+  const std::int64_t visible =
+      shape.causal ? causal_pairs(shape.rows, shape.columns, 0) : shape.elements();
+  return Work{0, shape.batch * visible * width};
 }
 
 }  // namespace

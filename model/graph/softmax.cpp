@@ -71,8 +71,7 @@ void evaluate(const SoftmaxAttention& op, const IntegerNode& at) {
 
 std::optional<Work> count(const SoftmaxAttention& op, const NodeView& at, const LinearTiling&) {
   const AttentionTensors tensors(op.heads, at);
-  const std::int64_t pairs =
-      visible_pairs(tensors.queries, tensors.keys, op.causal, tensors.offset(op.causal, op.align));
+  const std::int64_t pairs = tensors.visible_pairs(op.causal, op.align);
   return Work{0, op.heads.instances() * pairs * (tensors.width + tensors.value_width)};
 }
 
