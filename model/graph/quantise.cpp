@@ -5,6 +5,7 @@
 
 #include "model/graph/node.h"
 #include "model/numerics/quantise.h"
+#include "model/numerics/reciprocal.h"
 
 namespace quadrille::model {
 namespace {
@@ -91,9 +92,8 @@ TensorBytes bytes_of_values(const Graph& graph, TensorId tensor, const std::vect
 double decoded(std::int64_t code, Encoding encoding) {
   if (encoding == Encoding::kLog2)
     return sinkhorn_scaling(std::ldexp(static_cast<double>(code), -16));
-  const auto mantissa = static_cast<double>(code & 0x1ffff);
-  const auto shift = static_cast<int>((code >> 24) & 0x3f);
-  return std::ldexp(mantissa, kKernelFractionBits - shift);
+  const Reciprocal scaling = unpacked_reciprocal(static_cast<std::uint32_t>(code));
+  return std::ldexp(static_cast<double>(scaling.mantissa), kKernelFractionBits - scaling.shift);
 }
 
 double largest_logit_of(const FloatNode& view) {

@@ -5,12 +5,11 @@
 
 #include "model/graph/heads.h"
 #include "model/graph/node.h"
+#include "model/numerics/constants.h"
 #include "model/numerics/product.h"
 
 namespace quadrille::model {
 namespace {
-
-constexpr double kLog2E = 1.44269504088896340736;
 
 namespace costs {
 enum Slot : std::size_t { kC, kV, kG0, kF0 };
