@@ -9,47 +9,21 @@
 namespace quadrille::app {
 namespace {
 
-std::size_t elements(const hw::DramTensor& tensor) {
-  return static_cast<std::size_t>(tensor.rows * tensor.row_elements);
+std::vector<std::uint8_t> to_bytes(const std::vector<std::int64_t>& codes, int width) {
+  std::vector<std::uint8_t> bytes;
+  for (const std::int64_t code : codes)
+    for (int byte = 0; byte < width; ++byte)
+      bytes.push_back(static_cast<std::uint8_t>(static_cast<std::uint64_t>(code) >> (8 * byte)));
+  return bytes;
 }
-
-std::uint64_t row_address(const hw::DramTensor& tensor, std::int64_t row) {
-  return tensor.address + static_cast<std::uint64_t>(row * tensor.pitch_bytes);
-}
-
-void write_tensor(const hw::Bytes& dram, const hw::DramTensor& tensor,
-                  const std::vector<std::int64_t>& codes) {
-  if (codes.size() != elements(tensor)) {
-    throw InvariantError("tensor " + tensor.name + ": " + std::to_string(codes.size()) +
-                         " codes, the mapping has room for " + std::to_string(elements(tensor)));
-  }
-  const auto width = static_cast<std::uint64_t>(tensor.element_bytes);
-  std::size_t next = 0;
-  for (std::int64_t row = 0; row < tensor.rows; ++row) {
-    std::uint8_t* to =
-        dram.at(row_address(tensor, row), static_cast<std::uint64_t>(tensor.row_elements) * width);
-    for (std::int64_t i = 0; i < tensor.row_elements; ++i, to += width) {
-      const auto code = static_cast<std::uint64_t>(codes[next++]);
-      for (std::uint64_t byte = 0; byte < width; ++byte)
-        to[byte] = static_cast<std::uint8_t>(code >> (8 * byte));
-    }
-  }
-}
-
-std::vector<std::int64_t> read_tensor(const hw::Bytes& dram, const hw::DramTensor& tensor) {
-  const auto width = static_cast<std::uint64_t>(tensor.element_bytes);
+std::vector<std::int64_t> from_bytes(const std::vector<std::uint8_t>& bytes, int width) {
   std::vector<std::int64_t> codes;
-  codes.reserve(elements(tensor));
-  for (std::int64_t row = 0; row < tensor.rows; ++row) {
-    const std::uint8_t* from =
-        dram.at(row_address(tensor, row), static_cast<std::uint64_t>(tensor.row_elements) * width);
-    for (std::int64_t i = 0; i < tensor.row_elements; ++i, from += width) {
-      std::uint64_t code = 0;
-      for (std::uint64_t byte = 0; byte < width; ++byte)
-        code |= static_cast<std::uint64_t>(from[byte]) << (8 * byte);
-      const int unused = static_cast<int>(64 - 8 * width);
-      codes.push_back(static_cast<std::int64_t>(code << unused) >> unused);
-    }
+  for (std::size_t at = 0; at < bytes.size(); at += static_cast<std::size_t>(width)) {
+    std::uint64_t code = 0;
+    for (int byte = 0; byte < width; ++byte)
+      code |= static_cast<std::uint64_t>(bytes[at + static_cast<std::size_t>(byte)]) << (8 * byte);
+    const int unused = 64 - 8 * width;
+    codes.push_back(static_cast<std::int64_t>(code << unused) >> unused);
   }
   return codes;
 }
@@ -67,11 +41,11 @@ ChipRun run_on_chip(const hw::ChipConfig& config, const Implementation& implemen
   hw::Chip chip("chip", config, options);
   chip.load(job.mapping.program, [&](const hw::Bytes& dram) {
     for (const hw::DramTensor& tensor : job.mapping.tensors) {
-      if (tensor.output) continue;
+      if (tensor.role == model::Role::kOutput || tensor.role == model::Role::kValue) continue;
       const auto codes = job.inputs.find(tensor.name);
       if (codes == job.inputs.end())
         throw InvariantError("the mapping asks for a tensor " + tensor.name + " that nobody gave");
-      write_tensor(dram, tensor, codes->second);
+      hw::write_tensor(dram, tensor, to_bytes(codes->second, tensor.element_bytes));
     }
   });
   ChipRun run;
@@ -79,7 +53,9 @@ ChipRun run_on_chip(const hw::ChipConfig& config, const Implementation& implemen
   run.timing = chip.timing();
   if (data) {
     for (const hw::DramTensor& tensor : job.mapping.tensors) {
-      if (tensor.output) run.outputs[tensor.name] = read_tensor(chip.dram(), tensor);
+      if (tensor.role == model::Role::kOutput)
+        run.outputs[tensor.name] =
+            from_bytes(hw::read_tensor(chip.dram(), tensor), tensor.element_bytes);
     }
   }
   return run;

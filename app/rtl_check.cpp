@@ -18,18 +18,22 @@ namespace {
 std::string command_text(const hw::Program& program, int index) {
   const hw::Command& command = program.commands[static_cast<std::size_t>(index)];
   const std::string head = command.head < 0 ? "" : fmt::format(", head {}", command.head);
-  return fmt::format("command {} ({}{})", index, hw::phase_name(command.phase), head);
+  return fmt::format("command {} ({}{})", index, command.step, head);
 }
 
 /// The element of an output tensor that a byte of the DRAM belongs to.
 std::optional<std::string> element_at(const hw::Mapping& mapping, std::uint64_t address) {
   for (const hw::DramTensor& tensor : mapping.tensors) {
-    if (!tensor.output || address < tensor.address) continue;
-    const auto offset = static_cast<std::int64_t>(address - tensor.address);
-    const std::int64_t row = offset / tensor.pitch_bytes;
-    const std::int64_t column = offset % tensor.pitch_bytes / tensor.element_bytes;
-    if (row < tensor.rows && column < tensor.row_elements)
-      return fmt::format("'{}' [{},{}]", tensor.name, row, column);
+    if (tensor.role != model::Role::kOutput) continue;
+    for (const hw::DramPiece& piece : tensor.pieces) {
+      if (address < piece.address) continue;
+      const auto offset = static_cast<std::int64_t>(address - piece.address);
+      const std::int64_t row = offset / piece.pitch_bytes;
+      const std::int64_t column = offset % piece.pitch_bytes / tensor.element_bytes;
+      if (row < piece.rows && column < piece.columns)
+        return fmt::format("'{}' [{},{}]", tensor.name, piece.first_row + row,
+                           piece.first_column + column);
+    }
   }
   return std::nullopt;
 }
@@ -44,7 +48,9 @@ std::optional<std::string> stored_element(const hw::Mapping& mapping, int index,
     const std::vector<int>& waits = command.depends_on;
     if (std::find(waits.begin(), waits.end(), index) == waits.end()) continue;
     const auto offset = static_cast<std::int64_t>(address - copy->scratchpad_address);
-    const std::int64_t pitch = std::max<std::int64_t>(copy->scratchpad_pitch_bytes, 1);
+    // Rows without gaps are one long row.
+    const std::int64_t pitch =
+        std::max<std::int64_t>(copy->rows == 1 ? copy->row_bytes : copy->scratchpad_pitch_bytes, 1);
     const std::int64_t row = offset / pitch;
     if (row >= copy->rows || offset % pitch >= copy->row_bytes) continue;
     return element_at(

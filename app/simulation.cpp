@@ -120,7 +120,7 @@ RunOutcome simulate(const RunRequest& request) {
   RunOutcome outcome;
   outcome.chip = std::move(run.result);
   outcome.timing = run.timing;
-  outcome.layers = job.mapping.program.layers;
+  outcome.nodes = job.mapping.program.nodes;
   outcome.choices = job.mapping.choices;
   outcome.ran_in_rtl = rtl_engines_of(request.implementation, job.mapping.program, true);
   outcome.idle_in_rtl = rtl_engines_of(request.implementation, job.mapping.program, false);

@@ -49,7 +49,7 @@ struct SinkhornFigures {
 struct RunOutcome {
   hw::ChipResult chip;
   hw::Timing timing = hw::Timing::kTile;
-  std::vector<std::string> layers;
+  std::vector<hw::ProgramNode> nodes;
   std::vector<std::string> choices;  ///< The mapper's, one line each.
   std::vector<std::string> ran_in_rtl;
   std::vector<std::string> idle_in_rtl;  ///< Asked for in RTL, without a command in this run.

@@ -20,8 +20,8 @@ namespace quadrille::hw {
 /// One command of the program as it ran. Index = command number.
 struct CommandRecord {
   Unit unit = Unit::kDma;
-  Phase phase = Phase::kProjection;
-  int layer = 0;
+  int node = 0;  ///< Index into Program::nodes.
+  const char* step = "";
   int head = -1;
   std::int64_t start_cycle = 0;
   std::int64_t end_cycle = 0;  ///< First cycle in which it no longer runs.

@@ -57,8 +57,8 @@ class SteppedUnit : public UnitExecutor {
   CommandRecord& open_record(const CommandStart& start) {
     CommandRecord& entry = record(start.index);
     entry.unit = unit_;
-    entry.phase = start.command->phase;
-    entry.layer = start.command->layer;
+    entry.node = start.command->node;
+    entry.step = start.command->step;
     entry.head = start.command->head;
     entry.start_cycle = start.cycle;
     entry.dependency_cycles = start.dependency_cycles;

@@ -10,7 +10,7 @@
 #include "app/simulation.h"
 #include "app/workload/random_data.h"
 #include "hw/energy/energy.h"
-#include "hw/mapper/mapping.h"
+#include "hw/mapper/shim.h"
 #include "model/analytic/attention_counts.h"
 #include "model/analytic/linear_counts.h"
 #include "model/attention/damf.h"

@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "app/files/progress.h"
-#include "hw/mapper/mapping.h"
+#include "hw/mapper/shim.h"
 
 namespace quadrille::app {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "app/files/progress.h"
 #include "hw/energy/energy.h"
-#include "hw/mapper/mapping.h"
+#include "hw/mapper/shim.h"
 #include "model/analytic/attention_counts.h"
 #include "model/analytic/linear_counts.h"
 #include "model/errors.h"

@@ -1,6 +1,6 @@
 #include "app/operators/layer_operator.h"
 
-#include "hw/mapper/mapping.h"
+#include "hw/mapper/shim.h"
 #include "model/analytic/attention_counts.h"
 #include "model/analytic/linear_counts.h"
 #include "model/errors.h"

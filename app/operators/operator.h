@@ -13,7 +13,7 @@
 #include "app/networks/operator.h"
 #include "app/operators/settings.h"
 #include "app/operators/tensor_source.h"
-#include "hw/mapper/mapping.h"
+#include "hw/mapper/shim.h"
 
 namespace quadrille::app {
 

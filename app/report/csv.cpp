@@ -92,7 +92,7 @@ std::string phases_csv(const RunReport& report) {
                                 kMacColumns, kByteColumns);
   const Text to(csv);
   for (const PhaseFigures& phase : report.phases) {
-    fmt::format_to(to, "{},{},{},{}", hw::phase_name(phase.phase), phase.commands, phase.cycles,
+    fmt::format_to(to, "{},{},{},{}", phase.step, phase.commands, phase.cycles,
                    phase.busy_cycles);
     put_macs(to, phase.activity);
     put_bytes(to, phase.traffic);
@@ -103,7 +103,7 @@ std::string phases_csv(const RunReport& report) {
 
 std::string commands_csv(const RunReport& report) {
   std::string csv = fmt::format(
-      "command,unit,phase,layer,head,start_cycle,end_cycle,busy_cycles{},waited_dependency_cycles,"
+      "command,unit,step,node,head,start_cycle,end_cycle,busy_cycles{},waited_dependency_cycles,"
       "waited_write_exclusion_cycles,{},{}\n",
       stall_columns(), kMacColumns, kByteColumns);
   const Text to(csv);
@@ -111,8 +111,7 @@ std::string commands_csv(const RunReport& report) {
   for (std::size_t i = 0; i < records.size(); ++i) {
     const hw::CommandRecord& record = records[i];
     fmt::format_to(to, "{},{},{},{},{},{},{},{}", i, hw::unit_name(record.unit),
-                   hw::phase_name(record.phase),
-                   report.outcome.layers[static_cast<std::size_t>(record.layer)],
+                   record.step, report.outcome.nodes[static_cast<std::size_t>(record.node)].name,
                    record.head < 0 ? "" : std::to_string(record.head), record.start_cycle,
                    record.end_cycle, record.occupancy.busy);
     put_stalls(to, record.occupancy);

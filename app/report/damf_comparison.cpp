@@ -11,35 +11,34 @@
 namespace quadrille::app {
 namespace {
 
-using hw::Phase;
 using Text = std::back_insert_iterator<std::string>;
 
 /// Scratchpad accesses that serve one purpose, in both counts.
 struct AccessGroup {
   const char* name;
-  std::vector<Phase> phases;            ///< Of the simulated run.
+  std::vector<std::string> phases;      ///< Of the simulated run.
   std::vector<std::string> paper_rows;  ///< Of model::figure5_words.
 };
 
 const std::vector<AccessGroup>& access_groups() {
   static const std::vector<AccessGroup> groups = {
       {"static weights: into the scratchpad, then into the CIM array, output projection too",
-       {Phase::kLoadWeights},
+       {"load_weights"},
        {"read W_Q, W_K, W_V", "read W_V, u, v"}},
       {"X and what becomes of it: once per strip, 32-bit sums, requantised",
-       {Phase::kProjection, Phase::kScoreInner, Phase::kRequantise},
+       {"projection", "score_inner", "requantise"},
        {"read X, once per projection", "read X, once", "write Q, K, V", "write V, s, t",
         "write output"}},
       {"Q, K, V to the products: K and V into the CIM array, 32-bit scores",
-       {Phase::kWriteDynamic, Phase::kScores},
+       {"write_dynamic", "scores"},
        {"read Q, K"}},
-      {"softmax: scores read, codes and reciprocals written", {Phase::kNormalise}, {}},
+      {"softmax: scores read, codes and reciprocals written", {"normalise"}, {}},
       {"weighted values: operands read again per block of queries, 32-bit sums",
-       {Phase::kWeightedValues},
+       {"weighted_values"},
        {"read attention weights", "read V", "read s, t", "read shift factors"}},
-      {"output projection, left out by the paper", {Phase::kOutputProjection}, {}},
+      {"output projection, left out by the paper", {"output_projection"}, {}},
       {"X from the DRAM and the output to it, left out by the paper",
-       {Phase::kLoadInput, Phase::kStoreOutput},
+       {"load_input", "store_output"},
        {}}};
   return groups;
 }
@@ -72,7 +71,7 @@ Bridge access_bridge(const ComparedDesign& column) {
   for (const AccessGroup& group : access_groups()) {
     std::int64_t amount = 0;
     for (const PhaseFigures& phase : column.run.phases) {
-      if (contains(group.phases, phase.phase))
+      if (contains(group.phases, phase.step))
         amount += phase.traffic.sram_read.bytes + phase.traffic.sram_write.bytes;
     }
     for (const model::AccessRow& row : rows) {
@@ -110,7 +109,7 @@ void add_mac_bridges(ComparedDesign& column, const model::DamfSettings& settings
 void add_parameter_bridge(ComparedDesign& column) {
   std::int64_t fetched = 0;
   for (const PhaseFigures& phase : column.run.phases) {
-    if (phase.phase == Phase::kLoadWeights)
+    if (phase.step == "load_weights")
       fetched += phase.traffic.dram_read_bytes - phase.traffic.dram_read_padding_bytes;
   }
   column.simulated.parameters = fetched;

@@ -2,30 +2,35 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <utility>
 
 namespace quadrille::app {
 namespace {
 
 using hw::CommandRecord;
-using hw::Phase;
+using Step = std::string_view;
 
-constexpr std::array<Phase, 11> kPhases = {
-    Phase::kLoadWeights,  Phase::kLoadInput,        Phase::kProjection, Phase::kScoreInner,
-    Phase::kWriteDynamic, Phase::kScores,           Phase::kNormalise,  Phase::kWeightedValues,
-    Phase::kRequantise,   Phase::kOutputProjection, Phase::kStoreOutput};
+bool is_product(Step step) { return step == "scores" || step == "weighted_values"; }
+bool is_write(Step step) { return step == "write_dynamic"; }
+bool is_either(Step step) { return is_product(step) || is_write(step); }
+bool is_load(Step step) { return step == "load_weights"; }
 
-bool is_product(Phase phase) { return phase == Phase::kScores || phase == Phase::kWeightedValues; }
-bool is_write(Phase phase) { return phase == Phase::kWriteDynamic; }
-bool is_either(Phase phase) { return is_product(phase) || is_write(phase); }
-bool is_load(Phase phase) { return phase == Phase::kLoadWeights; }
+std::vector<std::string> steps_of(const std::vector<CommandRecord>& records) {
+  std::vector<std::string> steps;
+  for (const CommandRecord& record : records) {
+    if (std::find(steps.begin(), steps.end(), record.step) == steps.end())
+      steps.emplace_back(record.step);
+  }
+  return steps;
+}
 
 /// Cycles in which at least one record that `chosen` accepts runs.
 template <typename Chosen>
 std::int64_t covered_cycles(const std::vector<CommandRecord>& records, Chosen chosen) {
   std::vector<std::pair<std::int64_t, std::int64_t>> spans;
   for (const CommandRecord& record : records) {
-    if (chosen(record.phase)) spans.emplace_back(record.start_cycle, record.end_cycle);
+    if (chosen(record.step)) spans.emplace_back(record.start_cycle, record.end_cycle);
   }
   std::sort(spans.begin(), spans.end());
   std::int64_t cycles = 0;
@@ -37,15 +42,16 @@ std::int64_t covered_cycles(const std::vector<CommandRecord>& records, Chosen ch
   return cycles;
 }
 
-PhaseFigures phase_figures(Phase phase, const RunRequest& request, const RunOutcome& outcome) {
+PhaseFigures phase_figures(const std::string& step, const RunRequest& request,
+                           const RunOutcome& outcome) {
   PhaseFigures figures;
-  figures.phase = phase;
+  figures.step = step;
   const auto& records = outcome.chip.records;
   // Energy is linear in activity and traffic, so units are priced once each.
   std::array<hw::Activity, hw::kUnits> activity;
   std::array<hw::Traffic, hw::kUnits> traffic;
   for (const CommandRecord& record : records) {
-    if (record.phase != phase) continue;
+    if (step != record.step) continue;
     const auto unit = static_cast<std::size_t>(record.unit);
     ++figures.commands;
     figures.busy_cycles += record.occupancy.busy;
@@ -59,7 +65,7 @@ PhaseFigures phase_figures(Phase phase, const RunRequest& request, const RunOutc
             hw::dynamic_energy_pj(request.chip, request.technology, static_cast<hw::Unit>(unit),
                                   activity[unit], traffic[unit]));
   }
-  figures.cycles = covered_cycles(records, [phase](Phase other) { return other == phase; });
+  figures.cycles = covered_cycles(records, [&](Step other) { return other == step; });
   return figures;
 }
 
@@ -71,18 +77,18 @@ DynamicOperands dynamic_operands(const RunReport& report, bool with_load, bool w
   double products = 0.0, writes = 0.0, energy = 0.0;
   std::int64_t macs = 0, dynamic_macs = 0;
   for (const PhaseFigures& phase : report.phases) {
-    if (is_load(phase.phase) && !with_load) continue;
+    if (is_load(phase.step) && !with_load) continue;
     const double picojoules =
         phase.total_dynamic_pj() - (with_dram ? 0.0 : phase.dynamic_pj.at("dram"));
     energy += picojoules;
-    if (is_product(phase.phase)) products += picojoules;
-    if (is_write(phase.phase)) writes += picojoules;
+    if (is_product(phase.step)) products += picojoules;
+    if (is_write(phase.step)) writes += picojoules;
     macs += phase.activity.macs_static + phase.activity.macs_dynamic;
     dynamic_macs += phase.activity.macs_dynamic;
   }
   const auto cycles = static_cast<double>(
       with_load ? chip.cycles
-                : covered_cycles(chip.records, [](Phase phase) { return !is_load(phase); }));
+                : covered_cycles(chip.records, [](Step step) { return !is_load(step); }));
   const auto cycles_share = [&](auto chosen) {
     return share(static_cast<double>(covered_cycles(chip.records, chosen)), cycles);
   };
@@ -105,9 +111,8 @@ RunReport make_report(RunRequest made, RunOutcome found, std::vector<InputFile> 
   report.inputs = std::move(inputs);
   const RunRequest& request = report.request;
   const RunOutcome& outcome = report.outcome;
-  for (const Phase phase : kPhases) {
-    PhaseFigures figures = phase_figures(phase, request, outcome);
-    if (figures.commands == 0) continue;
+  for (const std::string& step : steps_of(outcome.chip.records)) {
+    PhaseFigures figures = phase_figures(step, request, outcome);
     hw::add(report.energy.dynamic_pj, figures.dynamic_pj);
     report.phases.push_back(std::move(figures));
   }

@@ -19,7 +19,7 @@ struct InputFile {
 
 /// The commands of one phase together.
 struct PhaseFigures {
-  hw::Phase phase = hw::Phase::kLoadWeights;
+  std::string step;  ///< As the lowerings name it.
   std::int64_t commands = 0;
   std::int64_t cycles = 0;       ///< In which at least one of them ran.
   std::int64_t busy_cycles = 0;  ///< Summed over units, so of all phases more than the run has.
@@ -47,7 +47,7 @@ struct RunReport {
   RunOutcome outcome;
   std::vector<InputFile> inputs;
   EnergyFigures energy;
-  std::vector<PhaseFigures> phases;  ///< In the order of hw::Phase; those with commands.
+  std::vector<PhaseFigures> phases;  ///< In the order of their first commands.
   DynamicOperands dynamic;           ///< Of the whole run.
   DynamicOperands dynamic_resident;  ///< Without the one-time load of the static weights.
   DynamicOperands dynamic_on_chip;   ///< And without the DRAM's energy.

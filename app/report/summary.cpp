@@ -136,7 +136,7 @@ Json dynamic_json(const DynamicOperands& figures) {
 Json phases_json(const RunReport& report) {
   Json phases = Json::array();
   for (const PhaseFigures& phase : report.phases) {
-    phases.push_back({{"name", hw::phase_name(phase.phase)},
+    phases.push_back({{"name", phase.step},
                       {"commands", phase.commands},
                       {"cycles", phase.cycles},
                       {"busy_cycles", phase.busy_cycles},

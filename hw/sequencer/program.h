@@ -25,31 +25,26 @@ using Operation = std::variant<DmaCopy, CimWrite, CimMultiply, SoftmaxRows, Damf
                                VectorRequantise, SinkhornScale, SinkhornApply, LinearAttend>;
 
 Unit unit_of(const Operation& operation);
+constexpr Unit unit_of(const DmaCopy&) { return Unit::kDma; }
+constexpr Unit unit_of(const CimWrite&) { return Unit::kCimWrite; }
+constexpr Unit unit_of(const CimMultiply&) { return Unit::kCimCompute; }
+constexpr Unit unit_of(const SoftmaxRows&) { return Unit::kSoftmax; }
+constexpr Unit unit_of(const DamfProject&) { return Unit::kDamf; }
+constexpr Unit unit_of(const DamfAttend&) { return Unit::kDamf; }
+constexpr Unit unit_of(const VectorRequantise&) { return Unit::kVector; }
+constexpr Unit unit_of(const SinkhornScale&) { return Unit::kSinkhorn; }
+constexpr Unit unit_of(const SinkhornApply&) { return Unit::kSinkhorn; }
+constexpr Unit unit_of(const LinearAttend&) { return Unit::kLinear; }
 
-/// Why a command exists; the rows of the per-layer report.
-enum class Phase {
-  kLoadWeights,  ///< Static matrices into CIM, constants into the scratchpad.
-  kLoadInput,
-  kProjection,      ///< Static products X W.
-  kScoreInner,      ///< DAMF's X.u and X.v.
-  kWriteDynamic,    ///< K and V written into CIM.
-  kScores,          ///< Q K^T.
-  kNormalise,       ///< Softmax rows, Sinkhorn scalings.
-  kWeightedValues,  ///< A' V, DAMF's attend, Sinkhorn's apply, linear attention.
-  kRequantise,
-  kOutputProjection,
-  kStoreOutput,
-};
-const char* phase_name(Phase phase);
 const char* unit_name(Unit unit);
 
 struct Command {
   Operation operation;
   /// Indices of earlier commands that must have ended. Always < own index.
   std::vector<int> depends_on;
-  int layer = 0;  ///< Index into Program::layers.
-  Phase phase = Phase::kProjection;
-  int head = -1;
+  int node = 0;           ///< Index into Program::nodes.
+  const char* step = "";  ///< What it does for its node, a literal: "scores", "load", ...
+  int head = -1;          ///< The instance of an attention; -1: of none.
 };
 
 /// MACs that a program must count, from the workload's closed form.
@@ -58,9 +53,15 @@ struct ExpectedWork {
   std::int64_t macs_dynamic = 0;
 };
 
+/// A node of the graph that a program was lowered from.
+struct ProgramNode {
+  std::string name;
+  std::string layer;
+};
+
 struct Program {
   std::vector<Command> commands;
-  std::vector<std::string> layers;
+  std::vector<ProgramNode> nodes;
 };
 
 }  // namespace quadrille::hw

@@ -8,7 +8,6 @@
 // there: mapping, building the chip, filling its DRAM, running, reading back.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,7 +25,7 @@
 #include "app/config/chip_file.h"
 #include "app/files/atomic_file.h"
 #include "hw/chip.h"
-#include "hw/mapper/mapping.h"
+#include "hw/mapper/shim.h"
 #include "hw/simulation_context.h"
 #include "testbench/bench/onednn_baseline.h"
 #include "testbench/common/layer_program.h"
@@ -61,9 +60,7 @@ std::int64_t simulate(const hw::ChipConfig& config, const model::AttentionIntege
   });
   const std::int64_t cycles = chip.run().cycles;
   if (options.data) {
-    const hw::DramTensor& out = mapping.tensor("out");
-    std::vector<std::uint8_t> result(static_cast<std::size_t>(out.rows * out.pitch_bytes));
-    std::copy_n(chip.dram().at(out.address, result.size()), result.size(), result.begin());
+    hw::read_tensor(chip.dram(), mapping.tensor("out"));
   }
   return cycles;
 }
@@ -72,8 +69,9 @@ std::int64_t simulate(const hw::ChipConfig& config, const model::AttentionIntege
 std::vector<std::uint8_t> image_of(const hw::Mapping& mapping) {
   std::uint64_t end = 0;
   for (const hw::DramTensor& tensor : mapping.tensors) {
-    end = std::max(end,
-                   tensor.address + static_cast<std::uint64_t>(tensor.rows * tensor.pitch_bytes));
+    for (const hw::DramPiece& piece : tensor.pieces)
+      end =
+          std::max(end, piece.address + static_cast<std::uint64_t>(piece.rows * piece.pitch_bytes));
   }
   std::vector<std::uint8_t> image(end);
   testing_layers::write_inputs(mapping, hw::Bytes(image.data(), image.size()));
@@ -110,8 +108,8 @@ double linear_time_slope(const hw::ChipConfig& config) {
 double linear_peak_kib(int tokens) {
   const pid_t child = ::fork();
   if (child == 0) {
-    ::execl("/proc/self/exe", "quadrille_bench", "--linear-tokens",
-            std::to_string(tokens).c_str(), nullptr);
+    ::execl("/proc/self/exe", "quadrille_bench", "--linear-tokens", std::to_string(tokens).c_str(),
+            nullptr);
     ::_exit(127);
   }
   int status = 0;
@@ -167,7 +165,8 @@ int run(const std::string& file) {
       options.data = data;
       const double seconds =
           seconds_of([&] { simulate(config, layer, image, options); }, data ? 15 : 30);
-      const std::string name = fmt::format("{}layer_{}_data_over_onednn", prefix, data ? "with" : "without");
+      const std::string name =
+          fmt::format("{}layer_{}_data_over_onednn", prefix, data ? "with" : "without");
       rows.push_back({name, seconds / baseline, softmax ? (data ? 5.0 : 1.0) : 0.0, true});
     }
   }

@@ -5,7 +5,7 @@
 #include <random>
 
 #include "hw/chip.h"
-#include "hw/mapper/mapping.h"
+#include "hw/mapper/shim.h"
 
 namespace quadrille::testing_layers {
 
@@ -37,16 +37,10 @@ inline model::AttentionInteger layer(model::Mechanism mechanism, int tokens, int
 inline void write_inputs(const hw::Mapping& mapping, const hw::Bytes& dram, unsigned seed = 1) {
   std::mt19937 random(seed);
   for (const hw::DramTensor& tensor : mapping.tensors) {
-    if (tensor.output) continue;
-    const std::int64_t row_bytes = tensor.row_elements * tensor.element_bytes;
-    for (std::int64_t row = 0; row < tensor.rows; ++row) {
-      std::uint8_t* at =
-          dram.at(tensor.address + static_cast<std::uint64_t>(row * tensor.pitch_bytes),
-                  static_cast<std::uint64_t>(row_bytes));
-      for (std::int64_t i = 0; i < row_bytes; ++i) {
-        at[i] = static_cast<std::uint8_t>(random() >> 24);
-      }
-    }
+    if (tensor.role == model::Role::kOutput || tensor.role == model::Role::kValue) continue;
+    std::vector<std::uint8_t> bytes(static_cast<std::size_t>(tensor.bytes()));
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random() >> 24);
+    hw::write_tensor(dram, tensor, bytes);
   }
 }
 

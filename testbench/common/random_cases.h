@@ -16,7 +16,7 @@
 
 #include "app/chip_run.h"
 #include "app/config/chip_file.h"
-#include "hw/mapper/mapping.h"
+#include "hw/mapper/shim.h"
 #include "testbench/common/environment.h"
 #include "testbench/common/portable_random.h"
 

@@ -32,10 +32,7 @@ LayerRun run_layer(const ChipConfig& config, const Mapping& mapping, const ChipO
   LayerRun run;
   run.result = chip.run();
   if (!options.data) return run;
-  const DramTensor& tensor = mapping.tensor("out");
-  const auto size = static_cast<std::uint64_t>(tensor.rows * tensor.pitch_bytes);
-  const std::uint8_t* at = chip.dram().at(tensor.address, size);
-  run.out.assign(at, at + size);
+  run.out = read_tensor(chip.dram(), mapping.tensor("out"));
   return run;
 }
 

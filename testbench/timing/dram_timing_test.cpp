@@ -126,8 +126,8 @@ std::int64_t copy_cycles(const DmaCopy& copy, Timing timing, ChipConfig config =
   options.data = false;
   Chip chip("chip", config, options);
   Program program;
-  program.layers = {"copy"};
-  program.commands.push_back({copy, {}, 0, Phase::kLoadInput, -1});
+  program.nodes = {{"copy", "copy"}};
+  program.commands.push_back({copy, {}, 0, "load_input", -1});
   chip.load(program);
   return chip.run().cycles;
 }

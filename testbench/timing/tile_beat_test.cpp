@@ -9,7 +9,7 @@
 
 #include "app/config/chip_file.h"
 #include "hw/chip.h"
-#include "hw/mapper/mapping.h"
+#include "hw/mapper/shim.h"
 #include "hw/simulation_context.h"
 #include "testbench/common/layer_program.h"
 #include "testbench/common/published_page.h"

@@ -150,7 +150,7 @@ Activity CimBank::activity(const CimMultiply& operation) const {
   const std::int64_t tokens = operation.tokens;
   const std::int64_t k = operation.rows;
   const std::int64_t n = operation.columns;
-  std::int64_t useful = tokens * k * n;
+  std::int64_t useful = tokens * (k - operation.padding_rows) * (n - operation.padding_columns);
   if (operation.causal_columns) useful = model::causal_pairs(tokens, n, operation.first_token) * k;
   if (operation.causal_rows) useful = model::causal_pairs(tokens, k, operation.first_token) * n;
   const std::int64_t executed = tokens * (std::int64_t{operation.region.row_tiles} * config_.rows) *

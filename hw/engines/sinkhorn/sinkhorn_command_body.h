@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "hw/engines/beat_words.h"
+#include "hw/engines/beat_engine.h"
 #include "hw/engines/sinkhorn/sinkhorn_engine.h"
 
 namespace quadrille::hw {
@@ -40,5 +40,21 @@ std::unique_ptr<SinkhornCommandBody> make_streamed_body(const SinkhornConfig& co
                                                         std::int64_t cycle);
 std::unique_ptr<SinkhornCommandBody> make_apply_body(const SinkhornConfig& config,
                                                      const SinkhornApply& operation);
+
+/// Little-endian words of a beat.
+inline std::int32_t beat_word(const Beat& beat, int k, int bytes) {
+  std::uint32_t word = 0;
+  for (int b = 0; b < bytes; ++b)
+    word |= static_cast<std::uint32_t>(
+                beat.bytes[static_cast<std::size_t>(std::int64_t{bytes} * k + b)])
+            << (8 * b);
+  const int spare = 32 - 8 * bytes;
+  return static_cast<std::int32_t>(word << spare) >> spare;
+}
+inline void append_word(Beat& beat, std::int32_t value) {
+  const auto word = static_cast<std::uint32_t>(value);
+  for (int b = 0; b < 4; ++b)
+    beat.bytes[static_cast<std::size_t>(beat.size++)] = static_cast<std::uint8_t>(word >> (8 * b));
+}
 
 }  // namespace quadrille::hw

@@ -6,7 +6,6 @@
 #include <optional>
 #include <vector>
 
-#include "hw/engines/beat_words.h"
 #include "hw/engines/credit_pipeline.h"
 #include "hw/engines/softmax/softmax_engine.h"
 #include "model/numerics/exp2.h"
@@ -81,7 +80,11 @@ class SoftmaxBeatBody final : public BeatEngine<SoftmaxRows> {
     const int count = std::min(config_.lanes, operation_->keys - filled_);
     const int visible = visible_keys(*operation_, fill_row_);
     for (int lane = 0; lane < count; ++lane, ++filled_) {
-      const std::int32_t score = beat_word(beat, lane);
+      std::uint32_t word = 0;
+      for (std::size_t b = 0; b < 4; ++b)
+        word |= static_cast<std::uint32_t>(beat.bytes[4 * static_cast<std::size_t>(lane) + b])
+                << (8 * b);
+      const auto score = static_cast<std::int32_t>(word);
       target.scores[static_cast<std::size_t>(filled_)] = score;
       if (filled_ < visible) target.maximum = std::max<std::int64_t>(target.maximum, score);
     }
@@ -97,7 +100,11 @@ class SoftmaxBeatBody final : public BeatEngine<SoftmaxRows> {
     RowBuffer& source = buffer(drain_row_);
     Beat slot;
     if (drain_key_ == operation_->keys) {
-      append_word(slot, static_cast<std::int32_t>(packed(model::reciprocal(sum_))));
+      const model::Reciprocal inverse = model::reciprocal(sum_);
+      slot.size = 4;
+      for (std::size_t b = 0; b < 3; ++b)
+        slot.bytes[b] = static_cast<std::uint8_t>(inverse.mantissa >> (8 * b));
+      slot.bytes[3] = static_cast<std::uint8_t>(inverse.shift);
       pipeline_.launch(slot);
       drain_key_ = 0;
       ++drain_row_;

@@ -3,7 +3,6 @@
 #include <optional>
 #include <string>
 
-#include "hw/engines/beat_words.h"
 #include "hw/engines/credit_pipeline.h"
 #include "hw/engines/vector/vector_engine.h"
 #include "model/numerics/reciprocal.h"
@@ -50,7 +49,10 @@ class VectorBeatBody final : public BeatEngine<VectorRequantise> {
   void accept(const Beat& beat) {
     if (reciprocal_next_) {
       const model::Reciprocal inverse =
-          model::unpacked_reciprocal(static_cast<std::uint32_t>(beat_word(beat, 0)));
+          model::unpacked_reciprocal(static_cast<std::uint32_t>(beat.bytes[0]) |
+                                     static_cast<std::uint32_t>(beat.bytes[1]) << 8 |
+                                     static_cast<std::uint32_t>(beat.bytes[2]) << 16 |
+                                     static_cast<std::uint32_t>(beat.bytes[3]) << 24);
       reciprocal_mantissa_ = inverse.mantissa;
       reciprocal_shift_ = inverse.shift - operation_->fraction_bits;
       if (reciprocal_shift_ < 0) {
@@ -62,7 +64,7 @@ class VectorBeatBody final : public BeatEngine<VectorRequantise> {
     }
     const int count = std::min(config_.lanes, operation_->columns - column_);
     Beat result;
-    for (int lane = 0; lane < count; ++lane) put(result, compute(element(beat, lane)));
+    for (int lane = 0; lane < count; ++lane) put(result, lane, compute(element(beat, lane)));
     pipeline_.launch(result);
     column_ += count;
     if (column_ == operation_->columns) {
@@ -73,9 +75,12 @@ class VectorBeatBody final : public BeatEngine<VectorRequantise> {
   }
 
   std::int64_t element(const Beat& beat, int lane) const {
-    if (operation_->from == VectorSource::kCodes8)
-      return beat.bytes[static_cast<std::size_t>(lane)];
-    return beat_word(beat, lane);
+    const auto at = static_cast<std::size_t>(lane);
+    if (operation_->from == VectorSource::kCodes8) return beat.bytes[at];
+    std::uint32_t word = 0;
+    for (std::size_t b = 0; b < 4; ++b)
+      word |= static_cast<std::uint32_t>(beat.bytes[4 * at + b]) << (8 * b);
+    return static_cast<std::int32_t>(word);
   }
 
   std::int64_t compute(std::int64_t x) {
@@ -94,11 +99,12 @@ class VectorBeatBody final : public BeatEngine<VectorRequantise> {
     return y;
   }
 
-  void put(Beat& beat, std::int64_t x) const {
-    if (operation_->to == VectorResult::kSums32)
-      append_word(beat, static_cast<std::int32_t>(x));
-    else
-      beat.bytes[static_cast<std::size_t>(beat.size++)] = static_cast<std::uint8_t>(x);
+  void put(Beat& beat, int lane, std::int64_t x) const {
+    const std::size_t bytes = operation_->to == VectorResult::kSums32 ? 4 : 1;
+    for (std::size_t b = 0; b < bytes; ++b)
+      beat.bytes[static_cast<std::size_t>(lane) * bytes + b] =
+          static_cast<std::uint8_t>(x >> (8 * b));
+    beat.size += static_cast<int>(bytes);
   }
 
   VectorConfig config_;

@@ -1,0 +1,405 @@
+// The planner: emits the program of a graph for several sets of choices, in the
+// order in which its steps could start, and keeps the one that ends first.
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "hw/mapper/mapping.h"
+#include "hw/mapper/operators/stage.h"
+#include "hw/mapper/placement.h"
+#include "model/errors.h"
+
+namespace quadrille::hw {
+namespace {
+
+/// What a cycle of the run is worth, and a token that passes by a macro, in cycles in
+/// which a unit works.
+constexpr std::int64_t kCycle = 64;
+constexpr std::int64_t kMacroToken = 2;
+constexpr std::int64_t kInfeasible = std::numeric_limits<std::int64_t>::max();
+
+std::unique_ptr<Stage> make_stage(Workspace& workspace, const model::IntegerGraph& graph,
+                                  const StageGrant& grant) {
+  const model::Operator& op = graph.graph.nodes[static_cast<std::size_t>(grant.node)].op;
+  if (std::holds_alternative<model::SoftmaxAttention>(op))
+    return make_softmax_stage(workspace, graph, grant);
+  if (const auto* damf = std::get_if<model::DamfAttention>(&op)) {
+    return damf->engine == model::DamfEngineChoice::kLinear
+               ? make_linear_attention_stage(workspace, graph, grant)
+               : make_damf_stage(workspace, graph, grant);
+  }
+  if (std::holds_alternative<model::LinearAttention>(op))
+    return make_linear_attention_stage(workspace, graph, grant);
+  return make_sinkhorn_stage(workspace, graph, grant);
+}
+
+bool is_projection(const model::Operator& op) {
+  return std::holds_alternative<model::Linear>(op) ||
+         std::holds_alternative<model::DamfProject>(op);
+}
+
+/// How the macros are shared: those behind the weights' are K's and V's.
+struct Shares {
+  MacroRange weights, heads;
+};
+
+Shares share_macros(const ChipConfig& config, const model::Graph& graph, const Choices& choices) {
+  int wanted = 0, least = 0, node = -1;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    wanted = std::max(wanted, attention_macros(config, graph, graph.nodes[i], choices));
+    const int needed = least_attention_macros(config, graph, graph.nodes[i]);
+    if (needed > least) node = static_cast<int>(i);
+    least = std::max(least, needed);
+  }
+  const int macros = config.cim.macros;
+  const int weights = Projections::least_macros(config, graph);
+  if (least + weights > macros)
+    throw DoesNotFit{node, "K and V of a head beside a strip of weights", least + weights, macros,
+                     true};
+  int heads = wanted;
+  if (weights == 0) {
+    heads = macros;
+  } else if (choices.copies == 0) {
+    heads = std::max(least, std::min(wanted, macros - 2 * weights * choices.strip_tiles));
+  } else if (heads > macros - weights) {
+    throw DoesNotFit{node, "whole copies of K and V", heads + weights, macros, true};
+  }
+  return {{0, macros - heads}, {macros - heads, heads}};
+}
+
+/// One program by one set of choices. Throws DoesNotFit.
+class Emission {
+ public:
+  Emission(const ChipConfig& config, const model::IntegerGraph& graph, const Choices& choices,
+           const CommandCost& cost, bool keep)
+      : workspace_(config, graph.graph, cost, keep), choices_(choices) {
+    place_tensors(workspace_, choices);
+    const Shares shares = share_macros(config, graph.graph, choices);
+    projections_ = std::make_unique<Projections>(workspace_, graph, choices, shares.weights);
+    for (std::size_t i = 0; i < graph.graph.nodes.size(); ++i) {
+      if (is_projection(graph.graph.nodes[i].op)) continue;
+      nodes_.push_back(&graph.graph.nodes[i]);
+      stages_.push_back(
+          make_stage(workspace_, graph, {static_cast<int>(i), shares.heads, choices}));
+    }
+    if (!choices.heads_first) return;
+    // What the heads write into is there before projections take the memory.
+    for (const model::Node* node : nodes_) {
+      const model::TensorId out = node->output(0);
+      if (out != model::kAbsent && workspace_.home(out).place == Place::kRows)
+        workspace_.open(out, 0);
+    }
+  }
+
+  void run(std::int64_t give_up) {
+    while (!projections_->done() || stage_ < stages_.size()) {
+      projections_->prefetch();
+      step();
+      if (price() > give_up) return;
+    }
+  }
+
+  /// Cycles, and a little for every cycle in which a unit works and every MAC: of plans
+  /// that end together the one that does less is better.
+  std::int64_t price() {
+    const Emitter& emit = workspace_.emit();
+    return emit.cycles() * kCycle + emit.busy_cycles() + emit.macro_tokens() * kMacroToken;
+  }
+  Mapping finish() { return workspace_.finish(); }
+
+ private:
+  void step() {
+    constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+    Stage* stage = stage_ < stages_.size() && stage_may_begin() ? stages_[stage_].get() : nullptr;
+    const std::int64_t stage_at = stage != nullptr && stage->ready() ? stage->starts_at() : kNever;
+    const std::int64_t write_at = projections_->can_write() ? projections_->write_at() : kNever;
+    const std::int64_t multiply_at =
+        projections_->can_multiply() ? projections_->multiply_at() : kNever;
+    if (stage_at != kNever && stage_at <= std::min(write_at, multiply_at)) {
+      stage->step();
+      if (stage->done()) ++stage_;
+    } else if (write_at != kNever && write_at <= multiply_at) {
+      projections_->write();
+    } else if (multiply_at != kNever) {
+      projections_->multiply();
+    } else {
+      throw stage != nullptr && stage->blocked().node >= 0 ? stage->blocked()
+                                                           : projections_->blocked();
+    }
+  }
+
+  /// By phases: all that a node reads is made before it takes its memory.
+  bool stage_may_begin() const {
+    if (choices_.heads_first) return true;
+    for (const model::TensorId id : nodes_[stage_]->inputs) {
+      if (id != model::kAbsent && !workspace_.complete(id, -1)) return false;
+    }
+    return true;
+  }
+
+  Workspace workspace_;
+  Choices choices_;
+  std::unique_ptr<Projections> projections_;
+  std::vector<const model::Node*> nodes_;
+  std::vector<std::unique_ptr<Stage>> stages_;
+  std::size_t stage_ = 0;
+};
+
+/// What a graph's nodes can be told to do differently.
+struct Freedom {
+  std::int64_t tokens = 1;   ///< Most rows of a projection's input.
+  std::int64_t queries = 1;  ///< Most queries of a head.
+  bool projections = false;
+  bool heads = false;
+  bool causal = false;   ///< Masked blocks can be left out.
+  bool macros = false;   ///< An attention uses the CIM bank.
+  bool between = false;  ///< Values between projections and heads.
+};
+
+Freedom freedom_of(const model::Graph& graph) {
+  Freedom freedom;
+  for (const model::Node& node : graph.nodes) {
+    if (is_projection(node.op)) {
+      freedom.projections = true;
+      freedom.tokens = std::max(freedom.tokens, graph.tensor(node.input(0)).rows);
+      continue;
+    }
+    freedom.heads = true;
+    freedom.queries = std::max(freedom.queries, graph.tensor(node.input(0)).rows);
+    if (std::holds_alternative<model::DamfAttention>(node.op) ||
+        std::holds_alternative<model::LinearAttention>(node.op) ||
+        std::holds_alternative<model::Sinkhorn>(node.op)) {
+      freedom.queries = std::max(
+          freedom.queries,
+          graph.tensor(node.input(1) == model::kAbsent ? node.input(0) : node.input(1)).rows);
+    } else {
+      freedom.macros = true;
+    }
+    const auto* softmax = std::get_if<model::SoftmaxAttention>(&node.op);
+    freedom.causal = freedom.causal || (softmax != nullptr && softmax->causal);
+  }
+  freedom.between = freedom.projections && freedom.heads;
+  return freedom;
+}
+
+class Planner {
+ public:
+  Planner(const ChipConfig& config, const model::IntegerGraph& graph)
+      : config_(config), graph_(graph), cost_(config), freedom_(freedom_of(graph.graph)) {
+    for (const model::Node& node : graph.graph.nodes) check_limits(config, graph.graph, node);
+  }
+
+  Mapping plan() {
+    Choices best;
+    std::int64_t cycles = kInfeasible;
+    for (const Choices& start : find_starts()) {
+      best_price_ = kInfeasible;
+      consider(start);
+      for (std::int64_t before = kInfeasible; best_price_ < before;) {
+        before = best_price_;
+        descend();
+      }
+      if (best_price_ < cycles) best = best_;
+      cycles = std::min(cycles, best_price_);
+    }
+    return emit(best);
+  }
+
+  Mapping least() {
+    const Choices choices = least_choices();
+    try {
+      return emit(choices);
+    } catch (const DoesNotFit& missing) {
+      refuse(missing);
+    }
+  }
+
+ private:
+  Mapping emit(const Choices& choices) {
+    Emission emission(config_, graph_, choices, cost_, true);
+    emission.run(kInfeasible - 1);
+    return emission.finish();
+  }
+
+  /// The price of these choices, or more than the best's.
+  std::int64_t consider(const Choices& choices) {
+    try {
+      Emission emission(config_, graph_, choices, cost_, false);
+      emission.run(best_price_ == kInfeasible ? kInfeasible - 1 : best_price_);
+      const std::int64_t cycles = emission.price();
+      if (cycles < best_price_) {
+        best_price_ = cycles;
+        best_ = choices;
+      }
+      return cycles;
+    } catch (const DoesNotFit& missing) {
+      missing_ = missing;
+      return kInfeasible;
+    }
+  }
+
+  Choices least_choices() const {
+    Choices least;
+    least.strip_tiles = 1;
+    least.token_blocks = least.input_blocks = static_cast<int>(freedom_.tokens);
+    least.strips_ahead = least.sums_blocks = least.scratch_blocks = 1;
+    least.heads_first = least.hold_heads = least.keep_heads = least.keep_attention = false;
+    least.query_blocks = static_cast<int>(freedom_.queries);
+    least.copies = 0;
+    return least;
+  }
+
+  // From everything in the scratchpad down to everything spilled; of each kind the one
+  // with the fewest blocks that fits.
+  std::vector<Choices> find_starts() {
+    std::vector<Choices> starts;
+    for (const int copies : {2, 1, 0}) {
+      for (int spill = 0; spill < (freedom_.between ? 3 : 1); ++spill) {
+        for (const int tiles : {4, 1}) {
+          if (const auto start = start_with(copies, spill, tiles)) {
+            starts.push_back(*start);
+            break;
+          }
+        }
+        // Nothing is gained by spilling what has room without any blocks.
+        if (!starts.empty() && copies == 2 && starts[0].token_blocks == 1 &&
+            starts[0].strip_tiles > 1 && starts[0].keep_attention)
+          return starts;
+      }
+      if (!freedom_.macros || !starts.empty()) break;
+    }
+    if (!starts.empty()) return starts;
+    best_price_ = kInfeasible;
+    if (consider(least_choices()) == kInfeasible) refuse(missing_);
+    return {least_choices()};
+  }
+
+  std::optional<Choices> start_with(int copies, int spill, int tiles) {
+    const std::int64_t most = std::max(freedom_.tokens, freedom_.queries);
+    for (std::int64_t blocks = 1; blocks <= most; blocks *= 4) {
+      Choices start;
+      start.copies = copies;
+      start.strip_tiles = tiles;
+      start.keep_attention = spill < 1;
+      start.keep_heads = start.heads_first = spill < 2;
+      start.query_blocks =
+          static_cast<int>(std::min(4 * blocks, std::max<std::int64_t>(4, freedom_.queries)));
+      start.token_blocks = static_cast<int>(blocks);
+      start.input_blocks = spill < 2 && freedom_.between ? 1 : static_cast<int>(blocks);
+      best_price_ = kInfeasible;
+      if (consider(start) != kInfeasible) return start;
+    }
+    return std::nullopt;
+  }
+
+  template <typename Member>
+  void try_values(Member Choices::*member, std::initializer_list<Member> values) {
+    const Choices from = best_;
+    for (const Member value : values) {
+      if (value == from.*member) continue;
+      Choices choices = from;
+      choices.*member = value;
+      consider(choices);
+    }
+  }
+  /// Doubles and halves as long as that does not harm.
+  void try_scaled(int Choices::*member, std::int64_t most) {
+    const Choices from = best_;
+    for (const bool up : {false, true}) {
+      Choices choices = from;
+      std::int64_t before = best_price_;
+      while (true) {
+        const std::int64_t next = up ? std::int64_t{2} * (choices.*member) : choices.*member / 2;
+        if (next < 1 || next > most) break;
+        choices.*member = static_cast<int>(next);
+        const std::int64_t cycles = consider(choices);
+        if (cycles > before) break;
+        before = cycles;
+      }
+    }
+  }
+
+  void descend() {
+    if (freedom_.between) {
+      try_values(&Choices::heads_first, {true, false});
+      try_values(&Choices::keep_attention, {true, false});
+      try_values(&Choices::keep_heads, {true, false});
+    }
+    if (freedom_.heads) {
+      try_scaled(&Choices::query_blocks, freedom_.queries);
+      if (freedom_.causal)
+        try_scaled(&Choices::key_groups, std::min<std::int64_t>(freedom_.queries, 16));
+      if (freedom_.macros) {
+        // Where all of K finds room it is written once a head.
+        if (best_.copies > 0) try_values(&Choices::copies, {2, 1});
+        try_values(&Choices::hold_heads, {true, false});
+      }
+      try_values(&Choices::scratch_blocks, {2, 3, 1});
+    }
+    if (freedom_.projections) {
+      try_values(&Choices::strip_tiles, {4, 2, 1, 8, 16});
+      try_scaled(&Choices::token_blocks, freedom_.tokens);
+      try_scaled(&Choices::input_blocks, freedom_.tokens);
+      try_values(&Choices::strips_ahead, {2, 4, 8, 16, 1});
+      try_values(&Choices::sums_blocks, {2, 3, 1});
+    }
+  }
+
+  /// What would do at least: the capacity with which the least plan fits.
+  std::string remedy(const DoesNotFit& missing) const {
+    if (missing.macros) return "at least " + std::to_string(missing.needed) + " would do";
+    const std::int64_t row = std::int64_t{config_.scratchpad.banks} * config_.scratchpad.word_bytes;
+    const auto fits = [&](std::int64_t rows) {
+      ChipConfig larger = config_;
+      larger.scratchpad.capacity_bytes = rows * row;
+      try {
+        Emission emission(larger, graph_, least_choices(), cost_, false);
+        emission.run(kInfeasible - 1);
+        return true;
+      } catch (const DoesNotFit&) {
+        return false;
+      }
+    };
+    std::int64_t low = config_.scratchpad.capacity_bytes / row;
+    std::int64_t high = 2 * low;
+    while (high * row < (std::int64_t{1} << 34) && !fits(high)) high *= 2;
+    while (low + 1 < high) {
+      const std::int64_t middle = (low + high) / 2;
+      (fits(middle) ? high : low) = middle;
+    }
+    return "at least " + std::to_string(divide_up(high * row, 1024)) + " KiB would do";
+  }
+
+  [[noreturn]] void refuse(const DoesNotFit& missing) const {
+    const std::string node =
+        missing.node < 0
+            ? ""
+            : "node " + graph_.graph.nodes[static_cast<std::size_t>(missing.node)].name + ": ";
+    const std::string unit = missing.macros ? " macros" : " bytes";
+    throw InputError(config_.source(), missing.macros ? "cim.macros" : "scratchpad.capacity_kib",
+                     node + "expected room for " + missing.what + ", " +
+                         std::to_string(missing.needed) + unit + ", found " +
+                         std::to_string(missing.there) + unit + " free; " + remedy(missing));
+  }
+
+  const ChipConfig& config_;
+  const model::IntegerGraph& graph_;
+  CommandCost cost_;
+  Freedom freedom_;
+  Choices best_;
+  std::int64_t best_price_ = kInfeasible;
+  DoesNotFit missing_;
+};
+
+}  // namespace
+
+Mapping lower(const ChipConfig& config, const model::IntegerGraph& graph) {
+  return Planner(config, graph).plan();
+}
+
+Mapping lower_least(const ChipConfig& config, const model::IntegerGraph& graph) {
+  return Planner(config, graph).least();
+}
+
+}  // namespace quadrille::hw
