@@ -6,71 +6,76 @@
 
 #include "app/config/workload_file.h"
 #include "app/files/safetensors.h"
-#include "app/workload/checkpoint.h"
-#include "app/workload/layer_data.h"
+#include "app/networks/attention_layer.h"
 
 namespace quadrille::testbench {
 namespace {
 
 const std::string kRoot = QUADRILLE_SOURCE_DIR;
 
+app::AttentionLayerWorkload layer_of(const std::string& twin) {
+  return std::get<app::AttentionLayerWorkload>(
+      app::read_workload_file(kRoot + "/workloads/licences-" + twin + ".yaml").what);
+}
+
+const std::vector<double>& value(const app::LanguageContext& context, const std::string& name) {
+  return context.values[static_cast<std::size_t>(context.graph.find(name))];
+}
+
 class TrainedTwins : public testing::TestWithParam<const char*> {};
 
 TEST_P(TrainedTwins, GiveTheReferenceLossesAndHeadOutputs) {
   const std::string twin = GetParam();
-  const app::Workload workload =
-      app::read_workload_file(kRoot + "/workloads/licences-" + twin + ".yaml");
-  const app::LayerData data = app::load_layer_data(workload);
-  const auto& settings = std::get<app::AttentionLayerWorkload>(workload.what);
-  const model::AttentionShape shape = app::shape_of(workload.path, settings);
-  ASSERT_TRUE(data.context.has_value());
+  const app::AttentionLayerWorkload workload = layer_of(twin);
+  const app::Task task = app::attention_layer_task("licences", workload, true);
+  ASSERT_TRUE(task.context.has_value());
+  const app::LanguageContext& context = *task.context;
   const auto reference =
       app::SafetensorsFile::open(kRoot + "/checkpoints/licences-lm/reference.safetensors");
-  const model::LanguageModelRun run =
-      run_language_model(data.context->language_model, shape, data.context->tokens);
 
   // The reference is stored in single precision.
   const auto nll = reference.read_f64(twin + ".nll");
-  ASSERT_EQ(run.losses.size(), nll.size());
+  const std::vector<double>& all_logits = value(context, "logits");
+  const std::vector<double> losses = app::next_token_losses(all_logits, context.tokens);
+  ASSERT_EQ(losses.size(), nll.size());
   for (std::size_t i = 0; i < nll.size(); ++i)
-    EXPECT_NEAR(run.losses[i], nll[i], 1e-6 * (1.0 + nll[i])) << "byte " << i + 1;
-  EXPECT_NEAR(run.loss, reference.read_f64(twin + ".mean_nll")[0], 1e-6);
-  EXPECT_EQ(data.context->float_loss, run.loss);
+    EXPECT_NEAR(losses[i], nll[i], 1e-6 * (1.0 + nll[i])) << "byte " << i + 1;
+  EXPECT_NEAR(context.float_loss, reference.read_f64(twin + ".mean_nll")[0], 1e-6);
+  EXPECT_EQ(context.float_loss, app::mean_loss(losses));
   const auto logits = reference.read_f64(twin + ".logits_last");
-  const std::size_t last = run.logits.size() - logits.size();
+  const std::size_t last = all_logits.size() - logits.size();
   for (std::size_t i = 0; i < logits.size(); ++i)
-    EXPECT_NEAR(run.logits[last + i], logits[i], 1e-5) << "logit " << i;
+    EXPECT_NEAR(all_logits[last + i], logits[i], 1e-5) << "logit " << i;
 
-  const model::AttentionFloat layer =
-      attention_float(shape, data.x, data.weights, data.triples, settings.scale);
+  const model::Values values = model::evaluate(task.graph, task.values);
+  const auto of_task = [&](const char* name) {
+    return values[static_cast<std::size_t>(task.graph.find(name))];
+  };
+  EXPECT_EQ(of_task("attention"), value(context, "h.0.attn.attention"));
   const auto head = reference.read_f64(twin + ".h.0.head.0.attn_out");
-  const auto inner = static_cast<std::size_t>(shape.inner_width());
-  const auto width = static_cast<std::size_t>(shape.head_width);
+  const auto width = static_cast<std::size_t>(workload.head_width);
+  const std::size_t inner = static_cast<std::size_t>(workload.heads) * width;
   for (std::size_t i = 0; i < head.size(); ++i)
-    EXPECT_NEAR(layer.attention[i / width * inner + i % width], head[i], 1e-5) << "element " << i;
+    EXPECT_NEAR(of_task("attention")[i / width * inner + i % width], head[i], 1e-5) << i;
   if (twin == "damf") {
-    EXPECT_NEAR(data.triples[0].sigma / reference.read_f64("damf.h.0.head.0.sigma_max")[0], 1.0,
-                1e-6);
+    const auto& op = std::get<model::DamfAttention>(task.graph.nodes[2].op);
+    EXPECT_NEAR(op.sigma[0] / reference.read_f64("damf.h.0.head.0.sigma_max")[0], 1.0, 1e-6);
     const auto u = reference.read_f64("damf.h.0.head.0.u");
     const auto v = reference.read_f64("damf.h.0.head.0.v");
     for (std::size_t i = 0; i < u.size(); ++i) {
-      EXPECT_NEAR(data.triples[0].u[i], u[i], 1e-6) << i;
-      EXPECT_NEAR(data.triples[0].v[i], v[i], 1e-6) << i;
+      EXPECT_NEAR(of_task("u")[i], u[i], 1e-6) << i;
+      EXPECT_NEAR(of_task("v")[i], v[i], 1e-6) << i;
     }
   }
 }
 
 TEST_P(TrainedTwins, TheLayersOwnOutputGivesTheFloatLoss) {
-  const app::Workload workload =
-      app::read_workload_file(kRoot + "/workloads/licences-" + std::string(GetParam()) + ".yaml");
-  const app::LayerData data = app::load_layer_data(workload);
-  const auto& settings = std::get<app::AttentionLayerWorkload>(workload.what);
-  const model::AttentionShape shape = app::shape_of(workload.path, settings);
-  std::vector<double> out =
-      attention_float(shape, data.x, data.weights, data.triples, settings.scale).out;
-  EXPECT_NEAR(app::loss_with(*data.context, shape, out), data.context->float_loss, 1e-12);
+  const app::Task task = app::attention_layer_task("licences", layer_of(GetParam()), true);
+  const auto id = static_cast<std::size_t>(task.output("out").tensor);
+  std::vector<double> out = model::evaluate(task.graph, task.values)[id];
+  EXPECT_NEAR(app::loss_with(*task.context, out), task.context->float_loss, 1e-12);
   std::fill(out.begin(), out.end(), 0.0);
-  EXPECT_GT(std::fabs(app::loss_with(*data.context, shape, out) - data.context->float_loss), 1e-3);
+  EXPECT_GT(std::fabs(app::loss_with(*task.context, out) - task.context->float_loss), 1e-3);
 }
 
 INSTANTIATE_TEST_SUITE_P(Twins, TrainedTwins, testing::Values("softmax", "damf"),
