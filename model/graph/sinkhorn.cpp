@@ -124,10 +124,13 @@ SinkhornInteger integer_of(const SinkhornShape& shape, const SinkhornSettings& s
   return {shape, settings, form.factor, form.fraction_bits, form.tolerance_code};
 }
 
+/// A held K needs logits of a small spread: that of the codes, or, while they are
+/// not known, at most twice the largest magnitude.
 void check_spread(const SinkhornInteger& problem, const std::vector<std::int32_t>& codes,
-                  const NodeView& at) {
+                  const QuantiseNode& at) {
   if (problem.settings.form == SinkhornForm::kScaling) return;
-  const int spread = kernel_spread(codes, problem);
+  const int spread = codes.empty() ? static_cast<int>(std::ceil(2.0 * at.largest_logit * kLog2E))
+                                   : kernel_spread(codes, problem);
   if (spread <= kKernelSpreadOctaves) return;
   throw InputError(at.graph.source, "tensor '" + at.input(0).name + "'",
                    "logits spread over " + std::to_string(spread) + " octaves, expected at most " +

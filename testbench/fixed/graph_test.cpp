@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "app/networks/attention_layer.h"
 #include "model/errors.h"
 #include "model/graph/quantise.h"
 #include "model/graph/work.h"
@@ -201,6 +202,26 @@ TEST(GraphWork, CountsVisiblePairsOnly) {
     EXPECT_EQ(counted->macs_static, 0);
     EXPECT_EQ(counted->macs_dynamic, 8 * pairs * (5 + 2));
   }
+}
+
+// The codes of Q and K are made by the chip, so the real logits have to do: their
+// spread is at most twice their largest magnitude.
+TEST(GraphSinkhorn, HeldKernelOfALayerIsRefusedWhereLogitsMaySpreadTooFar) {
+  app::AttentionLayerWorkload layer;
+  layer.mechanism = Mechanism::kSinkhorn;
+  layer.tokens = layer.key_tokens = 6;
+  layer.model_width = layer.head_width = 4;
+  layer.heads = layer.key_heads = 1;
+  layer.sinkhorn.settings.form = SinkhornForm::kKernel;
+  layer.data = app::RandomSource{};
+  const auto quantised = [&](double scale) {
+    layer.scale = scale;
+    const app::Task task = app::attention_layer_task("layer", layer, true);
+    const Values values = evaluate(task.graph, task.values);
+    return quantise(task.graph, values, calibrate(task.graph, values, task.given));
+  };
+  EXPECT_NO_THROW(quantised(0.05));
+  EXPECT_THROW(quantised(50.0), InputError);
 }
 
 TEST(GraphBytes, KeepSignsAndWidths) {
