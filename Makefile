@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
 
-.PHONY: help setup build test run bench lockstep synth synth-bless mutate coverage asan ubsan dev format tidy clean
+.PHONY: help setup build test run bench lockstep plan-grid chip-search synth synth-bless mutate coverage asan ubsan dev format tidy clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,12 @@ lockstep: build ## the long lockstep run of every engine with RTL (QUADRILLE_SEE
 	@for source in testbench/lockstep/*_lockstep_test.cpp; do \
 	  program=$${source##*/}; program=build/testbench/test_lockstep_$${program%_lockstep_test.cpp}; \
 	  QUADRILLE_LOCKSTEP_RUNS=$${QUADRILLE_LOCKSTEP_RUNS:-100000} $$program || exit 1; done
+
+plan-grid: build ## judge plans over a drawn grid of workloads and chips; writes docs/plan_quality.md (QUADRILLE_SEED, QUADRILLE_POINTS)
+	@build/testbench/quadrille_plan_grid grid docs/plan_quality.md
+
+chip-search: build ## short runs on drawn chips, tile and beat, with data: no crash, no hang, no exit 3 (QUADRILLE_SEED, QUADRILLE_POINTS)
+	@build/testbench/quadrille_plan_grid search
 
 mutate: build ## plant faults in RTL and SystemC engines, count what the tests catch (ENGINES, SEED; hours)
 	@mkdir -p build/mutation

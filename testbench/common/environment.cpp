@@ -23,6 +23,7 @@ constexpr Variable kVariables[] = {
     {"QUADRILLE_SEED", 1, std::numeric_limits<std::uint64_t>::max()},
     {"QUADRILLE_LOCKSTEP_RUNS", 100, 1'000'000'000},
     {"QUADRILLE_RANDOM_CASES", 1, 1'000'000'000},
+    {"QUADRILLE_POINTS", 1, 1'000'000'000},
     {"QUADRILLE_BLESS", 1, 1},
 };
 
@@ -73,6 +74,11 @@ int lockstep_runs(int fallback) {
 int random_cases(int fallback) {
   const auto cases = number_from_environment("QUADRILLE_RANDOM_CASES");
   return cases ? static_cast<int>(*cases) : fallback;
+}
+
+int plan_points(int fallback) {
+  const auto points = number_from_environment("QUADRILLE_POINTS");
+  return points ? static_cast<int>(*points) : fallback;
 }
 
 bool blessing() { return number_from_environment("QUADRILLE_BLESS").has_value(); }

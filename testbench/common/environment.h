@@ -21,6 +21,9 @@ int lockstep_runs(int fallback);
 /// QUADRILLE_RANDOM_CASES, or `fallback`: cases per random test.
 int random_cases(int fallback);
 
+/// QUADRILLE_POINTS, or `fallback`: points that plans are judged on.
+int plan_points(int fallback);
+
 /// True when QUADRILLE_BLESS is 1: published pages are rewritten, and the tests
 /// that rewrite them fail.
 bool blessing();
