@@ -5,6 +5,7 @@
 #include <random>
 
 #include "app/networks/attention_layer.h"
+#include "app/networks/operator.h"
 #include "model/errors.h"
 #include "model/graph/quantise.h"
 #include "model/graph/work.h"
@@ -202,6 +203,50 @@ TEST(GraphWork, CountsVisiblePairsOnly) {
     EXPECT_EQ(counted->macs_static, 0);
     EXPECT_EQ(counted->macs_dynamic, 8 * pairs * (5 + 2));
   }
+}
+
+app::Task task_of(const std::string& name, std::map<std::string, app::Shape> shapes,
+                  std::map<std::string, std::string> settings) {
+  const app::ShapedTensors source("shapes", std::move(shapes), {});
+  return app::operator_task(name, source, app::Settings("settings", std::move(settings)));
+}
+
+TEST(OperatorTask, KeepsLeadingDimensionsAndStatesTheAlignment) {
+  const std::map<std::string, app::Shape> shapes = {
+      {"Q", {2, 4, 3, 8}}, {"K", {2, 2, 5, 8}}, {"V", {2, 2, 5, 6}}};
+  const app::Task softmax =
+      task_of("softmax", shapes, {{"causal", "true"}, {"causal_align", "end"}});
+  EXPECT_EQ(softmax.output("out").shape, (app::Shape{2, 4, 3, 6}));
+  EXPECT_EQ(softmax.output("weights").shape, (app::Shape{2, 4, 3, 5}));
+  EXPECT_EQ(softmax.metadata.at("causal_align"), "end");
+  const app::Task linear = task_of("linear", shapes, {});
+  EXPECT_EQ(linear.output("denominator").shape, (app::Shape{2, 4, 3}));
+  EXPECT_EQ(linear.metadata.count("causal_align"), 0U);  // Without a mask there is none.
+  const app::Task sinkhorn = task_of("sinkhorn", shapes, {});
+  EXPECT_EQ(sinkhorn.output("c").shape, (app::Shape{2, 4, 5}));
+  EXPECT_EQ(sinkhorn.output("iterations").shape, (app::Shape{2, 4}));
+  const app::Task damf = task_of("damf", {{"s", {2, 4, 3}}, {"t", {2, 4, 3}}, {"V", {2, 4, 3, 6}}},
+                                 {{"causal", "true"}});
+  EXPECT_EQ(damf.output("s").shape, (app::Shape{2, 4, 3}));
+  EXPECT_EQ(damf.output("out").shape, (app::Shape{2, 4, 3, 6}));
+}
+
+TEST(OperatorTask, RefusesWhatHasNoMeaning) {
+  const std::map<std::string, std::string> end = {{"causal", "true"}, {"causal_align", "end"}};
+  const auto shapes = [](std::int64_t queries, std::int64_t keys) {
+    return std::map<std::string, app::Shape>{
+        {"Q", {queries, 8}}, {"K", {keys, 8}}, {"V", {keys, 6}}};
+  };
+  EXPECT_THROW(task_of("softmax", shapes(5, 4), end), InputError);
+  EXPECT_THROW(task_of("sinkhorn", shapes(4, 5), end), InputError);
+  EXPECT_NO_THROW(task_of("sinkhorn", shapes(4, 4), end));
+  EXPECT_NO_THROW(task_of("linear", shapes(4, 5), end));
+  auto with_positions = shapes(4, 5);
+  with_positions["RP"] = {3, 8};
+  EXPECT_THROW(task_of("linear", with_positions, end), InputError);
+  EXPECT_THROW(
+      task_of("softmax", {{"Q", {1, 2, 3, 8}}, {"K", {1, 3, 5, 8}}, {"V", {1, 3, 5, 6}}}, {}),
+      InputError);  // More key heads than heads.
 }
 
 // The codes of Q and K are made by the chip, so the real logits have to do: their
