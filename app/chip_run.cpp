@@ -1,63 +1,69 @@
 #include "app/chip_run.h"
 
-#include <cstring>
-
 #include "hw/chip.h"
 #include "hw/simulation_context.h"
 #include "model/errors.h"
+#include "model/graph/work.h"
 
 namespace quadrille::app {
 namespace {
 
-std::vector<std::uint8_t> to_bytes(const std::vector<std::int64_t>& codes, int width) {
-  std::vector<std::uint8_t> bytes;
-  for (const std::int64_t code : codes)
-    for (int byte = 0; byte < width; ++byte)
-      bytes.push_back(static_cast<std::uint8_t>(static_cast<std::uint64_t>(code) >> (8 * byte)));
-  return bytes;
+bool filled_by_user(const hw::DramTensor& tensor) {
+  return tensor.role != model::Role::kOutput && tensor.role != model::Role::kValue;
 }
-std::vector<std::int64_t> from_bytes(const std::vector<std::uint8_t>& bytes, int width) {
-  std::vector<std::int64_t> codes;
-  for (std::size_t at = 0; at < bytes.size(); at += static_cast<std::size_t>(width)) {
-    std::uint64_t code = 0;
-    for (int byte = 0; byte < width; ++byte)
-      code |= static_cast<std::uint64_t>(bytes[at + static_cast<std::size_t>(byte)]) << (8 * byte);
-    const int unused = 64 - 8 * width;
-    codes.push_back(static_cast<std::int64_t>(code << unused) >> unused);
+
+void write_inputs(const ChipJob& job, const model::ByteTensors& inputs, const hw::Bytes& dram) {
+  const std::vector<hw::DramTensor>& tensors = job.mapping.tensors;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (!filled_by_user(tensors[i])) continue;
+    const auto id = static_cast<std::size_t>(job.ids[i]);
+    if (job.ids[i] == model::kAbsent || id >= inputs.size())
+      throw InvariantError("the mapping asks for a tensor " + tensors[i].name + " of no graph");
+    hw::write_tensor(dram, tensors[i], inputs[id]);
   }
-  return codes;
+}
+
+model::ByteTensors read_outputs(const ChipJob& job, std::size_t count, const hw::Bytes& dram) {
+  model::ByteTensors outputs(count);
+  const std::vector<hw::DramTensor>& tensors = job.mapping.tensors;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (tensors[i].role == model::Role::kOutput)
+      outputs[static_cast<std::size_t>(job.ids[i])] = hw::read_tensor(dram, tensors[i]);
+  }
+  return outputs;
 }
 
 }  // namespace
 
-ChipRun run_on_chip(const hw::ChipConfig& config, const Implementation& implementation,
-                    const ChipJob& job, bool data, const hw::RtlBodies& bodies) {
+ChipJob make_job(const hw::ChipConfig& chip, const model::IntegerGraph& graph) {
+  ChipJob job;
+  job.mapping = hw::lower(chip, graph);
+  for (const hw::DramTensor& tensor : job.mapping.tensors)
+    job.ids.push_back(graph.graph.find(tensor.name));
+  if (const auto work = model::work(graph.graph, {chip.linear.chunk_tokens, chip.linear.lanes}))
+    job.expected = hw::ExpectedWork{work->macs_static, work->macs_dynamic};
+  return job;
+}
+
+ChipRun run_on_chip(const hw::ChipConfig& config, const Body& body, const ChipJob& job,
+                    const model::ByteTensors* inputs) {
   hw::ChipOptions options;
-  options.timing = config.timing;
-  options.data = data;
-  options.rtl = implementation.rtl;
-  options.rtl_bodies = bodies;
+  options.timing = body.timing;
+  options.data = inputs != nullptr;
+  options.rtl = body.implementation.rtl;
+  options.rtl_bodies = body.rtl;
   const hw::SimulationContext context;
   hw::Chip chip("chip", config, options);
-  chip.load(job.mapping.program, [&](const hw::Bytes& dram) {
-    for (const hw::DramTensor& tensor : job.mapping.tensors) {
-      if (tensor.role == model::Role::kOutput || tensor.role == model::Role::kValue) continue;
-      const auto codes = job.inputs.find(tensor.name);
-      if (codes == job.inputs.end())
-        throw InvariantError("the mapping asks for a tensor " + tensor.name + " that nobody gave");
-      hw::write_tensor(dram, tensor, to_bytes(codes->second, tensor.element_bytes));
-    }
-  });
+  chip.load(job.mapping.program, [&](const hw::Bytes& dram) { write_inputs(job, *inputs, dram); });
   ChipRun run;
-  run.result = chip.run(job.expected);
   run.timing = chip.timing();
-  if (data) {
-    for (const hw::DramTensor& tensor : job.mapping.tensors) {
-      if (tensor.role == model::Role::kOutput)
-        run.outputs[tensor.name] =
-            from_bytes(hw::read_tensor(chip.dram(), tensor), tensor.element_bytes);
-    }
+  try {
+    run.result = chip.run(job.expected);
+  } catch (const hw::PinsDiffer& found) {
+    run.pins = found.difference;
+    return run;
   }
+  if (inputs != nullptr) run.outputs = read_outputs(job, inputs->size(), chip.dram());
   return run;
 }
 

@@ -5,9 +5,7 @@
 #include <algorithm>
 
 #include "app/built_rtl.h"
-#include "app/chip_run.h"
 #include "app/files/atomic_file.h"
-#include "app/operators/compare.h"
 #include "hw/clock.h"
 #include "hw/engines/paired_body.h"
 #include "model/errors.h"
@@ -18,7 +16,9 @@ namespace {
 std::string command_text(const hw::Program& program, int index) {
   const hw::Command& command = program.commands[static_cast<std::size_t>(index)];
   const std::string head = command.head < 0 ? "" : fmt::format(", head {}", command.head);
-  return fmt::format("command {} ({}{})", index, command.step, head);
+  return fmt::format("command {} ({}, {}{})", index,
+                     program.nodes[static_cast<std::size_t>(command.node)].name, command.step,
+                     head);
 }
 
 /// The element of an output tensor that a byte of the DRAM belongs to.
@@ -30,9 +30,10 @@ std::optional<std::string> element_at(const hw::Mapping& mapping, std::uint64_t 
       const auto offset = static_cast<std::int64_t>(address - piece.address);
       const std::int64_t row = offset / piece.pitch_bytes;
       const std::int64_t column = offset % piece.pitch_bytes / tensor.element_bytes;
-      if (row < piece.rows && column < piece.columns)
+      if (row < piece.rows && column < piece.columns) {
         return fmt::format("'{}' [{},{}]", tensor.name, piece.first_row + row,
                            piece.first_column + column);
+      }
     }
   }
   return std::nullopt;
@@ -77,10 +78,9 @@ std::string pin_text(const hw::PinDifference& where, const hw::Mapping& mapping)
 
 /// The engine's waveform around `cycle`, from RTL that runs without its pair.
 hw::RtlBodies bodies_with_waves(const RtlCheckOptions& options, const hw::ChipConfig& chip,
-                                const std::string& engine, std::int64_t cycle,
-                                const std::string& file) {
+                                const std::string& engine, std::int64_t cycle) {
   hw::RtlTrace trace;
-  trace.file = file;
+  trace.file = options.waves;
   trace.first_cycle = std::max<std::int64_t>(cycle - options.waves_cycles, 0);
   trace.last_cycle = cycle + options.waves_cycles;
   trace.now = [clock = hw::Clock(chip.clock_hz)] { return clock.now(); };
@@ -88,60 +88,58 @@ hw::RtlBodies bodies_with_waves(const RtlCheckOptions& options, const hw::ChipCo
 }
 
 /// What the RTL alone makes of it: the first wrong element, or the cycles.
-std::string tensor_text(const Operator& operation, const hw::ChipConfig& chip,
-                        const Implementation& implementation, const ChipJob& job,
-                        const OperatorResult& fixed, const hw::RtlBodies& bodies) {
+std::string tensor_text(Simulation& simulation, const Body& body) {
   try {
-    const ChipRun run = run_on_chip(chip, implementation, job, true, bodies);
-    const auto difference = first_difference("fixed", fixed, "rtl", operation.collect(run.outputs));
-    return fmt::format("{}, after {} cycles", difference.value_or("no tensor differs from fixed"),
+    const ChipRun run = simulation.run(body);
+    return fmt::format("{}, after {} cycles",
+                       simulation.difference("rtl", run).value_or("no tensor differs from fixed"),
                        run.result.cycles);
   } catch (const InvariantError& error) {
     return fmt::format("the RTL alone does not end: {}", error.what());
   }
 }
 
+/// The pins that differ, and the tensors that come of it.
+void explain(Simulation& simulation, const hw::PinDifference& where, const RtlCheckOptions& options,
+             Body body, RtlCheck& check) {
+  check.cycles = where.cycle;
+  body.rtl = options.bodies;
+  if (!options.waves.empty()) {
+    body.rtl = bodies_with_waves(options, simulation.chip(), where.engine, where.cycle);
+    check.waves_written = true;
+  }
+  check.difference = fmt::format("{}; {}", pin_text(where, simulation.job().mapping),
+                                 tensor_text(simulation, body));
+}
+
 }  // namespace
 
-void require_waves(const Operator& operation, const hw::ChipConfig& chip,
-                   const RtlCheckOptions& options) {
+void require_waves(Simulation& simulation, const RtlCheckOptions& options) {
   const AtomicFile writable(options.waves);
-  for (const std::string& engine :
-       all_in_rtl(operation.lower(chip).mapping.program).rtl_engines()) {
-    require_rtl(engine, chip, hw::with_waves(options.bodies, options.traced, engine, {}));
+  for (const std::string& engine : all_in_rtl(simulation.job().mapping.program).rtl_engines()) {
+    require_rtl(engine, simulation.chip(),
+                hw::with_waves(options.bodies, options.traced, engine, {}));
   }
 }
 
-RtlCheck check_rtl(const Operator& operation, const hw::ChipConfig& chip,
-                   const OperatorResult& fixed, std::int64_t beat_cycles,
+RtlCheck check_rtl(Simulation& simulation, std::int64_t beat_cycles,
                    const RtlCheckOptions& options) {
-  const ChipJob job = operation.lower(chip);
-  const Implementation implementation = built_in_rtl(job.mapping.program, chip, options.bodies);
+  const hw::Program& program = simulation.job().mapping.program;
+  Body body{hw::Timing::kBeat, built_in_rtl(program, simulation.chip(), options.bodies),
+            hw::paired_with_systemc(options.bodies)};
   RtlCheck check;
-  check.engines = implementation.rtl_engines();
-  for (const std::string& engine : all_in_rtl(job.mapping.program).rtl_engines()) {
-    if (implementation.rtl.count(engine) == 0) check.not_built.push_back(engine);
+  check.engines = body.implementation.rtl_engines();
+  for (const std::string& engine : all_in_rtl(program).rtl_engines()) {
+    if (body.implementation.rtl.count(engine) == 0) check.not_built.push_back(engine);
   }
   if (check.engines.empty()) return check;
-  try {
-    const ChipRun run =
-        run_on_chip(chip, implementation, job, true, hw::paired_with_systemc(options.bodies));
-    check.cycles = run.result.cycles;
-    check.result = operation.collect(run.outputs);
-  } catch (const hw::PinsDiffer& found) {
-    const hw::PinDifference& where = found.difference;
-    check.cycles = where.cycle;
-    hw::RtlBodies bodies = options.bodies;
-    if (!options.waves.empty()) {
-      bodies = bodies_with_waves(options, chip, where.engine, where.cycle, options.waves);
-      check.waves_written = true;
-    }
-    check.difference =
-        fmt::format("{}; {}", pin_text(where, job.mapping),
-                    tensor_text(operation, chip, implementation, job, fixed, bodies));
+  const ChipRun run = simulation.run(body);
+  if (run.pins) {
+    explain(simulation, *run.pins, options, std::move(body), check);
     return check;
   }
-  check.difference = first_difference("fixed", fixed, "rtl", check.result);
+  check.cycles = run.result.cycles;
+  check.difference = simulation.difference("rtl", run);
   if (check.difference) {
     *check.difference += fmt::format(", by cycle {}", check.cycles);
   } else if (check.cycles != beat_cycles) {

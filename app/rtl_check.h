@@ -1,4 +1,4 @@
-// An operator with its engines in RTL against the SystemC bodies and the level
+// A task with its engines in RTL against the SystemC bodies and the level
 // `fixed`: where do they first differ, and what did the RTL do around there?
 #pragma once
 
@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "app/operators/operator.h"
-#include "hw/engines/rtl_bodies.h"
+#include "app/simulation.h"
 
 namespace quadrille::app {
 
@@ -19,27 +18,24 @@ struct RtlCheckOptions {
 };
 
 struct RtlCheck {
-  OperatorResult result;
   std::int64_t cycles = 0;
   std::vector<std::string> engines;    ///< That ran in RTL; none: nothing was compared.
-  std::vector<std::string> not_built;  ///< That the operator uses, without RTL for this chip.
+  std::vector<std::string> not_built;  ///< That the task uses, without RTL for this chip.
   /// One line: engine, command, cycle, pin and values; then tensor, index, values.
   std::optional<std::string> difference;
   bool waves_written = false;
 };
 
-/// Throws InputError when an engine that the operator uses has no RTL with
+/// Throws InputError when an engine that the task uses has no RTL with
 /// waveforms at the chip's parameters, or when options.waves cannot be written.
-void require_waves(const Operator& operation, const hw::ChipConfig& chip,
-                   const RtlCheckOptions& options);
+void require_waves(Simulation& simulation, const RtlCheckOptions& options);
 
-/// Runs the operator on `chip` with every engine it uses in RTL, where it is built
-/// with the chip's parameters, SystemC bodies beside it, and compares all pins in every cycle; the
-/// outputs with `fixed`, the cycles with `beat_cycles`. At the first difference the run stops. Then
-/// the RTL runs alone to its end, for the tensors and, if asked for, the waveform, which
-/// require_waves() must have allowed.
-RtlCheck check_rtl(const Operator& operation, const hw::ChipConfig& chip,
-                   const OperatorResult& fixed, std::int64_t beat_cycles,
+/// Runs the task with every engine it uses in RTL, where it is built with the
+/// chip's parameters, SystemC bodies beside it, and compares all pins in every
+/// cycle; the outputs with `fixed`, the cycles with `beat_cycles`. At the first
+/// difference the run stops. Then the RTL runs alone to its end, for the tensors
+/// and, if asked for, the waveform, which require_waves() must have allowed.
+RtlCheck check_rtl(Simulation& simulation, std::int64_t beat_cycles,
                    const RtlCheckOptions& options = {});
 
 }  // namespace quadrille::app

@@ -2,68 +2,26 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 
-#include "app/chip_run.h"
-#include "app/operators/compare.h"
-#include "app/operators/layer_operator.h"
+#include "app/networks/attention_layer.h"
+#include "app/networks/operator.h"
+#include "app/operators/tensor_source.h"
+#include "model/errors.h"
 
 namespace quadrille::app {
 namespace {
 
-/// What a workload stands for: a layer or one operator. Without values only
-/// lower() works.
-std::unique_ptr<Operator> make_operation(const std::string& path, const OperatorWorkload& work,
-                                         bool values, bool values_follow) {
-  OperatorOptions options;
-  options.result_only = true;
-  options.assumed_half_steps = work.assumed_half_steps;
-  options.values_follow = values_follow;
-  if (const auto* file = std::get_if<FileData>(&work.data)) {
-    return make_operator(work.name, FileTensors(SafetensorsFile::open(file->tensors), values),
-                         work.settings, options);
+/// Whether a scale hangs on values that the level `float` has to make first.
+bool scales_need_values(const Task& task) {
+  for (const model::Node& node : task.graph.nodes) {
+    for (const model::TensorId id : node.outputs) {
+      if (id == model::kAbsent) continue;
+      const model::Format format = task.graph.tensor(id).format;
+      const bool codes = format == model::Format::kCodes8 || format == model::Format::kCodes16;
+      if (codes && task.given.scales[static_cast<std::size_t>(id)].empty()) return true;
+    }
   }
-  const auto& source = std::get<RandomSource>(work.data);
-  std::optional<ShapedTensors::Random> random;
-  if (values) random = {source.seed, source.deviation};
-  return make_operator(work.name, ShapedTensors(path, work.shapes, random), work.settings, options);
-}
-
-/// The program of the workload's shapes alone.
-ChipJob lower_without_data(const hw::ChipConfig& chip, const RunRequest& request) {
-  const Workload& workload = request.workload;
-  if (const auto* layer = std::get_if<AttentionLayerWorkload>(&workload.what))
-    return lower_shape(chip, shape_of(workload.path, *layer));
-  const auto& work = std::get<OperatorWorkload>(workload.what);
-  return make_operation(workload.path, work, false, request.data)->lower(chip);
-}
-
-void judge(const Operator& operation, const CodeMap& outputs, RunOutcome& outcome) {
-  const OperatorResult chip = operation.collect(outputs);
-  const OperatorResult fixed = operation.run_fixed();
-  outcome.difference = first_difference("fixed", fixed, "chip", chip);
-  if (outcome.sinkhorn && fixed.reals.count("row_error") != 0) {
-    const auto largest = [&](const char* name) {
-      const std::vector<double>& errors = fixed.reals.at(name).values;
-      return *std::max_element(errors.begin(), errors.end());
-    };
-    outcome.sinkhorn->final_residual = {largest("row_error"), largest("col_error")};
-  }
-  const char* name = operation.result_name();
-  outcome.error =
-      error_figures(operation.run_float().reals.at(name).values, chip.reals.at(name).values);
-}
-
-void judge_loss(const RunRequest& request, const LayerOperator& layer, const CodeMap& outputs,
-                RunOutcome& outcome) {
-  if (!layer.data().context) return;
-  const ModelContext& context = *layer.data().context;
-  const OperatorResult chip = layer.collect(outputs);
-  const model::AttentionShape shape =
-      shape_of(request.workload.path, std::get<AttentionLayerWorkload>(request.workload.what));
-  outcome.loss =
-      LossFigures{context.float_loss, loss_with(context, shape, chip.reals.at("out").values),
-                  static_cast<std::int64_t>(context.tokens.size()) - 1};
+  return false;
 }
 
 std::optional<SinkhornFigures> sinkhorn_figures(const std::vector<hw::CommandRecord>& records) {
@@ -84,7 +42,111 @@ std::optional<SinkhornFigures> sinkhorn_figures(const std::vector<hw::CommandRec
   return figures;
 }
 
+std::optional<model::SinkhornResidual> largest_residual(const model::FixedRun& fixed) {
+  std::optional<model::SinkhornResidual> largest;
+  for (const std::vector<model::SinkhornResidual>& matrices : fixed.residuals) {
+    for (const model::SinkhornResidual& residual : matrices) {
+      if (!largest) largest.emplace();
+      largest->row = std::max(largest->row, residual.row);
+      largest->column = std::max(largest->column, residual.column);
+    }
+  }
+  return largest;
+}
+
+void judge(Simulation& simulation, const ChipRun& run, RunOutcome& outcome) {
+  const Task& task = simulation.task();
+  outcome.difference = simulation.difference("chip", run);
+  if (outcome.sinkhorn) outcome.sinkhorn->final_residual = largest_residual(simulation.fixed());
+  const OperatorResult found = simulation.result(run);
+  const std::vector<double>& judged = found.reals.at(task.judged).values;
+  const OperatorResult real = real_result(task, simulation.values());
+  outcome.error = error_figures(real.reals.at(task.judged).values, judged);
+  if (!task.context) return;
+  const LanguageContext& context = *task.context;
+  outcome.loss = LossFigures{context.float_loss, loss_with(context, judged),
+                             static_cast<std::int64_t>(context.tokens.size()) - 1};
+}
+
 }  // namespace
+
+void Simulation::require_room() const { hw::lower(chip_, {task_.graph, {}}); }
+
+const model::Values& Simulation::values() {
+  if (!values_) values_ = model::evaluate(task_.graph, task_.values);
+  return *values_;
+}
+
+const model::Quantised& Simulation::quantised() {
+  if (!quantised_) {
+    const model::Values& known = scales_need_values(task_) ? values() : task_.values;
+    quantised_ =
+        model::quantise(task_.graph, known, model::calibrate(task_.graph, known, task_.given));
+  }
+  return *quantised_;
+}
+
+const model::FixedRun& Simulation::fixed() {
+  if (!fixed_) fixed_ = model::evaluate(quantised().integers, quantised().tensors);
+  return *fixed_;
+}
+
+const ChipJob& Simulation::job() {
+  if (!job_) {
+    job_ = task_.has_data() ? make_job(chip_, quantised().integers)
+                            : make_job(chip_, {task_.graph, {}});
+  }
+  return *job_;
+}
+
+ChipRun Simulation::run(const Body& body) {
+  return run_on_chip(chip_, body, job(), task_.has_data() ? &quantised().tensors : nullptr);
+}
+
+std::optional<std::string> Simulation::difference(const std::string& name, const ChipRun& run) {
+  return first_difference(task_, "fixed", fixed().tensors, name, run.outputs);
+}
+
+Task make_task(const Workload& workload, bool data) {
+  if (const auto* layer = std::get_if<AttentionLayerWorkload>(&workload.what))
+    return attention_layer_task(workload.path, *layer, data);
+  const auto& work = std::get<OperatorWorkload>(workload.what);
+  OperatorOptions options;
+  options.result_only = true;
+  options.assumed_half_steps = work.assumed_half_steps;
+  if (const auto* file = std::get_if<FileData>(&work.data)) {
+    return operator_task(work.name, FileTensors(SafetensorsFile::open(file->tensors), data),
+                         work.settings, options);
+  }
+  const auto& source = std::get<RandomSource>(work.data);
+  ShapedTensors::Draw draw;
+  if (data) draw = ShapedTensors::random(source.seed, source.deviation);
+  return operator_task(work.name, ShapedTensors(workload.path, work.shapes, draw), work.settings,
+                       options);
+}
+
+RunOutcome simulate(const RunRequest& request) {
+  Simulation simulation(make_task(request.workload, request.data), request.chip);
+  if (request.data) simulation.require_room();
+  ChipRun run = simulation.run({request.chip.timing, request.implementation, {}});
+  const hw::Mapping& mapping = simulation.job().mapping;
+
+  RunOutcome outcome;
+  outcome.timing = run.timing;
+  outcome.nodes = mapping.program.nodes;
+  outcome.choices = mapping.choices;
+  outcome.ran_in_rtl = rtl_engines_of(request.implementation, mapping.program, true);
+  outcome.idle_in_rtl = rtl_engines_of(request.implementation, mapping.program, false);
+  outcome.scratchpad_bytes = mapping.scratchpad_bytes;
+  outcome.critical_cycles = critical_cycles(mapping.program, run.result);
+  outcome.sinkhorn = sinkhorn_figures(run.result.records);
+  for (const hw::EngineTotals& engine : run.result.totals.engines)
+    outcome.saturated += engine.activity.saturated;
+  outcome.inputs = simulation.task().files;
+  if (request.data) judge(simulation, run, outcome);
+  outcome.chip = std::move(run.result);
+  return outcome;
+}
 
 ErrorFigures error_figures(const std::vector<double>& expected, const std::vector<double>& found) {
   double signal = 0.0;
@@ -100,40 +162,39 @@ ErrorFigures error_figures(const std::vector<double>& expected, const std::vecto
   return figures;
 }
 
-RunOutcome simulate(const RunRequest& request) {
-  // What does not fit is refused here, before any numbers are made.
-  ChipJob job = lower_without_data(request.chip, request);
-  std::unique_ptr<Operator> operation;
-  const LayerOperator* layer = nullptr;
-  const auto* work = std::get_if<OperatorWorkload>(&request.workload.what);
-  if (request.data && work != nullptr) {
-    operation = make_operation(request.workload.path, *work, true, true);
-  } else if (request.data) {
-    auto made = std::make_unique<LayerOperator>(request.workload);
-    layer = made.get();
-    operation = std::move(made);
+std::vector<std::int64_t> critical_cycles(const hw::Program& program,
+                                          const hw::ChipResult& result) {
+  const std::vector<hw::CommandRecord>& records = result.records;
+  std::vector<std::int64_t> cycles(records.size(), 0);
+  if (records.empty()) return cycles;
+  const auto ends_before = [](const hw::CommandRecord& a, const hw::CommandRecord& b) {
+    return a.end_cycle < b.end_cycle;
+  };
+  auto at = static_cast<std::size_t>(std::max_element(records.begin(), records.end(), ends_before) -
+                                     records.begin());
+  // A command's predecessor is what it waited for last: a dependency, or the
+  // command before it in its unit's queue.
+  std::vector<int> before(records.size(), -1);
+  std::map<hw::Unit, int> last;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const auto queued = last.emplace(records[i].unit, -1).first;
+    before[i] = queued->second;
+    queued->second = static_cast<int>(i);
   }
-  if (operation) job = operation->lower(request.chip);
-  ChipRun run = run_on_chip(request.chip, request.implementation, job, request.data);
-  job.inputs.clear();
-
-  RunOutcome outcome;
-  outcome.chip = std::move(run.result);
-  outcome.timing = run.timing;
-  outcome.nodes = job.mapping.program.nodes;
-  outcome.choices = job.mapping.choices;
-  outcome.ran_in_rtl = rtl_engines_of(request.implementation, job.mapping.program, true);
-  outcome.idle_in_rtl = rtl_engines_of(request.implementation, job.mapping.program, false);
-  outcome.scratchpad_bytes = job.mapping.scratchpad_bytes;
-  outcome.sinkhorn = sinkhorn_figures(outcome.chip.records);
-  for (const hw::EngineTotals& engine : outcome.chip.totals.engines)
-    outcome.saturated += engine.activity.saturated;
-  if (layer) outcome.inputs = layer->data().inputs;
-  if (work != nullptr && std::holds_alternative<FileData>(work->data))
-    outcome.inputs = {{"tensors", std::get<FileData>(work->data).tensors}};
-  if (operation) judge(*operation, run.outputs, outcome);
-  if (layer) judge_loss(request, *layer, run.outputs, outcome);
-  return outcome;
+  for (std::int64_t end = result.cycles;;) {
+    int waited = before[at];
+    for (const int other : program.commands[at].depends_on) {
+      if (waited < 0 || ends_before(records[static_cast<std::size_t>(waited)],
+                                    records[static_cast<std::size_t>(other)]))
+        waited = other;
+    }
+    const std::int64_t start =
+        waited < 0 ? 0 : std::min(end, records[static_cast<std::size_t>(waited)].end_cycle);
+    cycles[at] += end - start;
+    if (waited < 0) return cycles;
+    end = start;
+    at = static_cast<std::size_t>(waited);
+  }
 }
 
 }  // namespace quadrille::app

@@ -1,5 +1,5 @@
-// A workload on a chip: one run as a value, from the numbers to the counters,
-// compared with the integer specification on the way.
+// A task on a chip, from its numbers to what the chip made of them. `run`, `eval`,
+// `regress`, the experiments and the bench simulate through this file.
 #pragma once
 
 #include <map>
@@ -7,13 +7,58 @@
 #include <string>
 #include <vector>
 
+#include "app/chip_run.h"
 #include "app/config/workload_file.h"
-#include "app/implementation.h"
+#include "app/networks/task.h"
 #include "hw/chip_config.h"
-#include "hw/chip_result.h"
 #include "hw/energy/technology.h"
 
 namespace quadrille::app {
+
+/// A task and a chip. What the levels need of each other is made at its first
+/// use, and once: the values in double precision, the integers, the program, the
+/// integer specification's outputs.
+class Simulation {
+ public:
+  Simulation(Task task, hw::ChipConfig chip) : task_(std::move(task)), chip_(std::move(chip)) {}
+
+  const Task& task() const { return task_; }
+  const hw::ChipConfig& chip() const { return chip_; }
+
+  /// Refuses a task that does not fit the chip, by an InputError, before any
+  /// numbers are made.
+  void require_room() const;
+  /// Level `float`, every tensor.
+  const model::Values& values();
+  /// InputError for data that do not fit the integer formats.
+  const model::Quantised& quantised();
+  /// Level `fixed`.
+  const model::FixedRun& fixed();
+  /// The program for the chip, which serves every body.
+  const ChipJob& job();
+
+  /// With data if the task has them.
+  ChipRun run(const Body& body);
+
+  OperatorResult result(const ChipRun& run) {
+    return integer_result(task_, quantised(), run.outputs);
+  }
+  /// Where the run's outputs first differ from the level `fixed`; `name` stands
+  /// for the run.
+  std::optional<std::string> difference(const std::string& name, const ChipRun& run);
+
+ private:
+  Task task_;
+  hw::ChipConfig chip_;
+  std::optional<model::Values> values_;
+  std::optional<model::Quantised> quantised_;
+  std::optional<model::FixedRun> fixed_;
+  std::optional<ChipJob> job_;
+};
+
+/// The task of a workload that is one run. Without `data` no values are read or
+/// drawn.
+Task make_task(const Workload& workload, bool data);
 
 struct RunRequest {
   Workload workload;
@@ -42,7 +87,7 @@ struct SinkhornFigures {
   /// As the unit measured it (the largest of all matrices that went so far):
   /// index + 1 half-steps. Empty without data.
   std::vector<model::SinkhornResidual> residuals;
-  /// Of the K delivered, in double precision; with one operator's data only.
+  /// Of the K delivered, in double precision; with data only.
   std::optional<model::SinkhornResidual> final_residual;
 };
 
@@ -50,6 +95,9 @@ struct RunOutcome {
   hw::ChipResult chip;
   hw::Timing timing = hw::Timing::kTile;
   std::vector<hw::ProgramNode> nodes;
+  /// By command: the cycles of the run's critical path that are its own. They sum
+  /// to the run's cycles.
+  std::vector<std::int64_t> critical_cycles;
   std::vector<std::string> choices;  ///< The mapper's, one line each.
   std::vector<std::string> ran_in_rtl;
   std::vector<std::string> idle_in_rtl;  ///< Asked for in RTL, without a command in this run.
@@ -71,5 +119,9 @@ RunOutcome simulate(const RunRequest& request);
 
 /// Figures of `found` against `expected`.
 ErrorFigures error_figures(const std::vector<double>& expected, const std::vector<double>& found);
+
+/// Walks back from the command that ends last to those it waited for: what each
+/// command on the way adds is its own.
+std::vector<std::int64_t> critical_cycles(const hw::Program& program, const hw::ChipResult& result);
 
 }  // namespace quadrille::app

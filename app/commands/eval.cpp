@@ -5,11 +5,11 @@
 
 #include <filesystem>
 
-#include "app/chip_run.h"
 #include "app/commands/command_line.h"
 #include "app/config/chip_file.h"
 #include "app/files/shipped.h"
-#include "app/operators/compare.h"
+#include "app/networks/operator.h"
+#include "app/operators/tensor_source.h"
 #include "app/rtl_check.h"
 #include "app/version.h"
 #include "model/errors.h"
@@ -17,49 +17,38 @@
 namespace quadrille::app {
 namespace {
 
-struct LevelRun {
-  OperatorResult result;
-  std::int64_t cycles = 0;
-  std::int64_t saturated = 0;
-};
-
-LevelRun run_on(const Operator& op, hw::ChipConfig chip, hw::Timing timing, bool rtl) {
-  chip.timing = timing;
-  const ChipJob job = op.lower(chip);
-  const Implementation implementation = rtl ? all_in_rtl(job.mapping.program) : Implementation{};
-  const ChipRun run = run_on_chip(chip, implementation, job, true);
-  LevelRun made{op.collect(run.outputs), run.result.cycles, 0};
-  for (const hw::EngineTotals& engine : run.result.totals.engines)
-    made.saturated += engine.activity.saturated;
-  return made;
-}
-
 void print_saturated(const std::string& level, std::int64_t values) {
   if (values > 0) fmt::print("{}: {} values saturated\n", level, values);
 }
 
-void print_run(const std::string& level, const hw::ChipConfig& chip, const LevelRun& run) {
-  fmt::print("{}: {} cycles at {:.0f} Hz on chip {}\n", level, run.cycles, chip.clock_hz,
-             chip.name);
-  print_saturated(level, run.saturated);
+void print_run(const std::string& level, const hw::ChipConfig& chip, std::int64_t cycles) {
+  fmt::print("{}: {} cycles at {:.0f} Hz on chip {}\n", level, cycles, chip.clock_hz, chip.name);
+}
+
+void print_run(const std::string& level, const hw::ChipConfig& chip, const ChipRun& run) {
+  print_run(level, chip, run.result.cycles);
+  std::int64_t saturated = 0;
+  for (const hw::EngineTotals& engine : run.result.totals.engines)
+    saturated += engine.activity.saturated;
+  print_saturated(level, saturated);
 }
 
 /// Every integer level against `fixed`; returns false at the first difference.
-bool compare_all(const Operator& op, const hw::ChipConfig& chip, const OperatorResult& fixed,
-                 const std::string& input, const RtlCheckOptions& rtl) {
+bool compare_all(Simulation& simulation, const std::string& input, const RtlCheckOptions& rtl) {
+  const hw::ChipConfig& chip = simulation.chip();
   std::int64_t beat_cycles = 0;
   for (const auto& [name, timing] : {std::pair{"systemc (tile)", hw::Timing::kTile},
                                      std::pair{"systemc (beat)", hw::Timing::kBeat}}) {
-    const LevelRun run = run_on(op, chip, timing, false);
+    const ChipRun run = simulation.run({timing, {}, {}});
     print_run(name, chip, run);
-    if (const auto difference = first_difference("fixed", fixed, name, run.result)) {
+    if (const auto difference = simulation.difference(name, run)) {
       fmt::print(stderr, "{}: {} differs from fixed: {}, by cycle {}\n", input, name, *difference,
-                 run.cycles);
+                 run.result.cycles);
       return false;
     }
-    beat_cycles = run.cycles;
+    beat_cycles = run.result.cycles;
   }
-  const RtlCheck check = check_rtl(op, chip, fixed, beat_cycles, rtl);
+  const RtlCheck check = check_rtl(simulation, beat_cycles, rtl);
   if (check.difference) {
     fmt::print(stderr, "{}: {}\n", input, *check.difference);
     if (check.waves_written) fmt::print("waveform in {}\n", rtl.waves);
@@ -73,15 +62,14 @@ bool compare_all(const Operator& op, const hw::ChipConfig& chip, const OperatorR
     fmt::print("systemc equals fixed in every bit\n");
     return true;
   }
-  print_run(fmt::format("rtl ({})", fmt::join(check.engines, ", ")), chip,
-            {check.result, check.cycles, 0});
+  print_run(fmt::format("rtl ({})", fmt::join(check.engines, ", ")), chip, check.cycles);
   fmt::print(
       "systemc and rtl equal fixed in every bit, rtl equals systemc (beat) in every pin and "
       "cycle\n");
   return true;
 }
 
-void write_result(const Operator& op, const OperatorResult& result, const std::string& level,
+void write_result(Simulation& simulation, const OperatorResult& result, const std::string& level,
                   const EvalOptions& options) {
   SafetensorsWriter writer;
   for (const auto& [name, tensor] : result.reals) writer.add_f64(name, tensor.shape, tensor.values);
@@ -94,14 +82,22 @@ void write_result(const Operator& op, const OperatorResult& result, const std::s
     writer.set_metadata(name + ".scale", fmt::format("{}", tensor.scale));
     writer.set_metadata(name + "_q.scale", fmt::format("{}", tensor.scale));
   }
+  const Task& task = simulation.task();
   if (!result.integers.empty()) {
-    for (const auto& [name, scale] : op.scales())
+    for (const auto& [name, scale] : stated_scales(task, simulation.quantised()))
       writer.set_metadata(name + ".scale", fmt::format("{}", scale));
   }
+  for (const auto& [key, value] : task.metadata) writer.set_metadata(key, value);
   writer.set_metadata("operator", options.operation);
   writer.set_metadata("level", level);
   writer.set_metadata("quadrille", version());
   writer.write(options.output);
+}
+
+/// The result of the level `fixed`, said to have clamped what it clamped.
+OperatorResult fixed_result(Simulation& simulation) {
+  print_saturated("fixed", simulation.fixed().saturated);
+  return integer_result(simulation.task(), simulation.quantised(), simulation.fixed().tensors);
 }
 
 }  // namespace
@@ -113,37 +109,34 @@ const std::vector<std::string>& eval_levels() {
 
 int eval_command(const EvalOptions& options) {
   const hw::ChipConfig chip = read_chip_file(find_file("--chip", "chips", options.chip));
-  const auto op =
-      make_operator(options.operation, FileTensors(SafetensorsFile::open(options.input)),
-                    Settings::parse(options.settings));
+  Simulation simulation(
+      operator_task(options.operation, FileTensors(SafetensorsFile::open(options.input)),
+                    Settings::parse(options.settings)),
+      chip);
   if (!options.waves.empty() && options.level != "all") {
     throw InputError("--waves", "'" + options.waves + "'",
                      "waveforms are of the first difference, expected --level all");
   }
   if (options.level == "float") {
-    write_result(*op, op->run_float(), "float", options);
+    write_result(simulation, real_result(simulation.task(), simulation.values()), "float", options);
     return kGood;
   }
   if (options.level == "fixed") {
-    const OperatorResult fixed = op->run_fixed();
-    write_result(*op, fixed, "fixed", options);
-    print_saturated("fixed", fixed.saturated);
+    write_result(simulation, fixed_result(simulation), "fixed", options);
     return kGood;
   }
   if (options.level == "all") {
-    RtlCheckOptions rtl;
-    rtl.waves = options.waves;
-    rtl.waves_cycles = options.waves_cycles;
-    if (!rtl.waves.empty()) require_waves(*op, chip, rtl);
-    const OperatorResult fixed = op->run_fixed();
-    print_saturated("fixed", fixed.saturated);
-    if (!compare_all(*op, chip, fixed, options.input, rtl)) return kComparisonFailed;
-    write_result(*op, fixed, "fixed", options);
+    const RtlCheckOptions rtl{options.waves, options.waves_cycles, {}, {}};
+    if (!rtl.waves.empty()) require_waves(simulation, rtl);
+    const OperatorResult fixed = fixed_result(simulation);
+    if (!compare_all(simulation, options.input, rtl)) return kComparisonFailed;
+    write_result(simulation, fixed, "fixed", options);
     return kGood;
   }
-  const bool rtl = options.level == "rtl";
-  const LevelRun run = run_on(*op, chip, chip.timing, rtl);
-  write_result(*op, run.result, options.level, options);
+  Body body{chip.timing, {}, {}};
+  if (options.level == "rtl") body.implementation = all_in_rtl(simulation.job().mapping.program);
+  const ChipRun run = simulation.run(body);
+  write_result(simulation, simulation.result(run), options.level, options);
   print_run(options.level, chip, run);
   return kGood;
 }

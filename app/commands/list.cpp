@@ -6,7 +6,7 @@
 
 #include "app/commands/command_line.h"
 #include "app/files/shipped.h"
-#include "app/operators/operator.h"
+#include "app/networks/operator.h"
 #include "app/regression/case.h"
 
 namespace quadrille::app {

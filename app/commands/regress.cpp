@@ -38,7 +38,7 @@ int regress_command(const RegressOptions& options) {
   std::string cycles = kCaseCyclesHeader;
   std::size_t failed = 0, checked = 0;
   for (std::size_t i = 0; i < cases.size(); ++i) {
-    const Case stored = read_case(cases[i]);
+    Case stored = read_case(cases[i]);
     progress.show(fmt::format("{}/{} {}", i + 1, cases.size(), stored.name));
     const CaseVerdict verdict = options.bless ? bless_case(stored) : check_case(stored, levels);
     progress.clear();

@@ -70,6 +70,7 @@ int run_command(const RunOptions& options) {
   const RunReport report = make_report(std::move(request), std::move(outcome), std::move(inputs));
   std::vector<std::pair<std::string, std::string>> files = {
       {"layers.csv", layers_csv(report)},
+      {"nodes.csv", nodes_csv(report)},
       {"engines.csv", engines_csv(report)},
       {"phases.csv", phases_csv(report)},
       {"commands.csv", commands_csv(report)},

@@ -6,7 +6,7 @@
 
 #include "app/config/choices.h"
 #include "app/experiments/experiment.h"
-#include "app/operators/operator.h"
+#include "app/networks/operator.h"
 #include "model/errors.h"
 
 namespace quadrille::app {

@@ -5,14 +5,13 @@
 #include <cmath>
 #include <iterator>
 
+#include "app/config/choices.h"
 #include "app/experiments/experiment.h"
+#include "app/networks/operator.h"
 #include "app/report/plot.h"
 #include "app/simulation.h"
 #include "app/workload/random_data.h"
 #include "hw/energy/energy.h"
-#include "hw/mapper/shim.h"
-#include "model/analytic/attention_counts.h"
-#include "model/analytic/linear_counts.h"
 #include "model/attention/damf.h"
 
 namespace quadrille::app {
@@ -43,22 +42,14 @@ Plan read_plan(const YamlNode& workload, const ExperimentSetup& setup) {
   return plan;
 }
 
-/// s, t ~ N(0, 1) and V ~ N(0, 1), in 8-bit codes too.
-struct Data {
-  std::vector<double> s, t, v;
-  model::Codes s_codes, t_codes, v_codes;
-};
-
-Data make_data(const Plan& plan) {
+/// s, t ~ N(0, 1) and V ~ N(0, 1), in this order.
+std::map<std::string, std::vector<double>> make_data(const Plan& plan) {
   RandomData random(plan.seed);
   const auto tokens = static_cast<std::size_t>(plan.tokens);
-  Data data;
-  data.s = random.normal(tokens, 1.0);
-  data.t = random.normal(tokens, 1.0);
-  data.v = random.normal(tokens * static_cast<std::size_t>(plan.width), 1.0);
-  data.s_codes = model::quantise_absmax(data.s, 8);
-  data.t_codes = model::quantise_absmax(data.t, 8);
-  data.v_codes = model::quantise_absmax(data.v, 8);
+  std::map<std::string, std::vector<double>> data;
+  data["s"] = random.normal(tokens, 1.0);
+  data["t"] = random.normal(tokens, 1.0);
+  data["V"] = random.normal(tokens * static_cast<std::size_t>(plan.width), 1.0);
   return data;
 }
 
@@ -69,7 +60,7 @@ struct Way {
   bool linear_engine = false;
   RunCost cost;
   ErrorFigures error;  ///< Against formula (13) in double precision.
-  std::string difference;
+  std::optional<std::string> difference;
 };
 
 std::vector<Way> ways() {
@@ -95,55 +86,27 @@ model::DamfSettings settings_of(const Plan& plan, DamfMode mode) {
   return settings;
 }
 
-hw::Mapping mapping_of(const Plan& plan, const Way& way, const hw::ChipConfig& chip,
-                       const model::PowerRule& rule) {
-  const model::DamfSettings settings = settings_of(plan, way.mode);
-  return way.linear_engine ? hw::map_damf_linear(chip, plan.tokens, plan.width, settings)
-                           : hw::map_damf_attend(chip, plan.tokens, plan.width, settings, rule);
+/// The way as the operator `damf`; null data: shapes alone.
+Simulation simulation_of(const Plan& plan, const Way& way, const ExperimentSetup& setup,
+                         const std::map<std::string, std::vector<double>>* data) {
+  ShapedTensors::Draw draw;
+  if (data != nullptr)
+    draw = [data](const std::string& name, std::size_t) { return data->at(name); };
+  const std::map<std::string, Shape> shapes = {
+      {"s", {plan.tokens}}, {"t", {plan.tokens}}, {"V", {plan.tokens, plan.width}}};
+  const std::map<std::string, std::string> settings = {
+      {"mode", word_of(kDamfModeChoices, way.mode)},
+      {"causal", plan.causal ? "true" : "false"},
+      {"engine", way.linear_engine ? "linear" : "damf"}};
+  return {operator_task("damf", ShapedTensors(kKind, shapes, draw), {kKind, settings}), setup.chip};
 }
 
-ChipJob job_of(const Plan& plan, const Data& data, const Way& way, const hw::ChipConfig& chip,
-               const model::PowerRule& rule) {
-  const model::DamfSettings settings = settings_of(plan, way.mode);
-  ChipJob job;
-  job.mapping = mapping_of(plan, way, chip, rule);
-  if (way.linear_engine) {
-    const model::LinearCounts counts = model::damf_linear_counts(
-        plan.tokens, plan.width, plan.causal, chip.linear.chunk_tokens, chip.linear.lanes);
-    job.expected = hw::ExpectedWork{counts.macs_static, counts.macs_dynamic};
-  } else {
-    job.expected = hw::ExpectedWork{
-        0, model::damf_counts({plan.tokens, plan.width, 1}, settings).macs_dynamic()};
-  }
-  std::vector<std::int64_t> pairs;
-  for (std::size_t i = 0; i < data.s.size(); ++i) {
-    pairs.push_back(data.s_codes.q[i]);
-    pairs.push_back(data.t_codes.q[i]);
-  }
-  job.inputs = {{"st", std::move(pairs)}, {"V", widen(data.v_codes.q)}};
-  return job;
-}
-
-void run_way(const Plan& plan, const Data& data, const ExperimentSetup& setup,
-             const std::vector<double>& exact, Way& way) {
-  const model::PowerRule rule = model::make_power_rule(model::PowerRounding::kLinear,
-                                                       data.s_codes.scale * data.t_codes.scale);
-  const ChipRun run = run_on_chip(setup.chip, {}, job_of(plan, data, way, setup.chip, rule), true);
+void run_way(const ExperimentSetup& setup, const std::vector<double>& exact, Simulation simulation,
+             Way& way) {
+  const ChipRun run = simulation.run({setup.chip.timing, {}, {}});
   way.cost = cost_of(setup, run.result);
-  const std::vector<std::int64_t>& out = run.outputs.at("out");
-  const model::DamfFixedResult fixed =
-      model::damf_fixed(data.s_codes.q, data.t_codes.q, data.v_codes.q, plan.width, rule,
-                        settings_of(plan, way.mode));
-  std::vector<double> values;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    values.push_back(static_cast<double>(out[i]) *
-                     std::ldexp(data.v_codes.scale, -model::kDamfOutputFractionBits));
-    if (way.difference.empty() && out[i] != fixed.out_q[i]) {
-      way.difference =
-          fmt::format("{}: out[{}]: fixed {}, chip {}", way.title, i, fixed.out_q[i], out[i]);
-    }
-  }
-  way.error = error_figures(exact, values);
+  way.difference = simulation.difference("chip", run);
+  way.error = error_figures(exact, simulation.result(run).reals.at("out").values);
 }
 
 std::string sqnr_text(const ErrorFigures& error) {
@@ -211,17 +174,19 @@ ExperimentReport run_damf_three_ways(const YamlNode& workload, const ExperimentS
   const Plan plan = read_plan(workload, setup);
   std::vector<Way> all = ways();
   // What does not fit the chip is refused before any numbers are made.
-  for (const Way& way : all) mapping_of(plan, way, setup.chip, {});
-  const Data data = make_data(plan);
-  const std::vector<double> exact = model::damf_float(data.s, data.t, data.v, plan.width, 1.0,
-                                                      settings_of(plan, DamfMode::kMaclaurin))
-                                        .out;
+  for (const Way& way : all) simulation_of(plan, way, setup, nullptr).require_room();
+  const auto data = make_data(plan);
+  const std::vector<double> exact =
+      model::damf_float(data.at("s"), data.at("t"), data.at("V"), plan.width, 1.0,
+                        settings_of(plan, DamfMode::kMaclaurin))
+          .out;
   ExperimentReport report;
   report.chip_runs.emplace();
   for (Way& way : all) {
-    run_way(plan, data, setup, exact, way);
+    run_way(setup, exact, simulation_of(plan, way, setup, &data), way);
     *report.chip_runs += way.cost;
-    if (!way.difference.empty() && !report.difference) report.difference = way.difference;
+    if (way.difference && !report.difference)
+      report.difference = way.title + ": " + *way.difference;
     nlohmann::ordered_json& entry = report.figures["ways"][way.name];
     entry = cost_json(way.cost);
     entry["engine"] = way.linear_engine ? "linear" : "damf";

@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "app/files/progress.h"
-#include "hw/mapper/shim.h"
+#include "model/graph/bytes.h"
 
 namespace quadrille::app {
 namespace {
@@ -67,32 +67,55 @@ HeatFlowPlan read_plan(const YamlNode& workload, const ExperimentSetup& setup) {
   return plan;
 }
 
+/// One step of the flow as a graph of one node: from C, V and the scalings before
+/// it to the scalings after it and K V, in elements of 4 bytes.
+model::IntegerGraph step_graph(const model::SinkhornInteger& integer) {
+  const std::int64_t rows = integer.shape.rows, columns = integer.shape.columns;
+  model::IntegerGraph step;
+  model::Graph& graph = step.graph;
+  graph.name = kKind;
+  const auto add = [&](const char* name, std::int64_t height, std::int64_t width,
+                       model::Role role) {
+    return graph.add({name, height, width, role, model::Format::kSums32});
+  };
+  model::Node node{"step", kKind, model::Sinkhorn{integer.shape, integer.settings, 1.0, 0}, {}, {}};
+  node.inputs = {
+      add("C", rows, columns, model::Role::kInput), add("V", columns, 1, model::Role::kInput),
+      add("g0", 1, columns, model::Role::kInput), add("f0", 1, rows, model::Role::kInput)};
+  node.outputs = {add("out", rows, 1, model::Role::kOutput), model::kAbsent,
+                  add("f", 1, rows, model::Role::kOutput),
+                  add("g", 1, columns, model::Role::kOutput)};
+  graph.nodes.push_back(std::move(node));
+  step.forms = {
+      model::SinkhornFormat{integer.factor, integer.fraction_bits, integer.tolerance_code, {}}};
+  return step;
+}
+
 /// The unit on the chip: one run per step.
 class ChipUnit {
  public:
-  ChipUnit(const ExperimentSetup& setup, const IntegerHeatFlowSettings& settings) : setup_(setup) {
-    problem_.integer = model::heat_flow_problem(settings);
-    problem_.element_bytes = 4;
-    problem_.warm_columns = problem_.warm_rows = true;
-    problem_.kernel_wanted = false;
-    problem_.value_width = 1;
-    problem_.value_bytes = 4;
-    job_.mapping = hw::map_sinkhorn(setup.chip, problem_);
-    // K times one column of V.
-    job_.expected = hw::ExpectedWork{0, problem_.integer.shape.elements()};
-  }
+  ChipUnit(const ExperimentSetup& setup, const IntegerHeatFlowSettings& settings)
+      : setup_(setup),
+        graph_(step_graph(model::heat_flow_problem(settings))),
+        job_(make_job(setup.chip, graph_)) {}
 
   model::HeatFlowPassResult operator()(const model::HeatFlowPass& pass) {
-    job_.inputs = {{"C", widen(pass.codes)},
-                   {"f0", widen(pass.scalings)},
-                   {"g0", widen(pass.scalings)},
-                   {"V", widen(pass.positions)}};
-    ChipRun run = run_on_chip(setup_.chip, {}, job_, true);
+    constexpr auto kFormat = model::Format::kSums32;
+    const model::Node& node = graph_.graph.nodes.front();
+    model::ByteTensors tensors(graph_.graph.tensors.size());
+    const std::vector<std::int32_t>* codes[] = {&pass.codes, &pass.positions, &pass.scalings,
+                                                &pass.scalings};
+    for (std::size_t slot = 0; slot < 4; ++slot)
+      tensors[static_cast<std::size_t>(node.input(slot))] = model::pack(*codes[slot], kFormat);
+    const ChipRun run = run_on_chip(setup_.chip, {setup_.chip.timing, {}, {}}, job_, &tensors);
     costs_.push_back(cost_of(setup_, run.result));
+    const auto output = [&](std::size_t slot) {
+      return model::unpack64(run.outputs[static_cast<std::size_t>(node.output(slot))], kFormat);
+    };
     model::HeatFlowPassResult result;
-    result.f_q = std::move(run.outputs.at("f"));
-    result.g_q = std::move(run.outputs.at("g"));
-    result.out_q = std::move(run.outputs.at("out"));
+    result.f_q = output(2);
+    result.g_q = output(3);
+    result.out_q = output(0);
     result.saturated = costs_.back().activity.saturated;
     return result;
   }
@@ -101,7 +124,7 @@ class ChipUnit {
 
  private:
   const ExperimentSetup& setup_;
-  hw::SinkhornProblem problem_;
+  model::IntegerGraph graph_;
   ChipJob job_;
   std::vector<RunCost> costs_;  ///< Per step.
 };

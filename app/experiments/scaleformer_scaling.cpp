@@ -5,10 +5,9 @@
 #include <cmath>
 
 #include "app/files/progress.h"
+#include "app/networks/operator.h"
+#include "app/simulation.h"
 #include "hw/energy/energy.h"
-#include "hw/mapper/shim.h"
-#include "model/analytic/attention_counts.h"
-#include "model/analytic/linear_counts.h"
 #include "model/errors.h"
 
 namespace quadrille::app {
@@ -63,26 +62,15 @@ const std::vector<ScalingVariant>& variants() {
   return all;
 }
 
-ChipJob softmax_job(const hw::ChipConfig& chip, const ScalingPlan& plan, int tokens, bool causal) {
-  const model::SoftmaxShape shape{tokens, tokens, plan.width, plan.value_width, causal};
-  ChipJob job;
-  job.mapping = hw::map_softmax(chip, shape, {}, false);
-  job.expected =
-      hw::ExpectedWork{0, model::visible_pairs(tokens, causal) * (plan.width + plan.value_width)};
-  return job;
-}
-
-ChipJob linear_job(const hw::ChipConfig& chip, const ScalingPlan& plan, int tokens,
-                   const ScalingVariant& variant) {
-  hw::LinearProblem problem;
-  problem.shape = {tokens,           tokens,         plan.width,
-                   plan.value_width, variant.causal, variant.positions ? plan.horizon : -1};
-  ChipJob job;
-  job.mapping = hw::map_linear(chip, problem);
-  const model::LinearCounts counts =
-      model::linear_counts(problem.shape, chip.linear.chunk_tokens, chip.linear.lanes);
-  job.expected = hw::ExpectedWork{counts.macs_static, counts.macs_dynamic};
-  return job;
+/// One head of the variant's attention, without data.
+Task task_of(const ScalingPlan& plan, const ScalingVariant& variant, std::int64_t tokens) {
+  std::map<std::string, Shape> shapes = {
+      {"Q", {tokens, plan.width}}, {"K", {tokens, plan.width}}, {"V", {tokens, plan.value_width}}};
+  if (variant.positions) shapes["RP"] = {2 * plan.horizon + 1, plan.width};
+  OperatorOptions options;
+  options.result_only = true;
+  return operator_task(variant.linear ? "linear" : "softmax", ShapedTensors(kKind, shapes),
+                       {kKind, {{"causal", variant.causal ? "true" : "false"}}}, options);
 }
 
 /// The chip that a variant runs on. A refusal is a result here: it names the
@@ -105,10 +93,8 @@ ScalingPoint measure(const ExperimentSetup& setup, const ScalingPlan& plan,
   point.tokens = tokens;
   const ExperimentSetup own = setup_of(setup, plan, variant);
   try {
-    const int length = static_cast<int>(tokens);
-    const ChipJob job = variant.linear ? linear_job(own.chip, plan, length, variant)
-                                       : softmax_job(own.chip, plan, length, variant.causal);
-    point.cost = cost_of(own, run_on_chip(own.chip, {}, job, false).result);
+    Simulation simulation(task_of(plan, variant, tokens), own.chip);
+    point.cost = cost_of(own, simulation.run({own.chip.timing, {}, {}}).result);
   } catch (const InputError& refusal) {
     point.reason = refusal.what();
   }

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "app/operators/operator.h"
+#include "app/networks/result.h"
 
 namespace quadrille::app {
 

@@ -30,16 +30,19 @@ const Shape& ShapedTensors::shape(const std::string& name) const {
   return found->second;
 }
 
+ShapedTensors::Draw ShapedTensors::random(std::uint64_t seed, double deviation) {
+  return [seed, deviation](const std::string& name, std::size_t count) {
+    std::vector<double> values = RandomData(seed ^ fnv1a_64(name)).normal(count, deviation);
+    if (name == "c0" || name == "r0") {
+      for (double& value : values) value = std::exp(value);
+    }
+    return values;
+  };
+}
+
 std::vector<double> ShapedTensors::read_f64(const std::string& name) const {
-  if (!random_) throw InvariantError("tensor " + name + " has a shape and no values");
-  RandomData data(random_->seed ^ fnv1a_64(name));
-  std::vector<double> values =
-      data.normal(static_cast<std::size_t>(element_count(shape(name))), random_->deviation);
-  // Starting scalings are positive.
-  if (name == "c0" || name == "r0") {
-    for (double& value : values) value = std::exp(value);
-  }
-  return values;
+  if (!draw_) throw InvariantError("tensor " + name + " has a shape and no values");
+  return draw_(name, static_cast<std::size_t>(element_count(shape(name))));
 }
 
 std::vector<std::int64_t> ShapedTensors::read_i64(const std::string& name) const {

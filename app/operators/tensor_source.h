@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,22 +68,22 @@ class FileTensors : public TensorSource {
 /// Tensors of which a workload gives the shapes: filled from a seed, or empty.
 class ShapedTensors : public TensorSource {
  public:
+  /// The values of a tensor, so many.
+  using Draw = std::function<std::vector<double>(const std::string& name, std::size_t count)>;
   /// N(0, deviation^2), each tensor from the seed and its name, whatever the
-  /// others are.
-  struct Random {
-    std::uint64_t seed = 1;
-    double deviation = 1.0;
-  };
-  /// Without `random` there are no values.
-  ShapedTensors(std::string path, std::map<std::string, Shape> shapes, std::optional<Random> random)
-      : path_(std::move(path)), shapes_(std::move(shapes)), random_(random) {}
+  /// others are; starting scalings (c0, r0) are exponentials of that.
+  static Draw random(std::uint64_t seed, double deviation);
+
+  /// Without `draw` there are no values.
+  ShapedTensors(std::string path, std::map<std::string, Shape> shapes, Draw draw = {})
+      : path_(std::move(path)), shapes_(std::move(shapes)), draw_(std::move(draw)) {}
 
   const std::string& path() const override { return path_; }
   std::vector<std::string> names() const override;
   bool has(const std::string& name) const override { return shapes_.count(name) != 0; }
   std::string place(const std::string& name) const override;
   const Shape& shape(const std::string& name) const override;
-  bool has_values() const override { return random_.has_value(); }
+  bool has_values() const override { return static_cast<bool>(draw_); }
   bool is_integer(const std::string&) const override { return false; }
   std::vector<double> read_f64(const std::string& name) const override;
   std::vector<std::int64_t> read_i64(const std::string& name) const override;
@@ -92,7 +92,7 @@ class ShapedTensors : public TensorSource {
  private:
   std::string path_;
   std::map<std::string, Shape> shapes_;
-  std::optional<Random> random_;
+  Draw draw_;
   std::map<std::string, std::string> metadata_;
 };
 

@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "app/built_rtl.h"
-#include "app/chip_run.h"
 #include "app/config/chip_file.h"
 #include "app/config/workload_file.h"
 #include "app/files/atomic_file.h"
@@ -16,8 +15,9 @@
 #include "app/files/shipped.h"
 #include "app/files/suggest.h"
 #include "app/files/yaml_reader.h"
+#include "app/networks/operator.h"
 #include "app/operators/compare.h"
-#include "app/operators/layer_operator.h"
+#include "app/operators/tensor_source.h"
 #include "model/errors.h"
 
 namespace quadrille::app {
@@ -44,19 +44,19 @@ std::string path_in(const Case& stored, const char* name) {
   return (fs::path(stored.folder) / name).string();
 }
 
-std::unique_ptr<Operator> read_operator(const YamlNode& root, const std::string& folder) {
+Task read_task(const YamlNode& root, const std::string& folder) {
   if (root.text("kind", {"operator", "layer"}) == "layer") {
     const Workload workload = read_workload(root.child("workload"));
     if (!std::holds_alternative<AttentionLayerWorkload>(workload.what))
       root.child("workload").child("kind").fail("expected attention-layer");
     root.finish();
-    return std::make_unique<LayerOperator>(workload);
+    return make_task(workload, true);
   }
   const std::string name = root.text("operator", operator_names());
   Settings settings = read_operator_settings(root);
   root.finish();
   const std::string tensors = (fs::path(folder) / "input.safetensors").string();
-  return make_operator(name, FileTensors(SafetensorsFile::open(tensors)), std::move(settings));
+  return operator_task(name, FileTensors(SafetensorsFile::open(tensors)), std::move(settings));
 }
 
 void collect(const hw::CounterModule& module, const std::string& prefix, Counters& counters) {
@@ -73,19 +73,21 @@ struct CaseRun {
   Counters counters;
 };
 
-CaseRun run_case(const Case& stored, hw::Timing timing, CaseLevel level) {
-  hw::ChipConfig chip = stored.chip;
-  chip.timing = timing;
-  const ChipJob job = stored.operation->lower(chip);
-  Implementation implementation;
-  if (level == CaseLevel::kRtl) implementation = all_in_rtl(job.mapping.program);
-  if (level == CaseLevel::kBuiltRtl)
-    implementation = built_in_rtl(job.mapping.program, stored.chip);
-  const ChipRun run = run_on_chip(chip, implementation, job, true);
-  CaseRun made{
-      stored.operation->collect(run.outputs), run.result.cycles, implementation.rtl_engines(), {}};
+CaseRun run_case(Case& stored, hw::Timing timing, CaseLevel level) {
+  Simulation& simulation = stored.simulation;
+  const hw::Program& program = simulation.job().mapping.program;
+  Body body{timing, {}, {}};
+  if (level == CaseLevel::kRtl) body.implementation = all_in_rtl(program);
+  if (level == CaseLevel::kBuiltRtl) body.implementation = built_in_rtl(program, simulation.chip());
+  const ChipRun run = simulation.run(body);
+  CaseRun made{simulation.result(run), run.result.cycles, body.implementation.rtl_engines(), {}};
   collect(run.result.counters, "", made.counters);
   return made;
+}
+
+OperatorResult fixed_result(Case& stored) {
+  Simulation& simulation = stored.simulation;
+  return integer_result(simulation.task(), simulation.quantised(), simulation.fixed().tensors);
 }
 
 /// The golden tensors in the form of a result; empty if there is no file.
@@ -143,6 +145,19 @@ void compare_counters(const std::string& level, const Counters& golden, const Co
   }
 }
 
+/// The folder of a case given by its folder or by the name of a shipped one.
+std::string folder_of(const std::string& given) {
+  if (fs::exists(fs::path(given) / "case.yaml")) return given;
+  std::vector<std::string> names;
+  for (const std::string& folder : shipped_cases()) {
+    names.push_back(fs::path(folder).filename().string());
+    if (names.back() == given) return folder;
+  }
+  throw InputError("regress", in_quotes(given),
+                   "no such case; expected a folder with a case.yaml or a shipped case" +
+                       did_you_mean(given, names));
+}
+
 }  // namespace
 
 std::vector<std::string> shipped_cases() {
@@ -157,30 +172,15 @@ std::vector<std::string> shipped_cases() {
 }
 
 Case read_case(const std::string& given) {
-  Case stored;
-  stored.folder = given;
-  if (!fs::exists(fs::path(given) / "case.yaml")) {
-    std::vector<std::string> names;
-    stored.folder.clear();
-    for (const std::string& folder : shipped_cases()) {
-      names.push_back(fs::path(folder).filename().string());
-      if (names.back() == given) stored.folder = folder;
-    }
-    if (stored.folder.empty()) {
-      throw InputError("regress", in_quotes(given),
-                       "no such case; expected a folder with a case.yaml or a shipped case" +
-                           did_you_mean(given, names));
-    }
-  }
-  fs::path folder = fs::path(stored.folder).lexically_normal();
-  stored.name = (folder.has_filename() ? folder : folder.parent_path()).filename().string();
+  const std::string place = folder_of(given);
+  const fs::path folder = fs::path(place).lexically_normal();
   const YamlNode root = read_yaml((folder / "case.yaml").string());
-  stored.chip = read_chip_file(find_file(root.file(), "chips", root.text("chip")));
-  stored.operation = read_operator(root, stored.folder);
-  return stored;
+  const hw::ChipConfig chip = read_chip_file(find_file(root.file(), "chips", root.text("chip")));
+  return {(folder.has_filename() ? folder : folder.parent_path()).filename().string(), place,
+          Simulation(read_task(root, place), chip)};
 }
 
-CaseVerdict check_case(const Case& stored, const std::vector<CaseLevel>& levels) {
+CaseVerdict check_case(Case& stored, const std::vector<CaseLevel>& levels) {
   CaseVerdict verdict;
   const OperatorResult golden = read_golden(stored);
   const auto check = [&](const std::string& level, const char* timing, const CaseRun& run,
@@ -191,7 +191,7 @@ CaseVerdict check_case(const Case& stored, const std::vector<CaseLevel>& levels)
   };
   for (const CaseLevel level : levels) {
     if (level == CaseLevel::kFixed) {
-      compare_tensors("fixed", golden, stored.operation->run_fixed(), verdict);
+      compare_tensors("fixed", golden, fixed_result(stored), verdict);
     } else if (level == CaseLevel::kSystemc) {
       check("systemc (tile)", "tile", run_case(stored, hw::Timing::kTile, level),
             verdict.tile_cycles);
@@ -219,16 +219,16 @@ CaseVerdict check_case(const Case& stored, const std::vector<CaseLevel>& levels)
 std::string case_cycles_line(const Case& stored, const CaseVerdict& verdict) {
   if (!verdict.tile_cycles || !verdict.beat_cycles) return "";
   const auto beat = static_cast<double>(*verdict.beat_cycles);
-  return fmt::format("{},{},{},{},{},{},{:.3f}\n", stored.name, stored.chip.name,
+  return fmt::format("{},{},{},{},{},{},{:.3f}\n", stored.name, stored.simulation.chip().name,
                      fmt::join(verdict.rtl_engines, " "), *verdict.tile_cycles,
                      *verdict.beat_cycles,
                      verdict.rtl_cycles ? std::to_string(*verdict.rtl_cycles) : "",
                      100.0 * (static_cast<double>(*verdict.tile_cycles) - beat) / beat);
 }
 
-CaseVerdict bless_case(const Case& stored) {
+CaseVerdict bless_case(Case& stored) {
   CaseVerdict verdict;
-  const OperatorResult fixed = stored.operation->run_fixed();
+  const OperatorResult fixed = fixed_result(stored);
   Json counters = {{"schema_version", 1}};
   for (const auto& [name, timing] :
        {std::pair{"tile", hw::Timing::kTile}, std::pair{"beat", hw::Timing::kBeat}}) {

@@ -8,20 +8,18 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "app/operators/operator.h"
+#include "app/simulation.h"
 
 namespace quadrille::app {
 
 struct Case {
   std::string name;
   std::string folder;
-  hw::ChipConfig chip;
-  std::unique_ptr<Operator> operation;
+  Simulation simulation;
 };
 
 enum class CaseLevel {
@@ -53,10 +51,10 @@ Case read_case(const std::string& given);
 
 /// Runs the levels and compares each with the goldens. A golden that is not
 /// there is a difference: a case compared with nothing has failed.
-CaseVerdict check_case(const Case& stored, const std::vector<CaseLevel>& levels);
+CaseVerdict check_case(Case& stored, const std::vector<CaseLevel>& levels);
 
 /// Rewrites the goldens, unless `fixed` and `systemc` differ.
-CaseVerdict bless_case(const Case& stored);
+CaseVerdict bless_case(Case& stored);
 
 /// The table of `regress --cycles`: a header, and a line per case at all levels.
 inline constexpr const char* kCaseCyclesHeader =

@@ -51,10 +51,10 @@ void put_sinkhorn(Text to, const SinkhornFigures& sinkhorn) {
 void put_phases(Text to, const RunReport& report) {
   fmt::format_to(to, "\n  {:<18}{:>9}{:>11}{:>14}{:>14}{:>16}\n", "phase", "commands", "cycles",
                  "static MACs", "dynamic MACs", "switching pJ");
-  for (const PhaseFigures& phase : report.phases) {
-    fmt::format_to(to, "  {:<18}{:>9}{:>11}{:>14}{:>14}{:>16.0f}\n", phase.step,
-                   phase.commands, phase.cycles, phase.activity.macs_static,
-                   phase.activity.macs_dynamic, phase.total_dynamic_pj());
+  for (const CommandFigures& phase : report.phases) {
+    fmt::format_to(to, "  {:<18}{:>9}{:>11}{:>14}{:>14}{:>16.0f}\n", phase.name, phase.commands,
+                   phase.span_cycles, phase.activity.macs_static, phase.activity.macs_dynamic,
+                   phase.total_dynamic_pj());
   }
 }
 

@@ -46,23 +46,33 @@ void put_counters(Text to, const std::string& prefix, const hw::CounterModule& m
     put_counters(to, prefix + child.name() + ".", child);
 }
 
+void put_figures(Text to, const std::string& name, const CommandFigures& figures) {
+  fmt::format_to(to, "{},{},{},{},{}", name, figures.commands, figures.cycles, figures.span_cycles,
+                 figures.busy_cycles);
+  put_macs(to, figures.activity);
+  put_bytes(to, figures.traffic);
+  fmt::format_to(to, ",{}\n", figures.total_dynamic_pj());
+}
+
 }  // namespace
 
 std::string layers_csv(const RunReport& report) {
-  hw::Activity activity;
-  for (const hw::EngineTotals& engine : report.outcome.chip.totals.engines)
-    activity += engine.activity;
   std::string csv =
-      fmt::format("layer,cycles,{},{},energy_dynamic_pj,energy_static_pj,sqnr_db,max_abs_error\n",
+      fmt::format("layer,commands,cycles,span_cycles,busy_cycles,{},{},energy_dynamic_pj\n",
                   kMacColumns, kByteColumns);
-  const Text to(csv);
-  fmt::format_to(to, "{},{}", report.request.workload.layer(), report.outcome.chip.cycles);
-  put_macs(to, activity);
-  put_bytes(to, report.outcome.chip.totals.traffic);
-  fmt::format_to(to, ",{},{}", report.energy.total_dynamic_pj(), report.energy.total_static_pj());
-  const auto& error = report.outcome.error;
-  fmt::format_to(to, ",{},{}\n", error && error->sqnr_db ? fmt::format("{}", *error->sqnr_db) : "",
-                 error ? fmt::format("{}", error->max_abs) : "");
+  for (const CommandFigures& layer : report.layers) put_figures(Text(csv), layer.name, layer);
+  return csv;
+}
+
+std::string nodes_csv(const RunReport& report) {
+  std::string csv = fmt::format(
+      "layer,node,step,commands,cycles,span_cycles,busy_cycles,{},{},energy_dynamic_pj\n",
+      kMacColumns, kByteColumns);
+  for (const NodeFigures& node : report.nodes) {
+    const std::string place = node.layer + "," + node.all.name + ",";
+    put_figures(Text(csv), place, node.all);
+    for (const CommandFigures& step : node.steps) put_figures(Text(csv), place + step.name, step);
+  }
   return csv;
 }
 
@@ -91,8 +101,8 @@ std::string phases_csv(const RunReport& report) {
   std::string csv = fmt::format("phase,commands,cycles,busy_cycles,{},{},energy_dynamic_pj\n",
                                 kMacColumns, kByteColumns);
   const Text to(csv);
-  for (const PhaseFigures& phase : report.phases) {
-    fmt::format_to(to, "{},{},{},{}", phase.step, phase.commands, phase.cycles,
+  for (const CommandFigures& phase : report.phases) {
+    fmt::format_to(to, "{},{},{},{}", phase.name, phase.commands, phase.span_cycles,
                    phase.busy_cycles);
     put_macs(to, phase.activity);
     put_bytes(to, phase.traffic);
@@ -110,8 +120,8 @@ std::string commands_csv(const RunReport& report) {
   const auto& records = report.outcome.chip.records;
   for (std::size_t i = 0; i < records.size(); ++i) {
     const hw::CommandRecord& record = records[i];
-    fmt::format_to(to, "{},{},{},{},{},{},{},{}", i, hw::unit_name(record.unit),
-                   record.step, report.outcome.nodes[static_cast<std::size_t>(record.node)].name,
+    fmt::format_to(to, "{},{},{},{},{},{},{},{}", i, hw::unit_name(record.unit), record.step,
+                   report.outcome.nodes[static_cast<std::size_t>(record.node)].name,
                    record.head < 0 ? "" : std::to_string(record.head), record.start_cycle,
                    record.end_cycle, record.occupancy.busy);
     put_stalls(to, record.occupancy);

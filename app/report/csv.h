@@ -8,6 +8,8 @@
 namespace quadrille::app {
 
 std::string layers_csv(const RunReport& report);
+/// A line per node, and one per step of it.
+std::string nodes_csv(const RunReport& report);
 std::string engines_csv(const RunReport& report);
 std::string phases_csv(const RunReport& report);
 std::string commands_csv(const RunReport& report);

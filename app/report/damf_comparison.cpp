@@ -70,8 +70,8 @@ Bridge access_bridge(const ComparedDesign& column) {
   std::size_t used = 0;
   for (const AccessGroup& group : access_groups()) {
     std::int64_t amount = 0;
-    for (const PhaseFigures& phase : column.run.phases) {
-      if (contains(group.phases, phase.step))
+    for (const CommandFigures& phase : column.run.phases) {
+      if (contains(group.phases, phase.name))
         amount += phase.traffic.sram_read.bytes + phase.traffic.sram_write.bytes;
     }
     for (const model::AccessRow& row : rows) {
@@ -108,8 +108,8 @@ void add_mac_bridges(ComparedDesign& column, const model::DamfSettings& settings
 
 void add_parameter_bridge(ComparedDesign& column) {
   std::int64_t fetched = 0;
-  for (const PhaseFigures& phase : column.run.phases) {
-    if (phase.step == "load_weights")
+  for (const CommandFigures& phase : column.run.phases) {
+    if (phase.name == "load_weights")
       fetched += phase.traffic.dram_read_bytes - phase.traffic.dram_read_padding_bytes;
   }
   column.simulated.parameters = fetched;

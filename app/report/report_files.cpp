@@ -10,7 +10,8 @@ const std::vector<std::string>& report_file_names() {
   static const std::vector<std::string> names = {
       "summary.json",
       // A layer or an operator.
-      "layers.csv", "engines.csv", "phases.csv", "commands.csv", "counters.csv", "residuals.csv",
+      "layers.csv", "nodes.csv", "engines.csv", "phases.csv", "commands.csv", "counters.csv",
+      "residuals.csv",
       // heat-flow
       "heat_flow.csv", "heat_flow.svg", "budgets.csv", "epsilons.svg", "word_lengths.csv",
       "word_lengths.svg",

@@ -16,13 +16,15 @@ bool is_write(Step step) { return step == "write_dynamic"; }
 bool is_either(Step step) { return is_product(step) || is_write(step); }
 bool is_load(Step step) { return step == "load_weights"; }
 
-std::vector<std::string> steps_of(const std::vector<CommandRecord>& records) {
-  std::vector<std::string> steps;
+/// The distinct names that `name_of` gives records, in the order of their first.
+template <typename NameOf>
+std::vector<std::string> names_of(const std::vector<CommandRecord>& records, NameOf name_of) {
+  std::vector<std::string> names;
   for (const CommandRecord& record : records) {
-    if (std::find(steps.begin(), steps.end(), record.step) == steps.end())
-      steps.emplace_back(record.step);
+    if (std::find(names.begin(), names.end(), name_of(record)) == names.end())
+      names.emplace_back(name_of(record));
   }
-  return steps;
+  return names;
 }
 
 /// Cycles in which at least one record that `chosen` accepts runs.
@@ -30,7 +32,7 @@ template <typename Chosen>
 std::int64_t covered_cycles(const std::vector<CommandRecord>& records, Chosen chosen) {
   std::vector<std::pair<std::int64_t, std::int64_t>> spans;
   for (const CommandRecord& record : records) {
-    if (chosen(record.step)) spans.emplace_back(record.start_cycle, record.end_cycle);
+    if (chosen(record)) spans.emplace_back(record.start_cycle, record.end_cycle);
   }
   std::sort(spans.begin(), spans.end());
   std::int64_t cycles = 0;
@@ -42,18 +44,21 @@ std::int64_t covered_cycles(const std::vector<CommandRecord>& records, Chosen ch
   return cycles;
 }
 
-PhaseFigures phase_figures(const std::string& step, const RunRequest& request,
-                           const RunOutcome& outcome) {
-  PhaseFigures figures;
-  figures.step = step;
-  const auto& records = outcome.chip.records;
+/// The records that `chosen` accepts.
+template <typename Chosen>
+CommandFigures figures_of(const std::string& name, const RunReport& report, Chosen chosen) {
+  CommandFigures figures;
+  figures.name = name;
+  const auto& records = report.outcome.chip.records;
   // Energy is linear in activity and traffic, so units are priced once each.
   std::array<hw::Activity, hw::kUnits> activity;
   std::array<hw::Traffic, hw::kUnits> traffic;
-  for (const CommandRecord& record : records) {
-    if (step != record.step) continue;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const CommandRecord& record = records[i];
+    if (!chosen(record)) continue;
     const auto unit = static_cast<std::size_t>(record.unit);
     ++figures.commands;
+    figures.cycles += report.outcome.critical_cycles[i];
     figures.busy_cycles += record.occupancy.busy;
     activity[unit] += record.activity;
     traffic[unit] += record.traffic;
@@ -62,11 +67,45 @@ PhaseFigures phase_figures(const std::string& step, const RunRequest& request,
     figures.activity += activity[unit];
     figures.traffic += traffic[unit];
     hw::add(figures.dynamic_pj,
-            hw::dynamic_energy_pj(request.chip, request.technology, static_cast<hw::Unit>(unit),
-                                  activity[unit], traffic[unit]));
+            hw::dynamic_energy_pj(report.request.chip, report.request.technology,
+                                  static_cast<hw::Unit>(unit), activity[unit], traffic[unit]));
   }
-  figures.cycles = covered_cycles(records, [&](Step other) { return other == step; });
+  figures.span_cycles = covered_cycles(records, chosen);
   return figures;
+}
+
+/// One group of figures per name that `name_of` gives the records that `chosen`
+/// accepts.
+template <typename NameOf, typename Chosen>
+std::vector<CommandFigures> grouped(const RunReport& report, NameOf name_of, Chosen chosen) {
+  std::vector<CommandFigures> groups;
+  for (const std::string& name : names_of(report.outcome.chip.records, name_of)) {
+    CommandFigures figures = figures_of(name, report, [&](const CommandRecord& record) {
+      return chosen(record) && name == name_of(record);
+    });
+    if (figures.commands > 0) groups.push_back(std::move(figures));
+  }
+  return groups;
+}
+
+/// Phases, nodes and layers.
+void add_groups(RunReport& report) {
+  const auto step = [](const CommandRecord& record) { return record.step; };
+  const auto any = [](const CommandRecord&) { return true; };
+  const std::vector<hw::ProgramNode>& nodes = report.outcome.nodes;
+  const auto layer = [&](const CommandRecord& record) {
+    return nodes[static_cast<std::size_t>(record.node)].layer;
+  };
+  report.phases = grouped(report, step, any);
+  report.layers = grouped(report, layer, any);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const auto own = [i](const CommandRecord& record) {
+      return record.node == static_cast<int>(i);
+    };
+    NodeFigures node{figures_of(nodes[i].name, report, own), nodes[i].layer,
+                     grouped(report, step, own)};
+    if (node.all.commands > 0) report.nodes.push_back(std::move(node));
+  }
 }
 
 double share(double part, double whole) { return whole > 0.0 ? part / whole : 0.0; }
@@ -76,21 +115,24 @@ DynamicOperands dynamic_operands(const RunReport& report, bool with_load, bool w
   DynamicOperands figures;
   double products = 0.0, writes = 0.0, energy = 0.0;
   std::int64_t macs = 0, dynamic_macs = 0;
-  for (const PhaseFigures& phase : report.phases) {
-    if (is_load(phase.step) && !with_load) continue;
+  for (const CommandFigures& phase : report.phases) {
+    if (is_load(phase.name) && !with_load) continue;
     const double picojoules =
         phase.total_dynamic_pj() - (with_dram ? 0.0 : phase.dynamic_pj.at("dram"));
     energy += picojoules;
-    if (is_product(phase.step)) products += picojoules;
-    if (is_write(phase.step)) writes += picojoules;
+    if (is_product(phase.name)) products += picojoules;
+    if (is_write(phase.name)) writes += picojoules;
     macs += phase.activity.macs_static + phase.activity.macs_dynamic;
     dynamic_macs += phase.activity.macs_dynamic;
   }
   const auto cycles = static_cast<double>(
-      with_load ? chip.cycles
-                : covered_cycles(chip.records, [](Step step) { return !is_load(step); }));
-  const auto cycles_share = [&](auto chosen) {
-    return share(static_cast<double>(covered_cycles(chip.records, chosen)), cycles);
+      with_load ? chip.cycles : covered_cycles(chip.records, [](const CommandRecord& record) {
+        return !is_load(record.step);
+      }));
+  const auto cycles_share = [&](bool (*chosen)(Step)) {
+    const auto covered = covered_cycles(
+        chip.records, [&](const CommandRecord& record) { return chosen(record.step); });
+    return share(static_cast<double>(covered), cycles);
   };
   figures.macs_share = share(static_cast<double>(dynamic_macs), static_cast<double>(macs));
   figures.product_cycles_share = cycles_share(is_product);
@@ -111,11 +153,9 @@ RunReport make_report(RunRequest made, RunOutcome found, std::vector<InputFile> 
   report.inputs = std::move(inputs);
   const RunRequest& request = report.request;
   const RunOutcome& outcome = report.outcome;
-  for (const std::string& step : steps_of(outcome.chip.records)) {
-    PhaseFigures figures = phase_figures(step, request, outcome);
-    hw::add(report.energy.dynamic_pj, figures.dynamic_pj);
-    report.phases.push_back(std::move(figures));
-  }
+  add_groups(report);
+  for (const CommandFigures& phase : report.phases)
+    hw::add(report.energy.dynamic_pj, phase.dynamic_pj);
   report.energy.static_pj =
       hw::static_energy_pj(request.chip, request.technology, outcome.chip.cycles);
   report.energy.area_um2 = hw::area_um2(request.chip, request.technology);

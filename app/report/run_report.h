@@ -17,17 +17,24 @@ struct InputFile {
   std::string fnv1a_64;
 };
 
-/// The commands of one phase together.
-struct PhaseFigures {
-  std::string step;  ///< As the lowerings name it.
+/// Some commands of a run together: those of a step, of a node, of a layer.
+struct CommandFigures {
+  std::string name;
   std::int64_t commands = 0;
-  std::int64_t cycles = 0;       ///< In which at least one of them ran.
-  std::int64_t busy_cycles = 0;  ///< Summed over units, so of all phases more than the run has.
+  std::int64_t cycles = 0;       ///< Their share of the critical path: shares sum to the run's.
+  std::int64_t span_cycles = 0;  ///< In which at least one of them ran.
+  std::int64_t busy_cycles = 0;  ///< Summed over units, so of all groups more than the run has.
   hw::Activity activity;
   hw::Traffic traffic;
   hw::ByComponent dynamic_pj;
 
   double total_dynamic_pj() const { return hw::total(dynamic_pj); }
+};
+
+struct NodeFigures {
+  CommandFigures all;
+  std::string layer;
+  std::vector<CommandFigures> steps;
 };
 
 /// The dynamic-operand problem: products of two run-time matrices, and writing
@@ -47,10 +54,12 @@ struct RunReport {
   RunOutcome outcome;
   std::vector<InputFile> inputs;
   EnergyFigures energy;
-  std::vector<PhaseFigures> phases;  ///< In the order of their first commands.
-  DynamicOperands dynamic;           ///< Of the whole run.
-  DynamicOperands dynamic_resident;  ///< Without the one-time load of the static weights.
-  DynamicOperands dynamic_on_chip;   ///< And without the DRAM's energy.
+  std::vector<CommandFigures> phases;  ///< By step, in the order of their first commands.
+  std::vector<NodeFigures> nodes;      ///< In running order; those with commands.
+  std::vector<CommandFigures> layers;  ///< In the order of their first nodes.
+  DynamicOperands dynamic;             ///< Of the whole run.
+  DynamicOperands dynamic_resident;    ///< Without the one-time load of the static weights.
+  DynamicOperands dynamic_on_chip;     ///< And without the DRAM's energy.
 };
 
 RunReport make_report(RunRequest request, RunOutcome outcome, std::vector<InputFile> inputs);

@@ -133,18 +133,48 @@ Json dynamic_json(const DynamicOperands& figures) {
           {"write_energy_share", figures.write_energy_share}};
 }
 
+Json figures_json(const CommandFigures& figures) {
+  return {{"name", figures.name},
+          {"commands", figures.commands},
+          {"cycles", figures.cycles},
+          {"span_cycles", figures.span_cycles},
+          {"busy_cycles", figures.busy_cycles},
+          {"macs", macs_json(figures.activity)},
+          {"ops", ops_json(figures.activity)},
+          {"memory", memory_json(figures.traffic)},
+          {"energy_pj", {{"dynamic", figures.total_dynamic_pj()}}}};
+}
+
 Json phases_json(const RunReport& report) {
   Json phases = Json::array();
-  for (const PhaseFigures& phase : report.phases) {
-    phases.push_back({{"name", phase.step},
+  for (const CommandFigures& phase : report.phases) {
+    phases.push_back({{"name", phase.name},
                       {"commands", phase.commands},
-                      {"cycles", phase.cycles},
+                      {"cycles", phase.span_cycles},
                       {"busy_cycles", phase.busy_cycles},
                       {"macs", macs_json(phase.activity)},
                       {"memory", memory_json(phase.traffic)},
                       {"energy_dynamic_pj", phase.total_dynamic_pj()}});
   }
   return phases;
+}
+
+Json layers_json(const RunReport& report) {
+  Json layers = Json::array();
+  for (const CommandFigures& layer : report.layers) layers.push_back(figures_json(layer));
+  return layers;
+}
+
+Json nodes_json(const RunReport& report) {
+  Json nodes = Json::array();
+  for (const NodeFigures& node : report.nodes) {
+    Json json = figures_json(node.all);
+    json["layer"] = node.layer;
+    json["steps"] = Json::array();
+    for (const CommandFigures& step : node.steps) json["steps"].push_back(figures_json(step));
+    nodes.push_back(std::move(json));
+  }
+  return nodes;
 }
 
 Json sinkhorn_json(const std::optional<SinkhornFigures>& sinkhorn) {
@@ -200,10 +230,8 @@ std::string summary_json(const RunReport& report) {
   json["sinkhorn"] = sinkhorn_json(outcome.sinkhorn);
   json["scratchpad_bytes"] = outcome.scratchpad_bytes;
   json["mapping"] = outcome.choices;
-  // One layer, or one operator, is the whole run. A workload of many will have as many.
-  Json layer = {{"name", request.workload.layer()}};
-  add_measures(layer, report);
-  json["layers"] = Json::array({std::move(layer)});
+  json["layers"] = layers_json(report);
+  json["nodes"] = nodes_json(report);
   json["phases"] = phases_json(report);
   json["dynamic_operands"] = {
       {"run", dynamic_json(report.dynamic)},

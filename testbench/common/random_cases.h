@@ -14,10 +14,9 @@
 #include <string>
 #include <vector>
 
-#include "app/chip_run.h"
 #include "app/config/chip_file.h"
-#include "hw/mapper/shim.h"
 #include "testbench/common/environment.h"
+#include "testbench/common/node_case.h"
 #include "testbench/common/portable_random.h"
 
 namespace quadrille::testbench {
@@ -47,10 +46,6 @@ class Draw {
  private:
   std::mt19937_64 random_;
 };
-
-inline std::vector<std::int64_t> wide(const std::vector<std::int32_t>& codes) {
-  return {codes.begin(), codes.end()};
-}
 
 // A tally of what was drawn: sizes by octave, settings pair by pair.
 class Census {
@@ -111,12 +106,6 @@ class RandomCases : public testing::Test {
   // there.
   const hw::ChipConfig& chip(bool fits_small) {
     return fits_small && draw_.flip() ? small_ : default_;
-  }
-
-  static app::CodeMap run(const hw::ChipConfig& chip, hw::Mapping mapping, app::CodeMap inputs,
-                          hw::ExpectedWork expected) {
-    return app::run_on_chip(chip, {}, {std::move(mapping), std::move(inputs), expected}, true)
-        .outputs;
   }
 
   static void expect_equal(const std::vector<std::int64_t>& fixed,

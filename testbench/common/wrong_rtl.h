@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "hw/engines/rtl_bodies.h"
-#include "model/transformer/attention_layer.h"
+#include "model/attention/mechanism.h"
 #include "testbench/common/cim_wrong_body.h"
 #include "testbench/common/damf_wrong_body.h"
 #include "testbench/common/linear_wrong_body.h"

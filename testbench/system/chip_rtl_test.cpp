@@ -66,9 +66,8 @@ struct RtlLayer {
 class ChipRtl : public testing::TestWithParam<RtlLayer> {
  protected:
   ChipRtl() : config_(small_chip()) {
-    auto layer = testing_layers::layer(GetParam().mechanism, 24, 64, 2, 32, GetParam().causal);
-    layer.shape.damf.mode = GetParam().mode;
-    mapping_ = map_attention_layer(config_, layer);
+    mapping_ = lower(config_, testing_layers::layer(GetParam().mechanism, 24, 64, 2, 32,
+                                                    GetParam().causal, GetParam().mode));
     for (const std::string& engine : app::built_in_rtl(mapping_.program, config_).rtl)
       engines_.push_back(engine);
   }
@@ -149,8 +148,7 @@ class WrongRtl : public testing::TestWithParam<testbench::WrongRtl> {
  protected:
   WrongRtl()
       : config_(small_chip()),
-        mapping_(map_attention_layer(config_,
-                                     testing_layers::layer(GetParam().mechanism, 128, 64, 4, 16))) {
+        mapping_(lower(config_, testing_layers::layer(GetParam().mechanism, 128, 64, 4, 16))) {
     options_.rtl = {GetParam().engine};
     GetParam().plant(options_.rtl_bodies);
   }

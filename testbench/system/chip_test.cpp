@@ -7,6 +7,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "app/networks/operator.h"
+#include "app/operators/tensor_source.h"
 #include "hw/counters/conservation.h"
 #include "hw/simulation_context.h"
 #include "model/errors.h"
@@ -90,7 +92,7 @@ class ChipLayers : public testing::TestWithParam<model::Mechanism> {
  protected:
   ChipLayers()
       : config_(small_chip()),
-        mapping_(map_attention_layer(config_, testing_layers::layer(GetParam(), 24, 64, 2, 32))) {}
+        mapping_(lower(config_, testing_layers::layer(GetParam(), 24, 64, 2, 32))) {}
 
   ChipResult run(Timing timing, bool data, std::vector<std::uint8_t>* out = nullptr) {
     ChipOptions options;
@@ -253,9 +255,13 @@ TEST(Chip, LinearCommandsOutOfOrderAreFound) {
   ChipConfig config = small_chip();
   config.scratchpad.capacity_bytes = 4 << 10;  // Not enough for the sequence at once.
   for (const bool causal : {false, true}) {
-    LinearProblem problem;
-    problem.shape = {60, 60, 32, 8, causal, 2};
-    const Mapping mapping = map_linear(config, problem);
+    const app::ShapedTensors shapes(
+        "test", {{"Q", {60, 32}}, {"K", {60, 32}}, {"V", {60, 8}}, {"RP", {5, 32}}});
+    app::OperatorOptions options_of_linear;
+    options_of_linear.result_only = true;
+    const app::Task task = app::operator_task(
+        "linear", shapes, {"test", {{"causal", causal ? "true" : "false"}}}, options_of_linear);
+    const Mapping mapping = lower(config, {task.graph, {}});
     std::vector<std::size_t> pieces;
     for (std::size_t i = 0; i < mapping.program.commands.size(); ++i) {
       if (std::holds_alternative<LinearAttend>(mapping.program.commands[i].operation))

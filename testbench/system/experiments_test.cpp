@@ -14,8 +14,10 @@
 #include "app/config/technology_file.h"
 #include "app/experiments/heat_flow.h"
 #include "app/experiments/scaleformer_scaling.h"
+#include "app/networks/operator.h"
+#include "app/operators/tensor_source.h"
 #include "app/report/report_files.h"
-#include "hw/mapper/shim.h"
+#include "app/simulation.h"
 #include "model/errors.h"
 #include "testbench/common/expect_bad_input.h"
 
@@ -489,8 +491,15 @@ TEST_F(Experiments, KeysThatNoSumHoldsAreRefused) {
   chip.cim.macros = 5120;
   chip.softmax.max_keys = 1 << 17;
   hw::validate(chip, "enlarged");
-  EXPECT_NO_THROW(hw::map_softmax(chip, {1, 65793, 64, 64, false}, {}, false));
-  EXPECT_THROW(hw::map_softmax(chip, {1, 65794, 64, 64, false}, {}, false), InputError);
+  const auto lowered = [&](std::int64_t keys) {
+    const app::ShapedTensors shapes("test", {{"Q", {1, 64}}, {"K", {keys, 64}}, {"V", {keys, 64}}});
+    app::OperatorOptions options;
+    options.result_only = true;
+    app::Simulation(app::operator_task("softmax", shapes, {"test", {}}, options), chip)
+        .require_room();
+  };
+  EXPECT_NO_THROW(lowered(65793));
+  EXPECT_THROW(lowered(65794), InputError);
 }
 
 TEST_F(Experiments, CrossoverInterpolatesInLogarithms) {

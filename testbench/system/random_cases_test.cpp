@@ -10,8 +10,8 @@ namespace {
 
 using testbench::Census;
 using testbench::Draw;
+using testbench::NodeCase;
 using testbench::RandomCases;
-using testbench::wide;
 
 model::DamfSettings draw_damf_settings(Draw& draw, Census& census) {
   static const char* kModes[] = {"maclaurin", "shift", "collapsed"};
@@ -77,9 +77,16 @@ TEST_F(RandomCases, SoftmaxOnTheChipEqualsFixed) {
     std::int64_t pairs = 0;
     for (int i = 0; i < shape.queries; ++i) pairs += shape.visible(i);
     const auto fixed = model::softmax_fixed(q, k, v, shape, factor);
-    const auto out = run(config, hw::map_softmax(config, shape, factor),
-                         {{"Q", wide(q)}, {"K", wide(k)}, {"V", wide(v)}},
-                         {0, pairs * (shape.width + shape.value_width)});
+    model::SoftmaxAttention attention;
+    attention.causal = shape.causal;
+    const auto out =
+        NodeCase(attention, model::SoftmaxInteger{factor, {}})
+            .input("Q", shape.queries, shape.width, q)
+            .input("K", shape.keys, shape.width, k)
+            .input("V", shape.keys, shape.value_width, v)
+            .output("out", shape.queries, shape.value_width)
+            .output("weights", shape.queries, shape.keys)
+            .run(config, hw::ExpectedWork{0, pairs * (shape.width + shape.value_width)});
     expect_equal(fixed.weights_q, out.at("weights"), what + " weights");
     expect_equal(fixed.out_q, out.at("out"), what + " out");
     if (HasFatalFailure()) return;
@@ -102,14 +109,19 @@ TEST_F(RandomCases, DamfAttentionOnTheChipEqualsFixed) {
     census_.size("h", width);
     census_.tile(width > 64);
     const hw::ChipConfig& config = chip(true);
-    std::vector<std::int64_t> pairs;
+    std::vector<std::int32_t> pairs;
     for (std::size_t i = 0; i < s.size(); ++i) {
       pairs.push_back(s[i]);
       pairs.push_back(t[i]);
     }
     const auto fixed = model::damf_fixed(s, t, v, width, rule, settings);
-    const auto out = run(config, hw::map_damf_attend(config, tokens, width, settings, rule),
-                         {{"st", pairs}, {"V", wide(v)}}, {0, damf_macs(tokens, width, settings)});
+    model::DamfAttention attention;
+    attention.settings = settings;
+    const auto out = NodeCase(attention, model::DamfInteger{{rule}, {}})
+                         .input("st", 1, 2 * tokens, pairs)
+                         .input("V", tokens, width, v)
+                         .output("out", tokens, width)
+                         .run(config, hw::ExpectedWork{0, damf_macs(tokens, width, settings)});
     expect_equal(fixed.out_q, out.at("out"), what);
     if (HasFatalFailure()) return;
   }
@@ -143,8 +155,14 @@ TEST_F(RandomCases, MatmulOnTheChipEqualsFixed) {
       }
     }
     const hw::ChipConfig& config = chip(tokens <= 128 && k <= 128);
-    const auto out = run(config, hw::map_matmul(config, tokens, k, n, input_bits, weight_bits),
-                         {{"X", wide(x)}, {"W", wide(w)}}, {std::int64_t{tokens} * k * n, 0});
+    model::Linear product;
+    product.input_bits = input_bits;
+    product.weight_bits = weight_bits;
+    const auto out = NodeCase(product, model::LinearInteger{})
+                         .input("X", tokens, k, x)
+                         .input("W", k, n, w, model::Format::kCodes8, model::Role::kWeight)
+                         .output("out", tokens, n)
+                         .run(config, hw::ExpectedWork{std::int64_t{tokens} * k * n, 0});
     expect_equal(fixed, out.at("out"), what);
     if (HasFatalFailure()) return;
   }

@@ -10,8 +10,8 @@
 namespace quadrille {
 namespace {
 
+using testbench::NodeCase;
 using testbench::RandomCases;
-using testbench::wide;
 
 using RandomSinkhorn = RandomCases;
 using RandomLinear = RandomCases;
@@ -44,11 +44,70 @@ std::vector<std::int32_t> scores_of(const std::vector<std::int32_t>& q,
   return scores;
 }
 
+struct SinkhornProblem {
+  model::SinkhornInteger integer;
+  int score_width = 0;  ///< 0: the input is C; else Q and K are so wide.
+  int element_bytes = 2;
+  bool warm_columns = false, warm_rows = false;
+  bool kernel_wanted = true;
+  int value_width = 0;  ///< 0: no V.
+  int value_bytes = 2;
+};
+
+model::Format format_of(int bytes) {
+  return bytes == 1   ? model::Format::kCodes8
+         : bytes == 2 ? model::Format::kCodes16
+                      : model::Format::kSums32;
+}
+
+NodeCase node_of(const SinkhornProblem& problem, const std::vector<std::int32_t>& c,
+                 const std::vector<std::int32_t>& q, const std::vector<std::int32_t>& k,
+                 const std::vector<std::int32_t>& v, const std::vector<std::int32_t>& g0,
+                 const std::vector<std::int32_t>& f0) {
+  const model::SinkhornInteger& integer = problem.integer;
+  const model::SinkhornShape& shape = integer.shape;
+  const model::SinkhornFormat form{
+      integer.factor, integer.fraction_bits, integer.tolerance_code, {}};
+  const auto node = [&]() -> NodeCase {
+    if (problem.score_width == 0) return {model::Sinkhorn{shape, integer.settings, 1.0, 0}, form};
+    model::SinkhornAttention attention;
+    attention.causal = shape.causal;
+    attention.settings = integer.settings;
+    return {attention, form};
+  };
+  NodeCase made = node();
+  if (problem.score_width == 0) {
+    made.input("C", std::int64_t{shape.batch} * shape.rows, shape.columns, c,
+               format_of(problem.element_bytes));
+  } else {
+    made.input("Q", shape.rows, problem.score_width, q)
+        .input("K", shape.columns, problem.score_width, k);
+  }
+  const auto input = [&](bool there, const char* name, std::int64_t rows, std::int64_t columns,
+                         const std::vector<std::int32_t>& codes, model::Format format) {
+    there ? made.input(name, rows, columns, codes, format) : made.no_input();
+  };
+  const auto output = [&](bool there, const char* name, std::int64_t rows, std::int64_t columns) {
+    there ? made.output(name, rows, columns) : made.no_output();
+  };
+  const bool scalings = integer.settings.form != model::SinkhornForm::kMatrix;
+  const bool values = problem.value_width > 0;
+  input(values, "V", shape.columns, problem.value_width, v, format_of(problem.value_bytes));
+  input(problem.warm_columns, "g0", shape.batch, shape.columns, g0, model::Format::kSums32);
+  input(problem.warm_rows, "f0", shape.batch, shape.rows, f0, model::Format::kSums32);
+  output(values, "out", shape.rows, problem.value_width);
+  output(problem.kernel_wanted, "kernel", std::int64_t{shape.batch} * shape.rows, shape.columns);
+  output(scalings, "f", shape.batch, shape.rows);
+  output(scalings, "g", shape.batch, shape.columns);
+  output(true, "iterations", 1, shape.batch);
+  return made;
+}
+
 TEST_F(RandomSinkhorn, OnTheChipEqualsFixed) {
   static const char* kForms[] = {"scaling", "kernel", "matrix"};
   int stopped = 0;
   for (int trial = 0; trial < cases(10400); ++trial) {
-    hw::SinkhornProblem problem;
+    SinkhornProblem problem;
     model::SinkhornInteger& integer = problem.integer;
     const bool batched = trial % 4 == 1;
     const bool large = trial % 16 == 3;
@@ -84,30 +143,20 @@ TEST_F(RandomSinkhorn, OnTheChipEqualsFixed) {
     if (form != 0) integer.fraction_bits = 14;
     integer.factor = model::make_multiplier(form != 0 ? 1.0 : std::exp2(draw_.below(6) - 4));
     const std::int64_t count = integer.shape.batch * integer.shape.elements();
-    app::CodeMap inputs;
-    std::vector<std::int32_t> codes;
+    std::vector<std::int32_t> codes, q, k, g0, f0, v;
     if (scores) {
-      const auto q = random_codes(draw_, integer.shape.rows * problem.score_width, 8);
-      const auto k = random_codes(draw_, integer.shape.columns * problem.score_width, 8);
+      q = random_codes(draw_, integer.shape.rows * problem.score_width, 8);
+      k = random_codes(draw_, integer.shape.columns * problem.score_width, 8);
       codes = scores_of(q, k, integer.shape, problem.score_width);
-      inputs = {{"Q", wide(q)}, {"K", wide(k)}};
     } else {
       codes = random_codes(draw_, count, 16);
-      inputs["C"] = wide(codes);
     }
-    std::vector<std::int32_t> g0, f0, v;
-    if (problem.warm_columns) {
+    if (problem.warm_columns)
       g0 = random_codes(draw_, integer.shape.batch * integer.shape.columns, 20);
-      inputs["g0"] = wide(g0);
-    }
-    if (problem.warm_rows) {
-      f0 = random_codes(draw_, integer.shape.batch * integer.shape.rows, 20);
-      inputs["f0"] = wide(f0);
-    }
+    if (problem.warm_rows) f0 = random_codes(draw_, integer.shape.batch * integer.shape.rows, 20);
     if (problem.value_width > 0) {
       v = random_codes(draw_, integer.shape.columns * problem.value_width,
                        problem.value_bytes == 4 ? 20 : 8 * problem.value_bytes);
-      inputs["V"] = wide(v);
     }
     census_.size("rows", integer.shape.rows);
     census_.size("columns", integer.shape.columns);
@@ -133,9 +182,9 @@ TEST_F(RandomSinkhorn, OnTheChipEqualsFixed) {
     for (const int done : fixed.iterations) stopped += done < integer.settings.half_steps ? 1 : 0;
     // Only the data decide how often held K under a tolerance is summed.
     const bool known = form != 1 || integer.settings.tolerance == 0.0;
-    app::ChipJob job{hw::map_sinkhorn(config, problem), std::move(inputs), {}};
-    if (known) job.expected = hw::ExpectedWork{0, macs};
-    const auto out = app::run_on_chip(config, {}, job, true).outputs;
+    const std::optional<hw::ExpectedWork> expected =
+        known ? std::optional(hw::ExpectedWork{0, macs}) : std::nullopt;
+    const auto out = node_of(problem, codes, q, k, v, g0, f0).run(config, expected);
     if (form != 2) {
       expect_equal(fixed.f_q, out.at("f"), what + " f");
       expect_equal(fixed.g_q, out.at("g"), what + " g");
@@ -157,15 +206,14 @@ TEST_F(RandomSinkhorn, OnTheChipEqualsFixed) {
 
 TEST_F(RandomLinear, OnTheChipEqualsFixed) {
   for (int trial = 0; trial < cases(10000); ++trial) {
-    hw::LinearProblem problem;
-    model::LinearShape& shape = problem.shape;
+    model::LinearShape shape;
     shape.queries = draw_.size(trial % 8 == 0 ? 700 : 100);
     shape.keys = draw_.flip() ? shape.queries : draw_.size(100);
     shape.width = draw_.size(trial % 4 == 0 ? 100 : 24);
     shape.value_width = draw_.size(trial % 4 == 2 ? 100 : 24);
     shape.causal = draw_.flip();
     shape.horizon = draw_.flip() ? -1 : draw_.below(5);
-    problem.sums_wanted = draw_.flip();
+    const bool sums_wanted = draw_.flip();
     const std::string what = fmt::format("seed {} trial {}: Lq {} Lk {} d {} dv {} causal {} k {}",
                                          seed_, trial, shape.queries, shape.keys, shape.width,
                                          shape.value_width, shape.causal, shape.horizon);
@@ -192,15 +240,30 @@ TEST_F(RandomLinear, OnTheChipEqualsFixed) {
     const hw::ChipConfig& config = chip(shape.width <= 32 && shape.value_width <= 64);
     census_.tile(shape.value_width > config.linear.lanes || shape.queries > 200);
     const auto fixed = model::linear_fixed(q, k, v, rp, shape, phi_q, phi_k, phi_rp);
-    app::CodeMap inputs{{"tables", tables}, {"Q", wide(q)}, {"K", wide(k)}, {"V", wide(v)}};
-    if (shape.horizon >= 0) inputs["RP"] = wide(rp);
     model::LinearShape seen = shape;
     if (seen.causal) seen.keys = std::min(seen.keys, seen.queries);
     const auto counts = model::linear_counts(seen, config.linear.chunk_tokens, config.linear.lanes);
-    const auto out = run(config, hw::map_linear(config, problem), inputs,
-                         {counts.macs_static, counts.macs_dynamic});
+    model::LinearAttention attention;
+    attention.causal = shape.causal;
+    NodeCase node(attention, model::LinearAttentionInteger{phi_q, phi_k, phi_rp, {}});
+    node.input("Q", shape.queries, shape.width, q)
+        .input("K", shape.keys, shape.width, k)
+        .input("V", shape.keys, shape.value_width, v);
+    if (shape.horizon < 0) {
+      node.no_input();
+    } else {
+      node.input("RP", 2 * shape.horizon + 1, shape.width, rp, model::Format::kCodes8,
+                 model::Role::kWeight);
+    }
+    node.input("tables", 3, 256, tables, model::Format::kCodes8, model::Role::kWeight)
+        .output("out", shape.queries, shape.value_width);
+    if (sums_wanted) {
+      node.output("numerator", shape.queries, shape.value_width, model::Format::kSums64)
+          .output("denominator", 1, shape.queries, model::Format::kSums64);
+    }
+    const auto out = node.run(config, hw::ExpectedWork{counts.macs_static, counts.macs_dynamic});
     expect_equal(fixed.out_q, out.at("out"), what + " out");
-    if (problem.sums_wanted) {
+    if (sums_wanted) {
       expect_equal(fixed.numerator_q, out.at("numerator"), what + " numerator");
       expect_equal(fixed.denominator_q, out.at("denominator"), what + " denominator");
     }
@@ -227,7 +290,7 @@ TEST_F(RandomLinear, DamfCollapsedOnTheChipEqualsFixed) {
     const auto s = draw_.codes(tokens);
     const auto t = draw_.codes(tokens);
     const auto v = draw_.codes(tokens * width);
-    std::vector<std::int64_t> pairs;
+    std::vector<std::int32_t> pairs;
     for (std::size_t i = 0; i < s.size(); ++i) {
       pairs.push_back(s[i]);
       pairs.push_back(t[i]);
@@ -237,9 +300,14 @@ TEST_F(RandomLinear, DamfCollapsedOnTheChipEqualsFixed) {
     const hw::ChipConfig& config = chip(width <= 32);
     const auto counts = model::damf_linear_counts(tokens, width, settings.causal,
                                                   config.linear.chunk_tokens, config.linear.lanes);
-    const auto out =
-        run(config, hw::map_damf_linear(config, tokens, width, settings),
-            {{"st", pairs}, {"V", wide(v)}}, {counts.macs_static, counts.macs_dynamic});
+    model::DamfAttention attention;
+    attention.settings = settings;
+    attention.engine = model::DamfEngineChoice::kLinear;
+    const auto out = NodeCase(attention, model::DamfInteger{{rule}, {}})
+                         .input("st", 1, 2 * tokens, pairs)
+                         .input("V", tokens, width, v)
+                         .output("out", tokens, width)
+                         .run(config, hw::ExpectedWork{counts.macs_static, counts.macs_dynamic});
     expect_equal(fixed.out_q, out.at("out"), what);
     if (HasFatalFailure()) return;
   }

@@ -8,8 +8,9 @@
 
 #include <filesystem>
 
-#include "app/chip_run.h"
 #include "app/config/chip_file.h"
+#include "app/networks/operator.h"
+#include "app/operators/tensor_source.h"
 #include "model/errors.h"
 #include "testbench/common/damf_wrong_body.h"
 #include "testbench/common/eval_fixture.h"
@@ -29,10 +30,10 @@ class RtlCheckTest : public EvalFixture {
 
   void prepare(std::int64_t tokens, const std::string& mode) {
     input_ = write({{"s", {tokens}}, {"t", {tokens}}, {"V", {tokens, 32}}});
-    operation_ = app::make_operator("damf", app::FileTensors(SafetensorsFile::open(input_)),
-                                    app::Settings::parse({mode}));
-    fixed_ = operation_->run_fixed();
-    beat_cycles_ = app::run_on_chip(chip_, {}, operation_->lower(chip_), true).result.cycles;
+    simulation_.emplace(app::operator_task("damf", app::FileTensors(SafetensorsFile::open(input_)),
+                                           app::Settings::parse({mode})),
+                        chip_);
+    beat_cycles_ = simulation_->run({hw::Timing::kBeat, {}, {}}).result.cycles;
   }
 
   /// The wrong entry stands for one 128th of all sums, and not all of its results
@@ -51,13 +52,12 @@ class RtlCheckTest : public EvalFixture {
   }
 
   app::RtlCheck check(const app::RtlCheckOptions& options) {
-    return app::check_rtl(*operation_, chip_, fixed_, beat_cycles_, options);
+    return app::check_rtl(*simulation_, beat_cycles_, options);
   }
 
   hw::ChipConfig chip_;
   std::string input_;
-  std::unique_ptr<app::Operator> operation_;
-  app::OperatorResult fixed_;
+  std::optional<app::Simulation> simulation_;
   std::int64_t beat_cycles_ = 0;
 };
 
@@ -147,6 +147,7 @@ TEST_F(RtlCheckTest, AMissingBodyIsRefusedWithChipFileEngineAndWhatIsBuilt) {
 // and the check says so.
 TEST_F(RtlCheckTest, AnEngineThatIsNotBuiltIsNamed) {
   chip_.damf.lanes = 5;
+  prepare(64, "mode=maclaurin");
   const app::RtlCheck found = check({});
   EXPECT_THAT(found.engines, testing::IsEmpty());
   EXPECT_THAT(found.not_built, testing::ElementsAre("damf"));
@@ -155,14 +156,13 @@ TEST_F(RtlCheckTest, AnEngineThatIsNotBuiltIsNamed) {
 // More rows than a packed command holds become several commands, in RTL as elsewhere.
 TEST_F(RtlCheckTest, MoreRowsThanACommandHoldsStayEqual) {
   const std::string input = write({{"Q", {65600, 1}}, {"K", {2, 1}}, {"V", {2, 1}}});
-  const auto operation =
-      app::make_operator("softmax", app::FileTensors(SafetensorsFile::open(input)),
-                         app::Settings::parse({"causal=true"}));
   chip_.scratchpad.capacity_bytes = 16 << 20;
-  const std::int64_t beat_cycles =
-      app::run_on_chip(chip_, {}, operation->lower(chip_), true).result.cycles;
-  const app::RtlCheck found =
-      app::check_rtl(*operation, chip_, operation->run_fixed(), beat_cycles);
+  app::Simulation simulation(
+      app::operator_task("softmax", app::FileTensors(SafetensorsFile::open(input)),
+                         app::Settings::parse({"causal=true"})),
+      chip_);
+  const std::int64_t beat_cycles = simulation.run({hw::Timing::kBeat, {}, {}}).result.cycles;
+  const app::RtlCheck found = app::check_rtl(simulation, beat_cycles);
   EXPECT_EQ(found.difference, std::nullopt);
   EXPECT_THAT(found.engines, testing::ElementsAre("cim", "softmax"));
 }

@@ -67,8 +67,7 @@ class RtlHandshake : public testing::Test {
   /// The first command of a kind in a layer.
   template <typename Operation>
   Operation first(model::Mechanism mechanism) const {
-    const Mapping mapping =
-        map_attention_layer(config_, testing_layers::layer(mechanism, 24, 64, 2, 32));
+    const Mapping mapping = lower(config_, testing_layers::layer(mechanism, 24, 64, 2, 32));
     for (const Command& command : mapping.program.commands) {
       if (const auto* operation = std::get_if<Operation>(&command.operation)) return *operation;
     }

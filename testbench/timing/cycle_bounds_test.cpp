@@ -6,7 +6,7 @@
 
 #include "app/config/chip_file.h"
 #include "hw/chip.h"
-#include "hw/mapper/shim.h"
+#include "hw/mapper/mapping.h"
 #include "hw/simulation_context.h"
 #include "testbench/common/layer_program.h"
 
@@ -20,8 +20,8 @@ model::PeakRates rates_of(const hw::ChipConfig& chip) {
               chip.cim.input_bits};
 }
 
-hw::ChipResult run(const hw::ChipConfig& chip, const model::AttentionInteger& layer) {
-  hw::Mapping mapping = hw::map_attention_layer(chip, layer);
+hw::ChipResult run(const hw::ChipConfig& chip, const model::IntegerGraph& layer) {
+  hw::Mapping mapping = hw::lower(chip, layer);
   const hw::SimulationContext context;
   hw::ChipOptions options;
   options.data = false;

@@ -9,7 +9,7 @@
 
 #include "app/config/chip_file.h"
 #include "hw/chip.h"
-#include "hw/mapper/shim.h"
+#include "hw/mapper/mapping.h"
 #include "hw/simulation_context.h"
 #include "testbench/common/layer_program.h"
 #include "testbench/common/published_page.h"
@@ -46,22 +46,22 @@ std::vector<LayerCase> cases() {
   return list;
 }
 
-model::AttentionInteger layer_of(const LayerCase& item) {
+model::IntegerGraph layer_of(const LayerCase& item) {
   const std::string name = item.mechanism;
-  auto layer = testing_layers::layer(name == "softmax"    ? model::Mechanism::kSoftmax
-                                     : name == "sinkhorn" ? model::Mechanism::kSinkhorn
-                                     : name == "linear"   ? model::Mechanism::kLinear
-                                                          : model::Mechanism::kDamf,
-                                     item.tokens, item.model_width, item.heads,
-                                     item.model_width / item.heads, item.causal);
-  if (name == "shift") layer.shape.damf.mode = model::DamfMode::kShift;
-  if (name == "collapsed") layer.shape.damf.mode = model::DamfMode::kCollapsed;
-  return layer;
+  model::DamfMode mode = model::DamfMode::kMaclaurin;
+  if (name == "shift") mode = model::DamfMode::kShift;
+  if (name == "collapsed") mode = model::DamfMode::kCollapsed;
+  return testing_layers::layer(name == "softmax"    ? model::Mechanism::kSoftmax
+                               : name == "sinkhorn" ? model::Mechanism::kSinkhorn
+                               : name == "linear"   ? model::Mechanism::kLinear
+                                                    : model::Mechanism::kDamf,
+                               item.tokens, item.model_width, item.heads,
+                               item.model_width / item.heads, item.causal, mode);
 }
 
-std::int64_t cycles(const hw::ChipConfig& chip, const model::AttentionInteger& layer,
+std::int64_t cycles(const hw::ChipConfig& chip, const model::IntegerGraph& layer,
                     hw::Timing timing) {
-  hw::Mapping mapping = hw::map_attention_layer(chip, layer);
+  hw::Mapping mapping = hw::lower(chip, layer);
   const hw::SimulationContext context;
   hw::ChipOptions options;
   options.timing = timing;

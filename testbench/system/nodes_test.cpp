@@ -1,0 +1,96 @@
+// Question: do the nodes, steps and layers of a report add up to its run?
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "app/config/chip_file.h"
+#include "app/config/workload_file.h"
+#include "app/simulation.h"
+#include "testbench/common/expect_bad_input.h"
+
+namespace quadrille::testbench {
+namespace {
+
+using nlohmann::json;
+
+class Nodes : public testing::Test {
+ protected:
+  json summary(const std::string& workload, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments = {"run", "-w", workload, "-c", "small", "-o", out()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramRun made = run_program(arguments);
+    EXPECT_EQ(made.exit_code, 0) << made.err;
+    return json::parse(TemporaryFolder::read(out() + "/summary.json"));
+  }
+  std::string out() const { return folder_.file("out"); }
+
+  TemporaryFolder folder_;
+};
+
+/// Numbers of `part` added to those of `sum`, object by object; names are left out.
+void add(json& sum, const json& part) {
+  for (const auto& [key, value] : part.items()) {
+    if (value.is_object()) {
+      add(sum[key], value);
+    } else if (value.is_number_float()) {
+      sum[key] = sum.value(key, 0.0) + value.get<double>();
+    } else if (value.is_number()) {
+      sum[key] = sum.value(key, std::int64_t{0}) + value.get<std::int64_t>();
+    }
+  }
+}
+
+/// What is said of a part and of the whole alike: counts, bytes, energy that is
+/// spent by switching, and the critical path.
+void expect_equal(const json& sum, const json& whole) {
+  for (const char* key : {"cycles", "macs", "ops", "memory"})
+    EXPECT_EQ(sum.at(key), whole.at(key)) << key;
+  const double picojoules = whole.at("energy_pj").at("dynamic").get<double>();
+  // Each of a few dozen terms is rounded once to 53 bits.
+  EXPECT_NEAR(sum.at("energy_pj").at("dynamic").get<double>(), picojoules, 1e-12 * picojoules);
+}
+
+TEST_F(Nodes, AddUpToTheRun) {
+  for (const char* workload : {"smoke-softmax", "smoke-damf", "smoke-sinkhorn", "smoke-linear"}) {
+    for (const char* timing : {"tile", "beat"}) {
+      SCOPED_TRACE(std::string(workload) + " " + timing);
+      const json total = summary(workload, {"--timing", timing, "--no-data"});
+      json nodes, layers;
+      for (const json& node : total.at("nodes")) {
+        json steps;
+        for (const json& step : node.at("steps")) add(steps, step);
+        expect_equal(steps, node);
+        EXPECT_LE(node.at("span_cycles").get<std::int64_t>(),
+                  total.at("cycles").get<std::int64_t>());
+        add(nodes, node);
+      }
+      for (const json& layer : total.at("layers")) add(layers, layer);
+      expect_equal(nodes, total);
+      expect_equal(layers, total);
+      EXPECT_GE(total.at("nodes").size(), 4U);
+    }
+  }
+}
+
+/// Three commands on two units: the second waits for nothing and is hidden.
+TEST(CriticalCycles, AreThoseOfTheCommandsThatTheEndWaitedFor) {
+  hw::Program program;
+  program.commands.resize(3);
+  program.commands[2].depends_on = {0, 1};
+  hw::ChipResult result;
+  result.cycles = 105;
+  const auto record = [&](hw::Unit unit, std::int64_t start, std::int64_t end) {
+    hw::CommandRecord made;
+    made.unit = unit;
+    made.start_cycle = start;
+    made.end_cycle = end;
+    result.records.push_back(made);
+  };
+  record(hw::Unit::kDma, 3, 60);
+  record(hw::Unit::kVector, 0, 20);
+  record(hw::Unit::kDma, 62, 100);
+  EXPECT_EQ(app::critical_cycles(program, result), (std::vector<std::int64_t>{60, 0, 45}));
+}
+
+}  // namespace
+}  // namespace quadrille::testbench
