@@ -5,15 +5,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "app/networks/operator.h"
+#include "app/operators/tensor_source.h"
 #include "app/simulation.h"
 
 namespace quadrille::app {
 namespace {
 
+void add_integer(OperatorResult& result, const std::string& name, const Shape& shape,
+                 std::vector<std::int64_t> codes, bool passes_through = false) {
+  result.integers[name] = {shape, std::move(codes), 0.5, {}, passes_through};
+}
+
 OperatorResult result_of(const std::string& name, std::vector<std::int64_t> codes) {
   OperatorResult result;
   const auto columns = static_cast<std::int64_t>(codes.size()) / 2;
-  add_integer(result, name, {2, columns}, std::move(codes), 0.5);
+  add_integer(result, name, {2, columns}, std::move(codes));
   return result;
 }
 
@@ -29,7 +36,7 @@ TEST(FirstDifference, TensorsThatOnlyOneHas) {
   EXPECT_EQ(first_difference("a", golden, "b", result_of("weights", {1, 2})),
             "tensor 'out_q': missing in b");
   OperatorResult more = golden;
-  add_integer(more, "weights", {1}, {1}, 1.0);
+  add_integer(more, "weights", {1}, {1});
   EXPECT_EQ(first_difference("a", golden, "b", more), "tensor 'weights_q': missing in a");
   EXPECT_THAT(first_difference("a", golden, "b", result_of("out", {1, 2, 3, 4})).value_or(""),
               testing::HasSubstr("shape [2,1] in a, [2,2] in b"));
@@ -43,13 +50,13 @@ TEST(FirstDifference, NothingComparedIsADifference) {
 
 TEST(FirstDifference, WhatPassesThroughIsNoEvidence) {
   OperatorResult given;
-  add_passing(given, "s", {2}, {{1, 2}, 0.5});
+  add_integer(given, "s", {2}, {1, 2}, true);
   EXPECT_EQ(first_difference("a", given, "b", given), "nothing to compare in a and b");
   OperatorResult stored;  // A golden read from a file carries no mark.
-  add_integer(stored, "s", {2}, {1, 2}, 0.5);
+  add_integer(stored, "s", {2}, {1, 2});
   EXPECT_EQ(first_difference("golden", stored, "b", given), "nothing to compare in golden and b");
-  add_integer(given, "out", {1}, {7}, 0.5);
-  add_integer(stored, "out", {1}, {7}, 0.5);
+  add_integer(given, "out", {1}, {7});
+  add_integer(stored, "out", {1}, {7});
   EXPECT_EQ(compared_values(stored, given), 1u);
   EXPECT_EQ(compared_values(given, stored), 1u);
   EXPECT_EQ(first_difference("golden", stored, "b", given), std::nullopt);
@@ -59,8 +66,10 @@ TEST(FirstDifference, WhatPassesThroughIsNoEvidence) {
 
 TEST(FirstDifference, OnlyWhatDamfMakesIsCounted) {
   const auto values_of = [](std::map<std::string, Shape> shapes) {
-    const ShapedTensors tensors("test", std::move(shapes), ShapedTensors::Random{});
-    const OperatorResult fixed = make_operator("damf", tensors, Settings("test", {}))->run_fixed();
+    const ShapedTensors tensors("test", std::move(shapes), ShapedTensors::random(1, 1.0));
+    Simulation simulation(operator_task("damf", tensors, Settings("test", {})), {});
+    const OperatorResult fixed =
+        integer_result(simulation.task(), simulation.quantised(), simulation.fixed().tensors);
     return compared_values(fixed, fixed);
   };
   EXPECT_EQ(values_of({{"s", {5}}, {"t", {5}}, {"V", {5, 3}}}), 15u);
