@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "app/chip_run.h"
 #include "app/config/workload_file.h"
-#include "app/operators/operator.h"
 #include "hw/chip_config.h"
 #include "hw/chip_result.h"
 #include "testbench/common/plan_points.h"
