@@ -1,7 +1,7 @@
 // What a planner may decide about a program, and what each node of it is granted.
 #pragma once
 
-#include <cstdint>
+#include <tuple>
 
 namespace quadrille::hw {
 
@@ -24,6 +24,13 @@ struct Choices {
   // Residency of values.
   bool keep_heads = true;      ///< Q, K and V, until their head is done.
   bool keep_attention = true;  ///< The heads' outputs.
+
+  auto fields() const {
+    return std::tie(strip_tiles, token_blocks, input_blocks, strips_ahead, heads_first, sums_blocks,
+                    query_blocks, key_groups, copies, scratch_blocks, hold_heads, keep_heads,
+                    keep_attention);
+  }
+  bool operator==(const Choices& other) const { return fields() == other.fields(); }
 };
 
 }  // namespace quadrille::hw

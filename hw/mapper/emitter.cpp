@@ -1,6 +1,7 @@
 #include "hw/mapper/emitter.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "model/errors.h"
 
@@ -164,8 +165,16 @@ std::int64_t Emitter::schedule(Unit unit, const Footprint& footprint, std::int64
   ends_.push_back(end);
   units_.push_back(unit);
   cycles_ = std::max(cycles_, end);
-  busy_cycles_ += cycles;
+  busy_[static_cast<std::size_t>(unit)] += cycles;
   return end;
+}
+
+std::int64_t Emitter::busy_cycles() const {
+  return std::accumulate(busy_.begin(), busy_.end(), std::int64_t{0});
+}
+
+std::int64_t Emitter::busiest_cycles() const {
+  return *std::max_element(busy_.begin(), busy_.end());
 }
 
 Command Emitter::command(Operation operation) const {

@@ -121,12 +121,15 @@ class Emitter {
   std::int64_t written_at(std::uint64_t address, std::int64_t bytes) const;
   std::int64_t macros_free_at(int first, int count) const;
   std::int64_t cycles() const { return cycles_; }
-  /// Of all units together.
-  std::int64_t busy_cycles() const { return busy_cycles_; }
+  /// Of all units together, and of the one that works the longest: no order of the same
+  /// commands ends earlier.
+  std::int64_t busy_cycles() const;
+  std::int64_t busiest_cycles() const;
   /// Tokens that pass by a macro, of all macros together: MACs, masked ones and padding
   /// included, in units of a macro's.
   std::int64_t macro_tokens() const { return macro_tokens_; }
   std::int64_t command_count() const { return static_cast<std::int64_t>(ends_.size()); }
+  bool keeps() const { return keep_; }
 
   std::vector<Command> take() { return std::move(commands_); }
 
@@ -147,7 +150,8 @@ class Emitter {
   std::vector<std::int64_t> ends_;
   std::vector<Unit> units_;
   std::vector<Command> commands_;
-  std::int64_t cycles_ = 0, busy_cycles_ = 0, macro_tokens_ = 0;
+  std::array<std::int64_t, kUnits> busy_{};
+  std::int64_t cycles_ = 0, macro_tokens_ = 0;
   int node_ = 0;
   const char* step_ = "";
   int head_ = -1;

@@ -14,10 +14,10 @@ class Footprint {
  public:
   enum class Space { kScratchpad, kMacros };
   struct Touch {
-    Space space = Space::kScratchpad;
-    bool write = false;
-    std::int64_t begin = 0;
-    std::int64_t end = 0;
+    Space space;
+    bool write;
+    std::int64_t begin;
+    std::int64_t end;
   };
 
   explicit Footprint(const DmaCopy& operation);

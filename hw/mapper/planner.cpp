@@ -17,6 +17,11 @@ namespace {
 /// which a unit works.
 constexpr std::int64_t kCycle = 64;
 constexpr std::int64_t kMacroToken = 2;
+/// Commands that the search from one start emits at most: beyond, the best so far is
+/// kept.
+constexpr std::int64_t kMostSearched = 100'000;
+/// A plan that takes at most this much more than its busiest unit is good enough.
+constexpr std::int64_t kGoodEnoughShare = 200;
 constexpr std::int64_t kInfeasible = std::numeric_limits<std::int64_t>::max();
 
 std::unique_ptr<Stage> make_stage(Workspace& workspace, const model::IntegerGraph& graph,
@@ -106,6 +111,7 @@ class Emission {
     const Emitter& emit = workspace_.emit();
     return emit.cycles() * kCycle + emit.busy_cycles() + emit.macro_tokens() * kMacroToken;
   }
+  const Emitter& emitter() { return workspace_.emit(); }
   Mapping finish() { return workspace_.finish(); }
 
  private:
@@ -194,9 +200,9 @@ class Planner {
     Choices best;
     std::int64_t cycles = kInfeasible;
     for (const Choices& start : find_starts()) {
-      best_price_ = kInfeasible;
+      restart();
       consider(start);
-      for (std::int64_t before = kInfeasible; best_price_ < before;) {
+      for (std::int64_t before = kInfeasible; best_price_ < before && worth_it();) {
         before = best_price_;
         descend();
       }
@@ -204,6 +210,13 @@ class Planner {
       cycles = std::min(cycles, best_price_);
     }
     return emit(best);
+  }
+
+  void restart() {
+    best_price_ = kInfeasible;
+    good_ = false;
+    searched_ = 0;
+    tried_.clear();
   }
 
   Mapping least() {
@@ -224,20 +237,30 @@ class Planner {
 
   /// The price of these choices, or more than the best's.
   std::int64_t consider(const Choices& choices) {
+    for (const auto& [tried, price] : tried_) {
+      if (tried == choices) return price;
+    }
+    std::int64_t price = kInfeasible;
     try {
       Emission emission(config_, graph_, choices, cost_, false);
       emission.run(best_price_ == kInfeasible ? kInfeasible - 1 : best_price_);
-      const std::int64_t cycles = emission.price();
-      if (cycles < best_price_) {
-        best_price_ = cycles;
+      price = emission.price();
+      const Emitter& emit = emission.emitter();
+      searched_ += emit.command_count();
+      if (price < best_price_) {
+        best_price_ = price;
         best_ = choices;
+        good_ = emit.cycles() - emit.busiest_cycles() <= emit.cycles() / kGoodEnoughShare;
       }
-      return cycles;
     } catch (const DoesNotFit& missing) {
       missing_ = missing;
-      return kInfeasible;
     }
+    tried_.emplace_back(choices, price);
+    return price;
   }
+
+  /// The search may go on.
+  bool worth_it() const { return !good_ && searched_ < kMostSearched; }
 
   Choices least_choices() const {
     Choices least;
@@ -270,7 +293,7 @@ class Planner {
       if (!freedom_.macros || !starts.empty()) break;
     }
     if (!starts.empty()) return starts;
-    best_price_ = kInfeasible;
+    restart();
     if (consider(least_choices()) == kInfeasible) refuse(missing_);
     return {least_choices()};
   }
@@ -287,7 +310,7 @@ class Planner {
           static_cast<int>(std::min(4 * blocks, std::max<std::int64_t>(4, freedom_.queries)));
       start.token_blocks = static_cast<int>(blocks);
       start.input_blocks = spill < 2 && freedom_.between ? 1 : static_cast<int>(blocks);
-      best_price_ = kInfeasible;
+      restart();
       if (consider(start) != kInfeasible) return start;
     }
     return std::nullopt;
@@ -300,7 +323,7 @@ class Planner {
       if (value == from.*member) continue;
       Choices choices = from;
       choices.*member = value;
-      consider(choices);
+      if (worth_it()) consider(choices);
     }
   }
   /// Doubles and halves as long as that does not harm.
@@ -309,7 +332,7 @@ class Planner {
     for (const bool up : {false, true}) {
       Choices choices = from;
       std::int64_t before = best_price_;
-      while (true) {
+      while (worth_it()) {
         const std::int64_t next = up ? std::int64_t{2} * (choices.*member) : choices.*member / 2;
         if (next < 1 || next > most) break;
         choices.*member = static_cast<int>(next);
@@ -389,6 +412,9 @@ class Planner {
   Freedom freedom_;
   Choices best_;
   std::int64_t best_price_ = kInfeasible;
+  bool good_ = false;  ///< The best is as good as its busiest unit allows.
+  std::int64_t searched_ = 0;
+  std::vector<std::pair<Choices, std::int64_t>> tried_;  ///< From the present start.
   DoesNotFit missing_;
 };
 

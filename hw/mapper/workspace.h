@@ -163,7 +163,11 @@ class Workspace {
   DramPiece& add_piece(model::TensorId id, const DramPiece& shape, std::int64_t pitch_bytes);
   std::uint64_t reserve_dram(std::int64_t bytes, const std::string& what);
 
-  void choose(std::string line) { choices_.push_back(std::move(line)); }
+  /// A line of the report; `text` makes it where the program is kept.
+  template <typename Text>
+  void choose(Text text) {
+    if (emitter_.keeps()) choices_.push_back(text());
+  }
   Mapping finish();
 
  private:

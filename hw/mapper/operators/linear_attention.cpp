@@ -146,8 +146,10 @@ class LinearStage final : public Stage {
       for (std::int64_t first = 0; first < queries_; first += piece_tokens_)
         add(first, 0, part(queries_, first));
     }
-    workspace_.choose("linear attention: pieces of " + std::to_string(piece_tokens_) + " tokens, " +
-                      std::to_string(divide_up(value_width_, lanes)) + " groups of columns of V");
+    workspace_.choose([&] {
+      return "linear attention: pieces of " + std::to_string(piece_tokens_) + " tokens, " +
+             std::to_string(divide_up(value_width_, lanes)) + " groups of columns of V";
+    });
   }
 
   void carve(Arena& arena) {

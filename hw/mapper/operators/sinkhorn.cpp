@@ -172,8 +172,10 @@ class SinkhornStage final : public Stage {
     const std::int64_t wanted = divide_up(shape().batch, grant_.choices.query_blocks);
     piece_matrices_ =
         static_cast<int>(std::min<std::int64_t>(round_up(wanted, block), shape().batch));
-    workspace_.choose("batch: pieces of " + std::to_string(piece_matrices_) + " matrices, " +
-                      std::to_string(block) + " in the tile memory at a time");
+    workspace_.choose([&] {
+      return "batch: pieces of " + std::to_string(piece_matrices_) + " matrices, " +
+             std::to_string(block) + " in the tile memory at a time";
+    });
   }
 
   // From whole words of row scalings on. With V as few stripes as fit, since each
@@ -186,7 +188,8 @@ class SinkhornStage final : public Stage {
     const int wanted = node_.v != kAbsent ? std::max(1, blocks / 4) : blocks;
     stripe_rows_ =
         std::min<std::int64_t>(round_up(divide_up(shape().rows, wanted), granule), shape().rows);
-    workspace_.choose("K applied in stripes of " + std::to_string(stripe_rows_) + " rows");
+    workspace_.choose(
+        [&] { return "K applied in stripes of " + std::to_string(stripe_rows_) + " rows"; });
   }
 
   void carve(Arena& arena) {

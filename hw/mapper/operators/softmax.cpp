@@ -165,9 +165,11 @@ class SoftmaxStage final : public Stage {
       }
       blocks_.back().last = true;
     }
-    workspace_.choose("softmax: blocks of " + std::to_string(block_rows_) + " queries, K in " +
-                      std::to_string(scores_.matrix().strips.size()) + " strips" +
-                      (scores_.matrix().whole ? "" : ", written for every block"));
+    workspace_.choose([&] {
+      return "softmax: blocks of " + std::to_string(block_rows_) + " queries, K in " +
+             std::to_string(scores_.matrix().strips.size()) + " strips" +
+             (scores_.matrix().whole ? "" : ", written for every block");
+    });
   }
 
   void add_blocks(int instance, std::int64_t row, std::int64_t end, std::int64_t keys,
