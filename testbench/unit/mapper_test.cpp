@@ -9,8 +9,8 @@
 #include <random>
 
 #include "hw/engines/softmax/softmax_engine.h"
-#include "hw/mapper/shim.h"
 #include "model/errors.h"
+#include "testbench/common/operator_graphs.h"
 
 namespace quadrille::hw {
 namespace {
@@ -183,21 +183,9 @@ ChipConfig little_chip() {
   return config;
 }
 
-model::AttentionInteger layer(int tokens, int width, int heads, int head_width, bool causal,
-                              model::Mechanism mechanism) {
-  model::AttentionInteger result;
-  result.shape.tokens = tokens;
-  result.shape.model_width = width;
-  result.shape.heads = heads;
-  result.shape.head_width = head_width;
-  result.shape.causal = causal;
-  result.shape.damf.causal = causal;
-  result.shape.mechanism = mechanism;
-  result.s_factor.resize(static_cast<std::size_t>(heads));
-  result.t_factor.resize(static_cast<std::size_t>(heads));
-  result.rules.resize(static_cast<std::size_t>(heads));
-  result.sinkhorn.shape = {1, tokens, tokens, causal};
-  return result;
+LayerProblem layer(int tokens, int width, int heads, int head_width, bool causal,
+                   model::Mechanism mechanism) {
+  return {tokens, width, heads, head_width, causal, mechanism};
 }
 
 TEST(Mapper, LayersHaveNoHazard) {

@@ -1,4 +1,4 @@
-#include "hw/mapper/shim.h"
+#include "testbench/common/operator_graphs.h"
 
 namespace quadrille::hw {
 namespace {
@@ -6,7 +6,8 @@ using namespace model;
 using F = Format;
 using R = Role;
 
-struct B {
+/// A graph in the making.
+struct Builder {
   IntegerGraph g;
   TensorId t(const char* n, std::int64_t r, std::int64_t c, R role, F f) {
     return g.graph.add({n, r, c, role, f});
@@ -22,10 +23,11 @@ F of_bytes(int b) {
 }
 }  // namespace
 
-Mapping map_attention_layer(const ChipConfig& config, const AttentionInteger& layer) {
-  const AttentionShape& s = layer.shape;
-  const int d = s.model_width, in = s.inner_width(), L = s.tokens;
-  B b;
+Mapping map_attention_layer(const ChipConfig& config, const LayerProblem& s) {
+  const int d = s.model_width;
+  const int in = s.heads * s.head_width;
+  const int L = s.tokens;
+  Builder b;
   Heads heads;
   heads.heads = heads.key_heads = s.heads;
   heads.in_columns = true;
@@ -36,44 +38,38 @@ Mapping map_attention_layer(const ChipConfig& config, const AttentionInteger& la
     q = b.t("Q", L, in, R::kValue, F::kCodes8);
     const TensorId wk = b.t("WK", d, in, R::kWeight, F::kCodes8);
     const TensorId wq = b.t("WQ", d, in, R::kWeight, F::kCodes8);
-    b.node("key", "attention", Linear{}, {x, wk}, {k}, LinearInteger{layer.k_factor});
-    b.node("query", "attention", Linear{}, {x, wq}, {q}, LinearInteger{layer.q_factor});
+    b.node("key", "attention", Linear{}, {x, wk}, {k}, LinearInteger{});
+    b.node("query", "attention", Linear{}, {x, wq}, {q}, LinearInteger{});
   } else {
     const TensorId u = b.t("u", s.heads, d, R::kWeight, F::kCodes8);
     const TensorId v = b.t("v", s.heads, d, R::kWeight, F::kCodes8);
     st = b.t("st", s.heads, 2 * L, R::kValue, F::kCodes8);
-    b.node("scalars", "attention", model::DamfProject{}, {x, u, v}, {st},
-           DamfProjectInteger{layer.s_factor, layer.t_factor});
+    b.node("scalars", "attention", model::DamfProject{}, {x, u, v}, {st}, DamfProjectInteger{});
   }
   const TensorId wv = b.t("WV", d, in, R::kWeight, F::kCodes8);
   const TensorId v = b.t("V", L, in, R::kValue, F::kCodes8);
-  b.node("value", "attention", Linear{}, {x, wv}, {v}, LinearInteger{layer.v_factor});
+  b.node("value", "attention", Linear{}, {x, wv}, {v}, LinearInteger{});
   const TensorId a = b.t("attention", L, in, R::kValue, F::kCodes8);
   switch (s.mechanism) {
     case Mechanism::kSoftmax: {
       SoftmaxAttention op;
       op.heads = heads;
       op.causal = s.causal;
-      b.node("attention", "attention", op, {q, k, v}, {a},
-             SoftmaxInteger{layer.exponent, layer.attention_factor});
+      b.node("attention", "attention", op, {q, k, v}, {a}, SoftmaxInteger{});
       break;
     }
     case Mechanism::kDamf: {
       DamfAttention op;
       op.heads = heads;
-      op.settings = s.damf;
-      b.node("attention", "attention", op, {st, v}, {a},
-             DamfInteger{layer.rules, layer.attention_factor});
+      op.settings.causal = s.causal;
+      b.node("attention", "attention", op, {st, v}, {a}, DamfInteger{});
       break;
     }
     case Mechanism::kSinkhorn: {
       SinkhornAttention op;
       op.heads = heads;
       op.causal = s.causal;
-      op.settings = s.sinkhorn;
-      b.node("attention", "attention", op, {q, k, v}, {a},
-             SinkhornFormat{layer.sinkhorn.factor, layer.sinkhorn.fraction_bits,
-                            layer.sinkhorn.tolerance_code, layer.attention_factor});
+      b.node("attention", "attention", op, {q, k, v}, {a}, SinkhornFormat{});
       break;
     }
     case Mechanism::kLinear: {
@@ -82,7 +78,7 @@ Mapping map_attention_layer(const ChipConfig& config, const AttentionInteger& la
       op.causal = s.causal;
       const TensorId tables = b.t("tables", 3, 256, R::kWeight, F::kCodes8);
       b.node("attention", "attention", op, {q, k, v, kAbsent, tables}, {a},
-             LinearAttentionInteger{layer.phi_q, layer.phi_k, layer.phi_k, layer.attention_factor});
+             LinearAttentionInteger{});
       break;
     }
   }
@@ -94,7 +90,7 @@ Mapping map_attention_layer(const ChipConfig& config, const AttentionInteger& la
 
 Mapping map_softmax(const ChipConfig& config, const SoftmaxShape& s, const Multiplier& exponent,
                     bool weights) {
-  B b;
+  Builder b;
   SoftmaxAttention op;
   op.causal = s.causal;
   const TensorId q = b.t("Q", s.queries, s.width, R::kInput, F::kCodes8);
@@ -108,7 +104,7 @@ Mapping map_softmax(const ChipConfig& config, const SoftmaxShape& s, const Multi
 
 Mapping map_damf_attend(const ChipConfig& config, int tokens, int width,
                         const DamfSettings& settings, const PowerRule& rule) {
-  B b;
+  Builder b;
   DamfAttention op;
   op.settings = settings;
   const TensorId st = b.t("st", 1, 2 * tokens, R::kInput, F::kCodes8);
@@ -119,7 +115,7 @@ Mapping map_damf_attend(const ChipConfig& config, int tokens, int width,
 }
 
 Mapping map_damf(const ChipConfig& config, const DamfProblem& p) {
-  B b;
+  Builder b;
   DamfAttention op;
   op.settings = p.settings;
   const TensorId x = b.t("X", p.tokens, p.model_width, R::kInput, F::kCodes8);
@@ -137,7 +133,7 @@ Mapping map_damf(const ChipConfig& config, const DamfProblem& p) {
 }
 
 Mapping map_matmul(const ChipConfig& config, int tokens, int k, int n, int ib, int wb) {
-  B b;
+  Builder b;
   const TensorId x = b.t("X", tokens, k, R::kInput, F::kCodes8);
   const TensorId w = b.t("W", k, n, R::kWeight, F::kCodes8);
   const TensorId out = b.t("out", tokens, n, R::kOutput, F::kSums32);
@@ -146,7 +142,7 @@ Mapping map_matmul(const ChipConfig& config, int tokens, int k, int n, int ib, i
 }
 
 Mapping map_sinkhorn(const ChipConfig& config, const SinkhornProblem& p) {
-  B b;
+  Builder b;
   const SinkhornShape& s = p.integer.shape;
   const bool scalings = p.integer.settings.form != SinkhornForm::kMatrix;
   const SinkhornFormat form{
@@ -189,7 +185,7 @@ Mapping map_sinkhorn(const ChipConfig& config, const SinkhornProblem& p) {
 }
 
 Mapping map_linear(const ChipConfig& config, const LinearProblem& p) {
-  B b;
+  Builder b;
   const LinearShape& s = p.shape;
   LinearAttention op;
   op.causal = s.causal;
@@ -211,7 +207,7 @@ Mapping map_linear(const ChipConfig& config, const LinearProblem& p) {
 
 Mapping map_damf_linear(const ChipConfig& config, int tokens, int width,
                         const DamfSettings& settings) {
-  B b;
+  Builder b;
   DamfAttention op;
   op.settings = settings;
   op.engine = DamfEngineChoice::kLinear;

@@ -1,10 +1,20 @@
-// TEMPORARY: the old entry points as builders of graphs.
+// Graphs of single operators and of an attention layer, of shapes alone, and their
+// mappings: what tests of the mapper lower.
 #pragma once
 #include "hw/mapper/mapping.h"
-#include "model/transformer/attention_layer.h"
+#include "model/attention/mechanism.h"
 
 namespace quadrille::hw {
-Mapping map_attention_layer(const ChipConfig& config, const model::AttentionInteger& layer);
+/// A layer whose heads lie side by side.
+struct LayerProblem {
+  int tokens = 0;
+  int model_width = 0;
+  int heads = 0;
+  int head_width = 0;
+  bool causal = false;
+  model::Mechanism mechanism = model::Mechanism::kSoftmax;
+};
+Mapping map_attention_layer(const ChipConfig& config, const LayerProblem& layer);
 Mapping map_softmax(const ChipConfig& config, const model::SoftmaxShape& shape,
                     const model::Multiplier& exponent, bool weights_wanted = true);
 Mapping map_damf_attend(const ChipConfig& config, int tokens, int width,
