@@ -126,7 +126,8 @@ Emitter::Emitter(const ChipConfig& config, const CommandCost& cost, bool keep)
 Buffer Emitter::allocate(std::int64_t rows, std::int64_t row_bytes, const char* what) {
   const Buffer buffer = memory_.allocate(rows, row_bytes);
   if (buffer.bytes > 0 || rows * row_bytes == 0) return buffer;
-  throw DoesNotFit{node_, what, memory_.bytes(rows, row_bytes), memory_.largest_free(), false};
+  throw DoesNotFit{node_, what, memory_.bytes(rows, row_bytes), memory_.largest_free(),
+                   DoesNotFit::Resource::kScratchpad};
 }
 
 std::int64_t Emitter::schedule(Unit unit, const Footprint& footprint, std::int64_t cycles) {

@@ -32,9 +32,9 @@ struct Buffer {
 struct DoesNotFit {
   int node = -1;
   std::string what;
-  std::int64_t needed = 0;  ///< Bytes of the scratchpad, or macros.
+  std::int64_t needed = 0;  ///< Bytes of the memory, or macros.
   std::int64_t there = 0;
-  bool macros = false;
+  enum class Resource { kScratchpad, kMacros, kDram } resource = Resource::kScratchpad;
 };
 
 /// Intervals of a memory (or of the macros), each with its last writer and the

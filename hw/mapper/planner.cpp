@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hw/mapper/mapping.h"
+#include "hw/mapper/operators/scores.h"
 #include "hw/mapper/operators/stage.h"
 #include "hw/mapper/placement.h"
 #include "model/errors.h"
@@ -19,9 +20,11 @@ constexpr std::int64_t kCycle = 64;
 constexpr std::int64_t kMacroToken = 2;
 /// Commands that the search from one start emits at most: beyond, the best so far is
 /// kept.
-constexpr std::int64_t kMostSearched = 100'000;
+constexpr std::int64_t kMostSearched = 300'000;
 /// A plan that takes at most this much more than its busiest unit is good enough.
 constexpr std::int64_t kGoodEnoughShare = 200;
+/// Blocks that a start and a remedy try at most.
+constexpr std::int64_t kMostBlocks = 64;
 constexpr std::int64_t kInfeasible = std::numeric_limits<std::int64_t>::max();
 
 std::unique_ptr<Stage> make_stage(Workspace& workspace, const model::IntegerGraph& graph,
@@ -50,7 +53,7 @@ struct Shares {
 };
 
 Shares share_macros(const ChipConfig& config, const model::Graph& graph, const Choices& choices) {
-  int wanted = 0, least = 0, node = -1;
+  int wanted = 0, least = 0, node = 0;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     wanted = std::max(wanted, attention_macros(config, graph, graph.nodes[i], choices));
     const int needed = least_attention_macros(config, graph, graph.nodes[i]);
@@ -60,15 +63,17 @@ Shares share_macros(const ChipConfig& config, const model::Graph& graph, const C
   const int macros = config.cim.macros;
   const int weights = Projections::least_macros(config, graph);
   if (least + weights > macros)
-    throw DoesNotFit{node, "K and V of a head beside a strip of weights", least + weights, macros,
-                     true};
+    throw DoesNotFit{
+        node, least == 0 ? "a strip of weights" : "K and V of a head beside a strip of weights",
+        least + weights, macros, DoesNotFit::Resource::kMacros};
   int heads = wanted;
   if (weights == 0) {
     heads = macros;
   } else if (choices.copies == 0) {
     heads = std::max(least, std::min(wanted, macros - 2 * weights * choices.strip_tiles));
   } else if (heads > macros - weights) {
-    throw DoesNotFit{node, "whole copies of K and V", heads + weights, macros, true};
+    throw DoesNotFit{node, "whole copies of K and V", heads + weights, macros,
+                     DoesNotFit::Resource::kMacros};
   }
   return {{0, macros - heads}, {macros - heads, heads}};
 }
@@ -163,7 +168,21 @@ struct Freedom {
   bool between = false;  ///< Values between projections and heads.
 };
 
-Freedom freedom_of(const model::Graph& graph) {
+/// Queries of a head, or what else its blocks are parts of: pairs, matrices, rows.
+std::int64_t tokens_of(const model::Graph& graph, const model::Node& node) {
+  const auto rows = [&](const model::Heads& heads, std::size_t slot) {
+    return query_grid(heads, graph.tensor(node.input(slot))).rows;
+  };
+  if (const auto* op = std::get_if<model::SoftmaxAttention>(&node.op)) return rows(op->heads, 0);
+  if (const auto* op = std::get_if<model::SinkhornAttention>(&node.op)) return rows(op->heads, 0);
+  if (const auto* op = std::get_if<model::DamfAttention>(&node.op)) return rows(op->heads, 1);
+  if (const auto* op = std::get_if<model::LinearAttention>(&node.op))
+    return std::max(rows(op->heads, 0), key_grid(op->heads, graph.tensor(node.input(1))).rows);
+  const auto* sinkhorn = std::get_if<model::Sinkhorn>(&node.op);
+  return sinkhorn == nullptr ? 1 : std::max(sinkhorn->shape.batch, sinkhorn->shape.rows);
+}
+
+Freedom freedom_of(const ChipConfig& config, const model::Graph& graph) {
   Freedom freedom;
   for (const model::Node& node : graph.nodes) {
     if (is_projection(node.op)) {
@@ -172,16 +191,8 @@ Freedom freedom_of(const model::Graph& graph) {
       continue;
     }
     freedom.heads = true;
-    freedom.queries = std::max(freedom.queries, graph.tensor(node.input(0)).rows);
-    if (std::holds_alternative<model::DamfAttention>(node.op) ||
-        std::holds_alternative<model::LinearAttention>(node.op) ||
-        std::holds_alternative<model::Sinkhorn>(node.op)) {
-      freedom.queries = std::max(
-          freedom.queries,
-          graph.tensor(node.input(1) == model::kAbsent ? node.input(0) : node.input(1)).rows);
-    } else {
-      freedom.macros = true;
-    }
+    freedom.queries = std::max(freedom.queries, tokens_of(graph, node));
+    freedom.macros = freedom.macros || least_attention_macros(config, graph, node) > 0;
     const auto* softmax = std::get_if<model::SoftmaxAttention>(&node.op);
     freedom.causal = freedom.causal || (softmax != nullptr && softmax->causal);
   }
@@ -192,7 +203,7 @@ Freedom freedom_of(const model::Graph& graph) {
 class Planner {
  public:
   Planner(const ChipConfig& config, const model::IntegerGraph& graph)
-      : config_(config), graph_(graph), cost_(config), freedom_(freedom_of(graph.graph)) {
+      : config_(config), graph_(graph), cost_(config), freedom_(freedom_of(config, graph.graph)) {
     for (const model::Node& node : graph.graph.nodes) check_limits(config, graph.graph, node);
   }
 
@@ -262,13 +273,13 @@ class Planner {
   /// The search may go on.
   bool worth_it() const { return !good_ && searched_ < kMostSearched; }
 
-  Choices least_choices() const {
+  Choices least_choices(std::int64_t most = std::numeric_limits<int>::max()) const {
     Choices least;
     least.strip_tiles = 1;
-    least.token_blocks = least.input_blocks = static_cast<int>(freedom_.tokens);
+    least.token_blocks = least.input_blocks = static_cast<int>(std::min(most, freedom_.tokens));
     least.strips_ahead = least.sums_blocks = least.scratch_blocks = 1;
     least.heads_first = least.hold_heads = least.keep_heads = least.keep_attention = false;
-    least.query_blocks = static_cast<int>(freedom_.queries);
+    least.query_blocks = static_cast<int>(std::min(most, freedom_.queries));
     least.copies = 0;
     return least;
   }
@@ -293,13 +304,17 @@ class Planner {
       if (!freedom_.macros || !starts.empty()) break;
     }
     if (!starts.empty()) return starts;
-    restart();
-    if (consider(least_choices()) == kInfeasible) refuse(missing_);
-    return {least_choices()};
+    for (const Choices& least : {least_choices(kMostBlocks), least_choices()}) {
+      restart();
+      if (consider(least) != kInfeasible) return {least};
+    }
+    refuse(missing_);
   }
 
   std::optional<Choices> start_with(int copies, int spill, int tiles) {
-    const std::int64_t most = std::max(freedom_.tokens, freedom_.queries);
+    constexpr std::int64_t kMostBlocks = 64;
+    const std::int64_t most = std::min(kMostBlocks, std::max(freedom_.tokens, freedom_.queries));
+    std::pair<std::int64_t, std::int64_t> lacking{-1, -1};
     for (std::int64_t blocks = 1; blocks <= most; blocks *= 4) {
       Choices start;
       start.copies = copies;
@@ -312,6 +327,11 @@ class Planner {
       start.input_blocks = spill < 2 && freedom_.between ? 1 : static_cast<int>(blocks);
       restart();
       if (consider(start) != kInfeasible) return start;
+      // More blocks do not help where what is missing stays as large.
+      if (missing_.resource != DoesNotFit::Resource::kScratchpad ||
+          std::pair{missing_.needed, missing_.there} == lacking)
+        break;
+      lacking = {missing_.needed, missing_.there};
     }
     return std::nullopt;
   }
@@ -369,41 +389,63 @@ class Planner {
     }
   }
 
-  /// What would do at least: the capacity with which the least plan fits.
+  /// What would do at least, or nothing where nothing is known.
   std::string remedy(const DoesNotFit& missing) const {
-    if (missing.macros) return "at least " + std::to_string(missing.needed) + " would do";
+    using Resource = DoesNotFit::Resource;
+    if (missing.resource == Resource::kMacros)
+      return "; at least " + std::to_string(least_macros()) + " would do";
+    if (missing.resource == Resource::kDram)
+      return "; at least " + std::to_string(divide_up(missing.needed, 1 << 20)) + " MiB would do";
+    constexpr std::int64_t kLargest = std::int64_t{1} << 34;
     const std::int64_t row = std::int64_t{config_.scratchpad.banks} * config_.scratchpad.word_bytes;
-    const auto fits = [&](std::int64_t rows) {
-      ChipConfig larger = config_;
-      larger.scratchpad.capacity_bytes = rows * row;
-      try {
-        Emission emission(larger, graph_, least_choices(), cost_, false);
-        emission.run(kInfeasible - 1);
-        return true;
-      } catch (const DoesNotFit&) {
-        return false;
-      }
-    };
     std::int64_t low = config_.scratchpad.capacity_bytes / row;
     std::int64_t high = 2 * low;
-    while (high * row < (std::int64_t{1} << 34) && !fits(high)) high *= 2;
+    while (!fits(high * row)) {
+      if (high * row > kLargest) return "";
+      low = high;
+      high *= 2;
+    }
     while (low + 1 < high) {
       const std::int64_t middle = (low + high) / 2;
-      (fits(middle) ? high : low) = middle;
+      (fits(middle * row) ? high : low) = middle;
     }
-    return "at least " + std::to_string(divide_up(high * row, 1024)) + " KiB would do";
+    return "; at least " + std::to_string(divide_up(high * row, 1024)) + " KiB would do";
+  }
+
+  /// The least plan runs with a scratchpad of so many bytes.
+  bool fits(std::int64_t capacity_bytes) const {
+    ChipConfig larger = config_;
+    larger.scratchpad.capacity_bytes = capacity_bytes;
+    try {
+      Emission emission(larger, graph_, least_choices(kMostBlocks), cost_, false);
+      emission.run(kInfeasible - 1);
+      return true;
+    } catch (const DoesNotFit&) {
+      return false;
+    }
+  }
+
+  int least_macros() const {
+    int heads = 0;
+    for (const model::Node& node : graph_.graph.nodes)
+      heads = std::max(heads, least_attention_macros(config_, graph_.graph, node));
+    return heads + Projections::least_macros(config_, graph_.graph);
   }
 
   [[noreturn]] void refuse(const DoesNotFit& missing) const {
+    using Resource = DoesNotFit::Resource;
     const std::string node =
         missing.node < 0
             ? ""
             : "node " + graph_.graph.nodes[static_cast<std::size_t>(missing.node)].name + ": ";
-    const std::string unit = missing.macros ? " macros" : " bytes";
-    throw InputError(config_.source(), missing.macros ? "cim.macros" : "scratchpad.capacity_kib",
+    const std::string unit = missing.resource == Resource::kMacros ? " macros" : " bytes";
+    const char* key = missing.resource == Resource::kMacros ? "cim.macros"
+                      : missing.resource == Resource::kDram ? "dram.capacity_mib"
+                                                            : "scratchpad.capacity_kib";
+    throw InputError(config_.source(), key,
                      node + "expected room for " + missing.what + ", " +
                          std::to_string(missing.needed) + unit + ", found " +
-                         std::to_string(missing.there) + unit + " free; " + remedy(missing));
+                         std::to_string(missing.there) + unit + remedy(missing));
   }
 
   const ChipConfig& config_;

@@ -92,7 +92,8 @@ void Projections::make_strips(Job& job) const {
   const CimConfig& cim = config.cim;
   const std::int64_t row_tiles = divide_up(job.k, cim.rows);
   if (row_tiles > macros_.count)
-    throw DoesNotFit{job.node, "a strip of its weights", row_tiles, macros_.count, true};
+    throw DoesNotFit{job.node, "a strip of its weights", row_tiles, macros_.count,
+                     DoesNotFit::Resource::kMacros};
   const Home& home = workspace_.home(job.y);
   const model::Tensor& y = workspace_.tensor(job.y);
   const std::int64_t heads = heads_side_by_side(home);
@@ -184,7 +185,8 @@ void Projections::assign_slots() {
 
 bool Projections::fits(std::int64_t bytes, int node, const char* what) {
   if (workspace_.emit().memory().fits(bytes)) return true;
-  blocked_ = {node, what, bytes, workspace_.emit().memory().largest_free(), false};
+  blocked_ = {node, what, bytes, workspace_.emit().memory().largest_free(),
+              DoesNotFit::Resource::kScratchpad};
   return false;
 }
 
@@ -433,7 +435,7 @@ bool Projections::open_outputs(const Task& task, std::int64_t first_row, std::in
     blocked_ = {job.node, workspace_.tensor(job.y).name,
                 home.grid ? workspace_.emit().memory().bytes(home.grid->rows, home.grid->columns)
                           : workspace_.tensor(job.y).elements(),
-                workspace_.emit().memory().largest_free(), false};
+                workspace_.emit().memory().largest_free(), DoesNotFit::Resource::kScratchpad};
   return open;
 }
 

@@ -237,10 +237,8 @@ std::uint64_t Workspace::reserve_dram(std::int64_t bytes, const std::string& wha
   const auto address = static_cast<std::uint64_t>(dram_bytes_);
   dram_bytes_ += round_up(bytes, config_.dram.burst_bytes);
   if (dram_bytes_ > config_.dram.capacity_bytes) {
-    throw InputError(config_.source(), "dram.capacity_mib",
-                     "expected room for tensor " + what + ", which ends at byte " +
-                         std::to_string(dram_bytes_) + ": at least " +
-                         std::to_string(divide_up(dram_bytes_, 1 << 20)) + " MiB");
+    throw DoesNotFit{emitter_.node(), what, dram_bytes_, config_.dram.capacity_bytes,
+                     DoesNotFit::Resource::kDram};
   }
   return address;
 }

@@ -28,7 +28,7 @@ class DamfStage final : public Stage {
     if (!there)
       blocked_ = {grant_.node, "a head's values or outputs",
                   workspace_.emit().memory().bytes(values().rows, values().columns),
-                  workspace_.emit().memory().largest_free(), false};
+                  workspace_.emit().memory().largest_free(), DoesNotFit::Resource::kScratchpad};
     return there;
   }
 

@@ -48,7 +48,7 @@ class LinearStage final : public Stage {
     if (!there)
       blocked_ = {grant_.node, "a head's operands or outputs",
                   workspace_.emit().memory().bytes(key_tokens_, value_width_),
-                  workspace_.emit().memory().largest_free(), false};
+                  workspace_.emit().memory().largest_free(), DoesNotFit::Resource::kScratchpad};
     return there;
   }
 

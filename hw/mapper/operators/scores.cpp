@@ -94,7 +94,8 @@ Scores::Scores(Workspace& workspace, int node, const Operands& operands, int key
     matrix_.slots = copies;
     return;
   }
-  if (tiles > macros.count) throw DoesNotFit{node, "keys", tiles, macros.count, true};
+  if (tiles > macros.count)
+    throw DoesNotFit{node, "keys", tiles, macros.count, DoesNotFit::Resource::kMacros};
   // Two slots where they find room, so that the next strip is written meanwhile.
   const std::int64_t at_once = std::max<std::int64_t>(1, macros.count / (2 * tiles));
   matrix_.whole = false;

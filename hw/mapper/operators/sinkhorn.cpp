@@ -163,7 +163,7 @@ class SinkhornStage final : public Stage {
     if (!there)
       blocked_ = {grant_.node, "a head's values or outputs",
                   workspace_.emit().memory().bytes(shape().rows, value_width_),
-                  workspace_.emit().memory().largest_free(), false};
+                  workspace_.emit().memory().largest_free(), DoesNotFit::Resource::kScratchpad};
     return there;
   }
 

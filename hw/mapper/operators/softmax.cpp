@@ -30,7 +30,8 @@ class SoftmaxStage final : public Stage {
     if (scores_next()) {
       const Block& block = blocks_[scored_];
       if (scores_.ready(block.instance)) return true;
-      blocked_ = {grant_.node, "queries and keys of a head", 0, 0, false};
+      blocked_ = {grant_.node, "queries and keys of a head", 0, 0,
+                  DoesNotFit::Resource::kScratchpad};
       return scored_ > finished_ && values_ready(blocks_[finished_]);
     }
     return values_ready(blocks_[finished_]);
@@ -91,7 +92,9 @@ class SoftmaxStage final : public Stage {
     const int count = grant_.macros.count;
     const auto tiles =
         static_cast<int>(divide_up(workspace_.home(node_.input(1)).grid->rows, cim.rows));
-    return {grant_.macros.first, std::max(0, std::min(count / 2, count - tiles))};
+    const auto least =
+        static_cast<int>(divide_up(workspace_.home(node_.input(1)).grid->columns, cim.rows));
+    return {grant_.macros.first, std::max(least, std::min(count / 2, count - tiles))};
   }
 
   bool scores_next() const {
@@ -107,7 +110,7 @@ class SoftmaxStage final : public Stage {
     if (!there)
       blocked_ = {grant_.node, "values or outputs of a head",
                   workspace_.emit().memory().bytes(queries(), value_width_),
-                  workspace_.emit().memory().largest_free(), false};
+                  workspace_.emit().memory().largest_free(), DoesNotFit::Resource::kScratchpad};
     return there;
   }
   std::int64_t queries() const { return workspace_.home(node_.input(0)).grid->rows; }
@@ -130,7 +133,7 @@ class SoftmaxStage final : public Stage {
     const std::int64_t tiles = divide_up(keys, cim.rows);
     if (tiles > left)
       throw DoesNotFit{grant_.node, "values", tiles + scores_.matrix().macros(),
-                       grant_.macros.count, true};
+                       grant_.macros.count, DoesNotFit::Resource::kMacros};
     values_.whole = false;
     values_.strips = aligned_strips(value_width_, left / tiles * cim.columns, granule);
     for (const Strip& strip : values_.strips)
@@ -245,7 +248,8 @@ class SoftmaxStage final : public Stage {
     block.scratch = static_cast<int>(turn_++ % scratch_.size());
     const Scratch& scratch = scratch_[static_cast<std::size_t>(block.scratch)];
     scores_.emit(block.instance, block.row, block.rows, block.keys, view_of(scratch.scores));
-    if (block.first && values_may_come() && values_ready(block)) {
+    if (block.first && node_.output(0) != model::kAbsent && values_may_come() &&
+        values_ready(block)) {
       if (!holds_values(block)) write_values(block, 0);
       block.value_slot = value_slot_;
     }

@@ -71,7 +71,7 @@ class Stage {
   bool room(Workspace& workspace, std::int64_t bytes, int node, const char* what) {
     ScratchpadAllocator& memory = workspace.emit().memory();
     if (memory.fits(bytes)) return true;
-    blocked_ = {node, what, bytes, memory.largest_free(), false};
+    blocked_ = {node, what, bytes, memory.largest_free(), DoesNotFit::Resource::kScratchpad};
     return false;
   }
   DoesNotFit blocked_;
