@@ -115,8 +115,10 @@ Task make_task(const Workload& workload, bool data) {
   options.result_only = true;
   options.assumed_half_steps = work.assumed_half_steps;
   if (const auto* file = std::get_if<FileData>(&work.data)) {
-    return operator_task(work.name, FileTensors(SafetensorsFile::open(file->tensors), data),
-                         work.settings, options);
+    Task task = operator_task(work.name, FileTensors(SafetensorsFile::open(file->tensors), data),
+                              work.settings, options);
+    task.files = {{"tensors", file->tensors}};
+    return task;
   }
   const auto& source = std::get<RandomSource>(work.data);
   ShapedTensors::Draw draw;

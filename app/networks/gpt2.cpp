@@ -170,7 +170,7 @@ void require_same_model(const SafetensorsFile& file, const AttentionLayerWorkloa
   const std::int64_t inner = std::int64_t{layer.heads} * layer.head_width;
   if (inner != layer.model_width) {
     throw InputError(file.path(), "model",
-                     fmt::format("heads times head_width is {}, expected the checkpoint's width {}",
+                     fmt::format("heads times head_width is {}, expected the workload's model_width {}",
                                  inner, layer.model_width));
   }
   require_metadata(file, "n_head", std::to_string(layer.heads));

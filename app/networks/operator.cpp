@@ -421,6 +421,8 @@ struct Matrices {
     return all;
   }
   Shape per_matrix() const { return front.empty() ? Shape{1} : front; }
+  double largest_cost = 0.0;  ///< Of C, by magnitude, and where it stands.
+  std::string largest_at;
 };
 
 Matrices read_costs(Builder& make) {
@@ -432,6 +434,13 @@ Matrices read_costs(Builder& make) {
   in.shape.batch = static_cast<int>(element_count(in.front));
   in.shape.rows = static_cast<int>(c.shape().end()[-2]);
   in.shape.columns = static_cast<int>(c.shape().back());
+  const std::vector<double>& reals = c.reals();
+  const auto largest = std::max_element(
+      reals.begin(), reals.end(), [](double a, double b) { return std::fabs(a) < std::fabs(b); });
+  if (largest != reals.end()) {
+    in.largest_cost = *largest;
+    in.largest_at = index_text(largest - reals.begin(), c.shape());
+  }
   in.c = make.constant("C", std::move(c), Role::kInput, Format::kCodes16);
   if (!make.optional("V")) return in;
   if (!in.front.empty()) make.refuse("V", "expected none with a batch of matrices C[B, n, m]");
@@ -557,6 +566,10 @@ Task sinkhorn_task(Builder make, const OperatorOptions& options) {
     scale = read_logit_scale(settings, in.attention.width);
   } else if (settings.given("scale")) {
     settings.refuse("scale", "expected only with Q and K; epsilon divides C");
+  }
+  if (!std::isfinite(in.largest_cost / epsilon)) {
+    make.refuse("C", fmt::format("the logit at {} is not finite, expected a larger epsilon",
+                                 in.largest_at));
   }
   read_shape_settings(settings, in);
   const model::SinkhornSettings made = read_sinkhorn_settings(settings);

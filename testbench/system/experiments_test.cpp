@@ -680,7 +680,7 @@ TEST_F(Experiments, RefusesWorkloadsAtFault) {
 
 TEST_F(Experiments, RefusesWhatDoesNotFitTheChip) {
   refuse(replaced(kHeatFlow, "  particles: 20", "  particles: 3000"),
-         {"small.yaml: sinkhorn.max_lines: node sinkhorn: expected at least 3000"});
+         {"small.yaml: sinkhorn.max_lines: node step: expected at least 3000"});
   refuse(replaced(kDamf, "tokens: 24", "tokens: 60000"), {"small.yaml: damf.max_tokens"});
 }
 

@@ -29,6 +29,7 @@ class Nodes : public testing::Test {
 
 /// Numbers of `part` added to those of `sum`, object by object; names are left out.
 void add(json& sum, const json& part) {
+  if (sum.is_null()) sum = json::object();
   for (const auto& [key, value] : part.items()) {
     if (value.is_object()) {
       add(sum[key], value);

@@ -146,7 +146,7 @@ TEST_F(RtlCheckTest, AMissingBodyIsRefusedWithChipFileEngineAndWhatIsBuilt) {
 // RTL is built for certain parameters only: at others the engine stays in SystemC,
 // and the check says so.
 TEST_F(RtlCheckTest, AnEngineThatIsNotBuiltIsNamed) {
-  chip_.damf.lanes = 5;
+  chip_.damf.lanes = 2;
   prepare(64, "mode=maclaurin");
   const app::RtlCheck found = check({});
   EXPECT_THAT(found.engines, testing::IsEmpty());

@@ -299,7 +299,7 @@ TEST_F(SinkhornEval, RefusesTensors) {
   refuse("sinkhorn", write({{"C", {0, 4}}}), {"'C'", "no empty dimension"});
   refuse("sinkhorn", write({{"C", {4, 0}}}), {"'C'", "no empty dimension"});
   refuse("sinkhorn", write({{"C", {4}}}), {"'C'", "[*,*]"});
-  refuse("sinkhorn", write({{"C", {2, 2, 2, 2}}}), {"'C'"});
+  refuse("sinkhorn", write({{"C", {2, 2, 2, 2, 2}}}), {"'C'"});
   refuse("sinkhorn", write({{"C", {4, 4}}, {"V", {5, 2}}}), {"'V'", "[5,2]"});
   refuse("sinkhorn", write({{"C", {2, 4, 4}}, {"V", {4, 2}}}), {"'V'", "batch"});
   refuse("sinkhorn", write({{"C", {4, 4}}, {"Q", {4, 2}}}), {"'Q'", "unknown tensor"});
@@ -326,7 +326,7 @@ TEST_F(SinkhornEval, RefusesTensors) {
 TEST_F(SinkhornEval, RefusesLogitsThatNoFormatHolds) {
   const std::string large = write_values({{"C", {1e20, 0.0, 0.0, 1e20}}}, {{2, 2}});
   refuse("sinkhorn", large, {"'C'", "not finite", "[0,0]"}, {"epsilon=1e-300"});
-  refuse("sinkhorn", large, {"tensor C", "2^"});
+  refuse("sinkhorn", large, {"tensors C", "2^"});
   // 12.98 octaves between the largest and the least logit.
   const std::string spread = write_values({{"C", {-4.5, 0.0, 0.0, 4.5}}}, {{2, 2}});
   for (const char* form : {"hold=kernel", "form=matrix"})
