@@ -54,8 +54,12 @@ add_custom_target(lint_rtl COMMENT "Linting the RTL")
 add_custom_target(rtl_sources COMMENT "Generated RTL sources")
 
 function(quadrille_table generator name)
+  # The generator is linked anew with every change of model/, the table stays as old as its contents:
+  # else each of them would verilate every engine again.
   add_custom_command(OUTPUT ${QUADRILLE_RTL_TABLES}/${name}.sv
-                     COMMAND ${generator} ${name} ${QUADRILLE_RTL_TABLES}/${name}.sv
+                     COMMAND ${generator} ${name} ${QUADRILLE_RTL_TABLES}/${name}.new
+                     COMMAND ${CMAKE_COMMAND} -E copy_if_different ${QUADRILLE_RTL_TABLES}/${name}.new
+                             ${QUADRILLE_RTL_TABLES}/${name}.sv
                      DEPENDS ${generator} COMMENT "Generating table ${name}.sv" VERBATIM)
 endfunction()
 
