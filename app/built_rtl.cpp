@@ -6,21 +6,10 @@ namespace quadrille::app {
 
 void require_rtl(const std::string& engine, const hw::ChipConfig& chip,
                  const hw::RtlBodies& bodies) {
-  const auto make = [&](const auto& factory, auto&& argument) {
-    hw::make_rtl_of(chip.source(), engine, [&] { return factory(argument); });
-  };
-  if (engine == "cim") {
-    hw::CimBank bank(chip.cim);
-    make(bodies.cim, bank);
-  } else if (engine == "softmax") {
-    make(bodies.softmax, chip.softmax);
-  } else if (engine == "damf") {
-    make(bodies.damf, chip.damf);
-  } else if (engine == "sinkhorn") {
-    make(bodies.sinkhorn, chip.sinkhorn);
-  } else {
-    make(bodies.linear, chip.linear);
-  }
+  const hw::EngineEntry* entry = hw::engines().find(engine);
+  if (entry == nullptr) throw InvariantError("there is no engine named '" + engine + "'");
+  const std::unique_ptr<hw::ChipEngine> made = entry->make(chip);
+  hw::make_rtl_bodies(*entry, chip, *made, bodies);
 }
 
 Implementation built_in_rtl(const hw::Program& program, const hw::ChipConfig& chip,

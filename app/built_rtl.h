@@ -4,7 +4,7 @@
 
 #include "app/implementation.h"
 #include "hw/chip_config.h"
-#include "hw/engines/rtl_bodies.h"
+#include "hw/engines.h"
 
 namespace quadrille::app {
 

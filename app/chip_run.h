@@ -7,8 +7,8 @@
 
 #include "app/implementation.h"
 #include "hw/chip_result.h"
+#include "hw/engines.h"
 #include "hw/engines/paired_body.h"
-#include "hw/engines/rtl_bodies.h"
 #include "hw/mapper/mapping.h"
 #include "model/graph/bytes.h"
 #include "model/graph/graph.h"

@@ -6,24 +6,14 @@
 #include <algorithm>
 
 #include "app/files/suggest.h"
-#include "hw/chip_result.h"
-#include "hw/engines/rtl_bodies.h"
+#include "hw/engines.h"
 #include "model/errors.h"
 
 namespace quadrille::app {
-namespace {
-
-bool exists_in_rtl(const std::string& engine) {
-  const std::vector<std::string>& names = hw::engines_in_rtl();
-  return std::find(names.begin(), names.end(), engine) != names.end();
-}
-
-}  // namespace
-
 std::vector<std::string> Implementation::rtl_engines() const {
   std::vector<std::string> names;
-  for (const std::string& engine : kEngines) {
-    if (rtl.count(engine) != 0) names.push_back(engine);
+  for (const hw::EngineEntry* entry : hw::engines().entries()) {
+    if (rtl.count(entry->name()) != 0) names.emplace_back(entry->name());
   }
   return names;
 }
@@ -39,17 +29,19 @@ Implementation parse_implementation(const std::vector<std::string>& assignments)
     if (equals == std::string::npos) fail("expected ENGINE=systemc or ENGINE=rtl");
     const std::string engine = assignment.substr(0, equals);
     const std::string body = assignment.substr(equals + 1);
-    if (std::find(kEngines.begin(), kEngines.end(), engine) == kEngines.end()) {
-      fail(fmt::format("unknown engine, expected one of {}{}", fmt::join(kEngines, ", "),
-                       did_you_mean(engine, kEngines)));
+    const hw::EngineEntry* entry = hw::engines().find(engine);
+    if (entry == nullptr) {
+      const std::vector<std::string> names = hw::engines().names();
+      fail(fmt::format("unknown engine, expected one of {}{}", fmt::join(names, ", "),
+                       did_you_mean(engine, names)));
     }
     if (std::find(bodies.begin(), bodies.end(), body) == bodies.end())
       fail("unknown body, expected systemc or rtl" + did_you_mean(body, bodies));
     if (body == "systemc") {
       result.rtl.erase(engine);
-    } else if (!exists_in_rtl(engine)) {
+    } else if (!entry->in_rtl()) {
       fail(fmt::format("this engine exists in SystemC only, in RTL there are {}",
-                       fmt::join(hw::engines_in_rtl(), ", ")));
+                       fmt::join(hw::engines().names_in_rtl(), ", ")));
     } else {
       result.rtl.insert(engine);
     }
@@ -60,10 +52,8 @@ Implementation parse_implementation(const std::vector<std::string>& assignments)
 Implementation all_in_rtl(const hw::Program& program) {
   Implementation result;
   for (const hw::Command& command : program.commands) {
-    const hw::Unit unit = hw::unit_of(command.operation);
-    if (unit == hw::Unit::kDma) continue;
-    const std::string engine = hw::engine_name(hw::engine_of(unit));
-    if (exists_in_rtl(engine)) result.rtl.insert(engine);
+    const hw::EngineEntry* entry = hw::engines().engine_of(hw::unit_of(command.operation));
+    if (entry != nullptr && entry->in_rtl()) result.rtl.insert(entry->name());
   }
   return result;
 }

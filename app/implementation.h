@@ -9,15 +9,11 @@
 
 namespace quadrille::app {
 
-/// The engines' names, everywhere.
-inline const std::vector<std::string> kEngines = {"cim",      "softmax", "damf",
-                                                  "sinkhorn", "linear",  "vector"};
-
 struct Implementation {
   std::set<std::string> rtl;  ///< Names of the engines in RTL; the others are SystemC.
 
   bool any_rtl() const { return !rtl.empty(); }
-  /// The same names in the order of kEngines.
+  /// The same names in the order of hw::engines().
   std::vector<std::string> rtl_engines() const;
 };
 

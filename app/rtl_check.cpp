@@ -76,6 +76,17 @@ std::string pin_text(const hw::PinDifference& where, const hw::Mapping& mapping)
   return element ? text + fmt::format(", stored in {}", *element) : text;
 }
 
+/// `bodies`, with the engine's own RTL replaced by the one that writes waveforms.
+hw::RtlBodies with_waves(hw::RtlBodies bodies, const std::string& engine,
+                         const hw::RtlTrace& trace) {
+  const hw::EngineEntry* entry = hw::engines().find(engine);
+  if (entry == nullptr) throw InvariantError("there is no engine named '" + engine + "'");
+  bodies.instead[engine] = [entry, trace](const hw::ChipConfig& chip, hw::ChipEngine& made) {
+    return entry->rtl_bodies(chip, made, &trace);
+  };
+  return bodies;
+}
+
 /// The engine's waveform around `cycle`, from RTL that runs without its pair.
 hw::RtlBodies bodies_with_waves(const RtlCheckOptions& options, const hw::ChipConfig& chip,
                                 const std::string& engine, std::int64_t cycle) {
@@ -84,7 +95,7 @@ hw::RtlBodies bodies_with_waves(const RtlCheckOptions& options, const hw::ChipCo
   trace.first_cycle = std::max<std::int64_t>(cycle - options.waves_cycles, 0);
   trace.last_cycle = cycle + options.waves_cycles;
   trace.now = [clock = hw::Clock(chip.clock_hz)] { return clock.now(); };
-  return hw::with_waves(options.bodies, options.traced, engine, trace);
+  return with_waves(options.bodies, engine, trace);
 }
 
 /// What the RTL alone makes of it: the first wrong element, or the cycles.
@@ -117,8 +128,7 @@ void explain(Simulation& simulation, const hw::PinDifference& where, const RtlCh
 void require_waves(Simulation& simulation, const RtlCheckOptions& options) {
   const AtomicFile writable(options.waves);
   for (const std::string& engine : all_in_rtl(simulation.job().mapping.program).rtl_engines()) {
-    require_rtl(engine, simulation.chip(),
-                hw::with_waves(options.bodies, options.traced, engine, {}));
+    require_rtl(engine, simulation.chip(), with_waves(options.bodies, engine, {}));
   }
 }
 
@@ -126,7 +136,8 @@ RtlCheck check_rtl(Simulation& simulation, std::int64_t beat_cycles,
                    const RtlCheckOptions& options) {
   const hw::Program& program = simulation.job().mapping.program;
   Body body{hw::Timing::kBeat, built_in_rtl(program, simulation.chip(), options.bodies),
-            hw::paired_with_systemc(options.bodies)};
+            options.bodies};
+  body.rtl.paired = true;
   RtlCheck check;
   check.engines = body.implementation.rtl_engines();
   for (const std::string& engine : all_in_rtl(program).rtl_engines()) {

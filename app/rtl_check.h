@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/simulation.h"
+#include "hw/engines.h"
 
 namespace quadrille::app {
 
@@ -14,7 +15,6 @@ struct RtlCheckOptions {
   std::string waves;                ///< FST file for the engine that differs; "": none.
   std::int64_t waves_cycles = 200;  ///< Before and after the difference.
   hw::RtlBodies bodies;
-  hw::TracedRtlBodies traced;
 };
 
 struct RtlCheck {

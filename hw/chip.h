@@ -10,18 +10,18 @@
 #include <tlm>
 #include <vector>
 
+#include "hw/beat_stepper.h"
 #include "hw/chip_config.h"
 #include "hw/chip_result.h"
 #include "hw/clock.h"
-#include "hw/engine_unit.h"
-#include "hw/engines/rtl_bodies.h"
+#include "hw/engines.h"
 #include "hw/memory/bytes.h"
 #include "hw/memory/dma.h"
 #include "hw/memory/dram.h"
 #include "hw/memory/scratchpad.h"
-#include "hw/memory/stream_port.h"
 #include "hw/sequencer/program.h"
 #include "hw/sequencer/sequencer.h"
+#include "hw/stepped_unit.h"
 
 namespace quadrille::hw {
 
@@ -34,6 +34,8 @@ struct ChipOptions {
   bool data = true;
   /// No DRAM of its own: bind_external_dram() must be called.
   bool external_dram = false;
+  /// The engines it has; they must outlive the chip.
+  const EngineList* engines = &hw::engines();
 };
 
 /// One run of one program. Make a SimulationContext first, then the chip:
@@ -72,10 +74,17 @@ class Chip : public sc_core::sc_module {
   Timing timing() const { return timing_; }
 
  private:
-  class DmaUnit;
-  class BeatBodies;
+  /// An engine, and the twin whose SystemC bodies are compared with its RTL's.
+  struct PlacedEngine {
+    const EngineEntry* entry = nullptr;
+    std::unique_ptr<ChipEngine> engine;
+    std::unique_ptr<ChipEngine> twin;
+  };
 
-  void step();
+  bool in_rtl(const EngineEntry& entry) const { return options_.rtl.count(entry.name()) != 0; }
+  void place(std::unique_ptr<SteppedUnit> unit);
+  void place_engine(const EngineEntry& entry, const UnitSurroundings& around);
+  std::vector<UnitQueue> queues() const;
   ChipResult collect() const;
 
   ChipConfig config_;
@@ -88,18 +97,10 @@ class Chip : public sc_core::sc_module {
   Scratchpad scratchpad_;
   std::unique_ptr<Dram> dram_;
   Dma dma_;
-  /// Owns the engines' models, which the units refer to.
-  struct Engines;
-  std::unique_ptr<Engines> engines_;
-  std::array<std::unique_ptr<SteppedUnit>, kUnits> units_;
+  std::unique_ptr<BeatStepper> stepper_;  ///< In beat timing.
+  std::vector<PlacedEngine> engines_;     ///< The units refer to them.
+  std::vector<std::unique_ptr<SteppedUnit>> units_;
   std::unique_ptr<Sequencer> sequencer_;
-  std::array<bool, kEngines> has_values_{};
-
-  // Beat timing.
-  BankArbiter arbiter_;
-  sc_core::sc_event step_event_;
-  std::int64_t stepped_ = -1;
-  int settle_ = 0;
 };
 
 }  // namespace quadrille::hw

@@ -1,43 +1,32 @@
 #include "hw/chip_result.h"
 
+#include "model/errors.h"
+
 namespace quadrille::hw {
 
-const char* engine_name(Engine engine) {
-  switch (engine) {
-    case Engine::kCim:
-      return "cim";
-    case Engine::kSoftmax:
-      return "softmax";
-    case Engine::kDamf:
-      return "damf";
-    case Engine::kSinkhorn:
-      return "sinkhorn";
-    case Engine::kLinear:
-      return "linear";
-    case Engine::kVector:
-      return "vector";
+ChipTotals::ChipTotals(const EngineList& list) {
+  dma.name = list.unit_name(Unit::kDma);
+  for (const EngineEntry* entry : list.entries()) {
+    engines.emplace_back();
+    engines.back().name = entry->name();
   }
-  return "unknown";
 }
 
-Engine engine_of(Unit unit) {
-  switch (unit) {
-    case Unit::kSoftmax:
-      return Engine::kSoftmax;
-    case Unit::kDamf:
-      return Engine::kDamf;
-    case Unit::kVector:
-      return Engine::kVector;
-    case Unit::kSinkhorn:
-      return Engine::kSinkhorn;
-    case Unit::kLinear:
-      return Engine::kLinear;
-    case Unit::kDma:
-    case Unit::kCimWrite:
-    case Unit::kCimCompute:
-      break;
+const EngineTotals& ChipTotals::engine(const std::string& name) const {
+  for (const EngineTotals& engine : engines) {
+    if (engine.name == name) return engine;
   }
-  return Engine::kCim;
+  throw InvariantError("the chip has no engine named '" + name + "'");
+}
+
+EngineTotals& ChipTotals::engine(const std::string& name) {
+  return const_cast<EngineTotals&>(static_cast<const ChipTotals&>(*this).engine(name));
+}
+
+Activity ChipTotals::activity() const {
+  Activity sum;
+  for (const EngineTotals& engine : engines) sum += engine.activity;
+  return sum;
 }
 
 }  // namespace quadrille::hw

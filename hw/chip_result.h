@@ -1,12 +1,13 @@
 // What a run of the chip gives: plain values that outlive the simulation.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "hw/counters/counter_tree.h"
 #include "hw/counters/occupancy.h"
+#include "hw/engines.h"
 #include "hw/engines/activity.h"
 #include "hw/engines/command_course.h"
 #include "hw/memory/dma.h"
@@ -35,23 +36,20 @@ struct CommandRecord {
   CommandCourse course;  ///< What its data decided.
 };
 
-/// Engines as reports name them; `cim` has two units, the DMA none of these.
-enum class Engine { kCim, kSoftmax, kDamf, kSinkhorn, kLinear, kVector };
-inline constexpr int kEngines = 6;
-const char* engine_name(Engine engine);
-/// The engine that a unit is a port of. The DMA is of none: do not ask.
-Engine engine_of(Unit unit);
-
 struct EngineTotals {
+  std::string name;  ///< As reports call it.
   std::int64_t commands = 0;
   OccupancyTotals occupancy;  ///< busy + stalled + idle = cycles.
   Activity activity;
+  bool has_values = false;  ///< Its counters of values (saturated, uniform_rows) exist.
 };
 
 /// All counts of a run, as the modules themselves kept them.
 struct ChipTotals {
+  explicit ChipTotals(const EngineList& list = hw::engines());
+
   std::int64_t cycles = 0;
-  std::array<EngineTotals, kEngines> engines;
+  std::vector<EngineTotals> engines;  ///< In the order of the list.
   EngineTotals dma;
   Traffic traffic;  ///< Sum of the records.
   DramCounts dram;  ///< Zero with an external DRAM.
@@ -59,16 +57,17 @@ struct ChipTotals {
   DmaCounts dma_link;
   ScratchpadCounts scratchpad;
   std::vector<std::int64_t> bank_conflicts;  ///< Per bank; zero in tile timing.
-  /// Counters of values (saturated, uniform_rows) of this engine exist.
-  std::array<bool, kEngines> has_values{};
 
-  const EngineTotals& engine(Engine which) const {
-    return engines[static_cast<std::size_t>(which)];
-  }
-  EngineTotals& engine(Engine which) { return engines[static_cast<std::size_t>(which)]; }
+  /// By name; InvariantError when there is no such engine.
+  const EngineTotals& engine(const std::string& name) const;
+  EngineTotals& engine(const std::string& name);
+  /// Of all engines together.
+  Activity activity() const;
 };
 
 struct ChipResult {
+  explicit ChipResult(const EngineList& list = hw::engines()) : totals(list) {}
+
   std::int64_t cycles = 0;
   ChipTotals totals;
   CounterModule counters{"chip"};

@@ -1,20 +1,18 @@
-// A unit of the chip behind its sequencer queue: one engine command at a time,
-// in tile timing (one closed form) or beat timing (its body, a reader and a
-// writer, cycle by cycle).
+// A unit of an engine behind its sequencer queue: one command at a time, in tile
+// timing (one closed form) or beat timing (its body, a reader and a writer, cycle by
+// cycle).
 #pragma once
 
 #include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
-#include "hw/chip_result.h"
-#include "hw/engines/beat_engine.h"
+#include "hw/engines/engine.h"
+#include "hw/engines/engine_entry.h"
 #include "hw/engines/paired_body.h"
-#include "hw/memory/scratchpad.h"
-#include "hw/memory/stream_port.h"
-#include "hw/sequencer/sequencer.h"
+#include "hw/memory/traffic.h"
+#include "hw/stepped_unit.h"
 #include "model/errors.h"
 
 namespace quadrille::hw {
@@ -24,93 +22,40 @@ namespace quadrille::hw {
 /// reader's is ScratchpadConfig::read_latency_cycles.
 inline constexpr std::int64_t kWriterLatency = 1;
 
-/// What all units share.
-struct UnitSurroundings {
-  const ChipConfig* config = nullptr;
-  Scratchpad* scratchpad = nullptr;
-  bool data = false;
-  std::vector<CommandRecord>* records = nullptr;
-  sc_core::sc_event* step = nullptr;  ///< Beat timing: wakes the chip's step.
+/// Which unit of which engine it is; names are literals.
+struct EngineUnitPlace {
+  Unit unit = Unit::kDma;
+  const char* name = "";
+  const char* engine = "";
+  bool keep_spans = false;  ///< The engine has another unit: their logs are merged.
 };
 
-/// A unit that is stepped cycle by cycle in beat timing.
-class SteppedUnit : public UnitExecutor {
- public:
-  SteppedUnit(Unit unit, const UnitSurroundings& surroundings, bool keep_spans)
-      : unit_(unit), around_(surroundings), log_(keep_spans) {}
-
-  Unit unit() const { return unit_; }
-  const OccupancyLog& log() const { return log_; }
-  void finish(int, const Command&, std::int64_t) override {}
-
-  virtual bool active() const = 0;
-  /// Puts this cycle's bank requests, from registered state.
-  virtual void request(BankArbiter& arbiter, std::int64_t cycle) const = 0;
-  /// One clock edge. True when the command has ended: its end is cycle + 1.
-  virtual bool step(const BankArbiter& arbiter, std::int64_t cycle) = 0;
-  /// First cycle after `cycle` that must be stepped while active.
-  virtual std::int64_t next_cycle(std::int64_t cycle) const { return cycle + 1; }
-
- protected:
-  CommandRecord& record(int index) { return (*around_.records)[static_cast<std::size_t>(index)]; }
-  /// Fills the record's identity and logs what the unit waited for.
-  CommandRecord& open_record(const CommandStart& start) {
-    CommandRecord& entry = record(start.index);
-    entry.unit = unit_;
-    entry.node = start.command->node;
-    entry.step = start.command->step;
-    entry.head = start.command->head;
-    entry.start_cycle = start.cycle;
-    entry.dependency_cycles = start.dependency_cycles;
-    entry.exclusion_cycles = start.exclusion_cycles;
-    log_.add(CycleState::stalled(StallCause::kDependency), start.dependency_cycles);
-    log_.add(CycleState::stalled(StallCause::kWriteExclusion), start.exclusion_cycles);
-    return entry;
-  }
-  void spend(CommandRecord& entry, CycleState state, std::int64_t cycles) {
-    entry.occupancy.add(state, cycles);
-    log_.add(state, cycles);
-  }
-
-  Unit unit_;
-  UnitSurroundings around_;
-  OccupancyLog log_;
-};
-
-/// `Model` says how one engine is reached:
-///   using Operation;                            what its body takes
-///   Operation get(const hw::Operation&) const;
-///   Stream input(op), output(op);
-///   void begin(op), end(op);                    tile timing, around execute()
-///   CommandCourse course(op);                   what there is without data
-///   CommandCourse execute(op, Bytes, Activity& values);  tile timing, with data
-///   int64 alone_cycles(op, course);  Activity activity(op, course);
-///   int64 longest_silence(op);      cycles that its body may work without a transfer
-///   std::unique_ptr<BeatEngine<Operation>> body(Activity* values);
-///   static constexpr bool kWritesCim;
-template <typename Model>
+/// Runs the commands of one unit of an engine: in tile timing by the engine's closed
+/// forms, in beat timing by a body with a reader and a writer.
+template <typename Op>
 class EngineUnit final : public SteppedUnit {
  public:
-  using EngineOperation = typename Model::Operation;
-
-  EngineUnit(Unit unit, const UnitSurroundings& surroundings, bool keep_spans, Model model,
-             bool beat)
-      : SteppedUnit(unit, surroundings, keep_spans),
-        model_(std::move(model)),
+  /// Without a body, beat timing takes the engine's own. The engine must outlive it.
+  EngineUnit(const EngineUnitPlace& place, const UnitSurroundings& surroundings, Engine<Op>& engine,
+             std::unique_ptr<BeatEngine<Op>> body)
+      : SteppedUnit(place.unit, place.name, surroundings, place.keep_spans),
+        engine_(engine),
+        engine_name_(place.engine),
         reader_(surroundings.config->scratchpad, surroundings.data),
-        writer_(surroundings.config->scratchpad, surroundings.data) {
-    if (beat) body_ = model_.body(&values_);
+        writer_(surroundings.config->scratchpad, surroundings.data),
+        body_(std::move(body)) {
+    if (surroundings.beat && !body_) body_ = engine_.body(&values_);
   }
 
   std::int64_t start(const CommandStart& start) override {
     CommandRecord& entry = open_record(start);
-    operation_ = model_.get(start.command->operation);
-    input_ = model_.input(operation_);
-    output_ = model_.output(operation_);
+    operation_ = operation_as<Op>(start.command->operation);
+    input_ = engine_.input(operation_);
+    output_ = engine_.output(operation_);
     check_streams(start.index);
     values_ = Activity{};
     if (body_) {
-      patience_ = kPatience + model_.longest_silence(operation_);
+      patience_ = kPatience + engine_.longest_silence(operation_);
       passes_ = 1;
       index_ = start.index;
       started_ = start.cycle;
@@ -121,10 +66,10 @@ class EngineUnit final : public SteppedUnit {
       around_.step->notify(sc_core::SC_ZERO_TIME);
       return kOpenEnd;
     }
-    model_.begin(operation_);
-    account(entry, around_.data ? model_.execute(operation_, around_.scratchpad->bytes(), values_)
-                                : model_.course(operation_));
-    const std::int64_t alone = model_.alone_cycles(operation_, entry.course);
+    engine_.begin(operation_);
+    account(entry, around_.data ? engine_.execute(operation_, around_.scratchpad->bytes(), values_)
+                                : engine_.course(operation_));
+    const std::int64_t alone = engine_.alone_cycles(operation_, entry.course);
     // Asking again for the input costs a cycle more than the command's start.
     const std::int64_t latency = around_.config->scratchpad.read_latency_cycles;
     const std::int64_t input_wait = entry.traffic.sram_read.accesses > 0
@@ -141,7 +86,7 @@ class EngineUnit final : public SteppedUnit {
   }
 
   void finish(int, const Command& command, std::int64_t) override {
-    if (!body_) model_.end(model_.get(command.operation));
+    if (!body_) engine_.end(operation_as<Op>(command.operation));
   }
 
   bool active() const override { return index_ >= 0; }
@@ -159,7 +104,7 @@ class EngineUnit final : public SteppedUnit {
     const bool written = arbiter.granted(writer_port()) && writer_.request(access);
     if (written) around_.scratchpad->access(true, access.address, access.bytes);
 
-    BeatInputs<EngineOperation> pins;
+    BeatInputs<Op> pins;
     bool popped = false;
     const Beat* given = nullptr;
     if (!accepted_) {
@@ -199,7 +144,7 @@ class EngineUnit final : public SteppedUnit {
     CommandRecord& entry = record(index_);
     entry.end_cycle = cycle + 1;
     const CommandCourse* told = body_->course();
-    account(entry, told != nullptr ? *told : model_.course(operation_));
+    account(entry, told != nullptr ? *told : engine_.course(operation_));
     if (!around_.data) entry.course.residuals.clear();  // Measured on nothing.
     if (entry.course.input_passes != passes_) throw stuck("its input passes are miscounted", cycle);
     index_ = -1;
@@ -214,13 +159,14 @@ class EngineUnit final : public SteppedUnit {
   int reader_port() const { return 2 * static_cast<int>(unit_); }
   int writer_port() const { return 2 * static_cast<int>(unit_) + 1; }
 
-  /// A pair of bodies that part says where; the unit adds when, and in what.
-  void tick(const BeatInputs<EngineOperation>& pins, std::int64_t cycle) {
+  /// If paired bodies differ, the exception names the pin; the unit adds the cycle
+  /// and the command.
+  void tick(const BeatInputs<Op>& pins, std::int64_t cycle) {
     try {
       body_->tick(pins);
     } catch (PinsDiffer& found) {
       PinDifference& where = found.difference;
-      where.engine = engine_name(engine_of(unit_));
+      where.engine = engine_name_;
       where.command = index_;
       where.cycle = cycle + 1;
       where.command_cycle = cycle + 1 - started_;
@@ -234,11 +180,11 @@ class EngineUnit final : public SteppedUnit {
   void account(CommandRecord& entry, CommandCourse course) {
     const std::int64_t word_bytes = around_.config->scratchpad.word_bytes;
     entry.course = std::move(course);
-    entry.activity = model_.activity(operation_, entry.course);
+    entry.activity = engine_.activity(operation_, entry.course);
     if (around_.data) entry.activity += values_;
     entry.traffic.sram_read = stream_accesses(input_, word_bytes) * entry.course.input_passes;
     entry.traffic.sram_write = stream_accesses(output_, word_bytes);
-    if (Model::kWritesCim) entry.traffic.cim_write_bytes = entry.traffic.sram_read.bytes;
+    if (engine_.writes_cells()) entry.traffic.cim_write_bytes = entry.traffic.sram_read.bytes;
   }
 
   // A stall is charged to a lost bank request of this command as long as there
@@ -268,24 +214,29 @@ class EngineUnit final : public SteppedUnit {
           around_.scratchpad->check(
               segment.address, last + std::max(before_last, std::int64_t{segment.last_beat_bytes}));
         } catch (const InvariantError& error) {
-          throw InvariantError("command " + std::to_string(index) + " (" + unit_name(unit_) +
-                               "): " + error.what());
+          throw InvariantError(who(index) + ": " + error.what());
+        }
+        const std::int64_t word_bytes = around_.config->scratchpad.word_bytes;
+        if (const auto beat = straddling_beat(segment, word_bytes)) {
+          throw InvariantError(who(index) + ": a beat of " + std::to_string(beat->bytes) +
+                               " bytes at scratchpad address " + std::to_string(beat->address) +
+                               " straddles words of " + std::to_string(word_bytes) + " bytes");
         }
       }
     }
   }
 
   InvariantError stuck(const char* what, std::int64_t cycle) const {
-    return InvariantError("command " + std::to_string(index_) + " (" + unit_name(unit_) + "), " +
-                          "started at cycle " + std::to_string(started_) + ": " + what +
-                          " at cycle " + std::to_string(cycle));
+    return InvariantError(who(index_) + ", started at cycle " + std::to_string(started_) + ": " +
+                          what + " at cycle " + std::to_string(cycle));
   }
 
-  Model model_;
+  Engine<Op>& engine_;
+  const char* engine_name_;
   StreamReader reader_;
   StreamWriter writer_;
-  std::unique_ptr<BeatEngine<EngineOperation>> body_;
-  EngineOperation operation_;
+  std::unique_ptr<BeatEngine<Op>> body_;
+  Op operation_;
   Stream input_;
   Stream output_;
   Activity values_;
@@ -296,6 +247,51 @@ class EngineUnit final : public SteppedUnit {
   std::int64_t charged_ = 0;
   std::int64_t passes_ = 1;
   std::int64_t patience_ = kPatience;
+};
+
+/// An engine's port for commands of one kind.
+template <typename Op>
+class EnginePortOf final : public EnginePort {
+ public:
+  EnginePortOf(const EngineUnitPlace& place, std::unique_ptr<Engine<Op>> engine)
+      : place_(place), engine_(std::move(engine)) {}
+
+  std::unique_ptr<SteppedUnit> make_unit(const UnitSurroundings& around,
+                                         std::unique_ptr<AnyBeatEngine> body,
+                                         EnginePort* twin) override {
+    std::unique_ptr<BeatEngine<Op>> own;
+    if (body) {
+      auto* typed = dynamic_cast<BeatEngine<Op>*>(body.get());
+      if (typed == nullptr) {
+        throw InvariantError(std::string("unit ") + place_.name +
+                             " was given a body for other commands");
+      }
+      body.release();
+      own.reset(typed);
+    }
+    if (own && twin != nullptr) {
+      auto& other = dynamic_cast<EnginePortOf<Op>&>(*twin);
+      own = std::make_unique<PairedBody<Op>>(std::move(own),
+                                             other.engine_->body(&other.unused_values_));
+    }
+    return std::make_unique<EngineUnit<Op>>(place_, around, *engine_, std::move(own));
+  }
+
+ private:
+  EngineUnitPlace place_;
+  std::unique_ptr<Engine<Op>> engine_;
+  Activity unused_values_;  ///< Of a twin's body: the RTL tells none to compare with.
+};
+
+/// The usual engine: one unit, nothing shared.
+template <typename Op>
+class OneUnitEngine final : public ChipEngine {
+ public:
+  OneUnitEngine(const EngineEntry& entry, std::unique_ptr<Engine<Op>> engine) {
+    const UnitEntry unit = entry.units().at(0);
+    add(std::make_unique<EnginePortOf<Op>>(
+        EngineUnitPlace{unit.unit, unit.name, entry.name(), false}, std::move(engine)));
+  }
 };
 
 }  // namespace quadrille::hw

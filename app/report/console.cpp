@@ -17,7 +17,7 @@ double percent(double part, double whole) { return whole > 0.0 ? 100.0 * part / 
 void put_engines(Text to, const hw::ChipTotals& totals) {
   fmt::format_to(to, "\n  {:<9}{:>13}{:>13}{:>13}{:>9}   most stalled by\n", "engine",
                  "busy cycles", "stalled", "idle", "busy");
-  const auto put = [&](const char* name, const hw::EngineTotals& engine) {
+  const auto put = [&](const hw::EngineTotals& engine) {
     if (engine.commands == 0) return;
     const hw::OccupancyTotals& occupancy = engine.occupancy;
     int worst = 0;
@@ -28,15 +28,14 @@ void put_engines(Text to, const hw::ChipTotals& totals) {
       }
     }
     fmt::format_to(
-        to, "  {:<9}{:>13}{:>13}{:>13}{:>8.1f}%   {}\n", name, occupancy.busy,
+        to, "  {:<9}{:>13}{:>13}{:>13}{:>8.1f}%   {}\n", engine.name, occupancy.busy,
         occupancy.all_stalled(), occupancy.idle,
         percent(static_cast<double>(occupancy.busy), static_cast<double>(occupancy.total())),
         occupancy.all_stalled() == 0 ? "-"
                                      : hw::stall_cause_name(static_cast<hw::StallCause>(worst)));
   };
-  for (int i = 0; i < hw::kEngines; ++i)
-    put(hw::engine_name(static_cast<hw::Engine>(i)), totals.engine(static_cast<hw::Engine>(i)));
-  put("dma", totals.dma);
+  for (const hw::EngineTotals& engine : totals.engines) put(engine);
+  put(totals.dma);
 }
 
 void put_sinkhorn(Text to, const SinkhornFigures& sinkhorn) {
@@ -94,8 +93,7 @@ std::string console_report(const RunReport& report) {
   const RunOutcome& outcome = report.outcome;
   const hw::ChipConfig& chip = report.request.chip;
   const hw::ChipTotals& totals = outcome.chip.totals;
-  hw::Activity activity;
-  for (const hw::EngineTotals& engine : totals.engines) activity += engine.activity;
+  const hw::Activity activity = totals.activity();
   std::string text;
   const Text to(text);
   fmt::format_to(to, "{} on {} ({}, {:.0f} MHz, {} timing{})\n\n", report.request.workload.name,

@@ -80,20 +80,17 @@ std::string engines_csv(const RunReport& report) {
   std::string csv = fmt::format("engine,commands,busy_cycles,stalled_cycles,idle_cycles{},{}\n",
                                 stall_columns(), kMacColumns);
   const Text to(csv);
-  const auto put = [&](const char* name, const hw::EngineTotals& engine) {
+  const auto put = [&](const hw::EngineTotals& engine) {
     const hw::OccupancyTotals& occupancy = engine.occupancy;
-    fmt::format_to(to, "{},{},{},{},{}", name, engine.commands, occupancy.busy,
+    fmt::format_to(to, "{},{},{},{},{}", engine.name, engine.commands, occupancy.busy,
                    occupancy.all_stalled(), occupancy.idle);
     put_stalls(to, occupancy);
     put_macs(to, engine.activity);
     fmt::format_to(to, "\n");
   };
   const hw::ChipTotals& totals = report.outcome.chip.totals;
-  for (int i = 0; i < hw::kEngines; ++i) {
-    const auto which = static_cast<hw::Engine>(i);
-    put(hw::engine_name(which), totals.engine(which));
-  }
-  put("dma", totals.dma);
+  for (const hw::EngineTotals& engine : totals.engines) put(engine);
+  put(totals.dma);
   return csv;
 }
 

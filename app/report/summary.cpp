@@ -86,14 +86,12 @@ Json error_json(const RunOutcome& outcome) {
 
 Json value_counters(const hw::ChipTotals& totals) {
   Json values = Json::object();
-  for (int i = 0; i < hw::kEngines; ++i) {
-    const auto which = static_cast<hw::Engine>(i);
-    const hw::Activity& activity = totals.engine(which).activity;
-    Json& entry = values[hw::engine_name(which)];
+  for (const hw::EngineTotals& engine : totals.engines) {
+    Json& entry = values[engine.name];
     entry = {{"saturated", nullptr}, {"uniform_rows", nullptr}};
-    if (!totals.has_values[static_cast<std::size_t>(i)]) continue;
-    entry["saturated"] = activity.saturated;
-    entry["uniform_rows"] = activity.uniform_rows;
+    if (!engine.has_values) continue;
+    entry["saturated"] = engine.activity.saturated;
+    entry["uniform_rows"] = engine.activity.uniform_rows;
   }
   return values;
 }
@@ -101,15 +99,12 @@ Json value_counters(const hw::ChipTotals& totals) {
 /// The keys that the run and each of its layers share.
 void add_measures(Json& json, const RunReport& report) {
   const hw::ChipTotals& totals = report.outcome.chip.totals;
-  hw::Activity activity;
+  const hw::Activity activity = totals.activity();
   Json engines = Json::object();
   Json stalls = Json::object();
-  for (int i = 0; i < hw::kEngines; ++i) {
-    const auto which = static_cast<hw::Engine>(i);
-    const hw::EngineTotals& engine = totals.engine(which);
-    activity += engine.activity;
-    engines[hw::engine_name(which)] = occupancy_json(engine.occupancy);
-    stalls[hw::engine_name(which)] = stalls_json(engine.occupancy);
+  for (const hw::EngineTotals& engine : totals.engines) {
+    engines[engine.name] = occupancy_json(engine.occupancy);
+    stalls[engine.name] = stalls_json(engine.occupancy);
   }
   json["cycles"] = report.outcome.chip.cycles;
   json["clock_hz"] = report.request.chip.clock_hz;

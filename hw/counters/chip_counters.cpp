@@ -21,15 +21,13 @@ void add_occupancy(CounterModule& module, const OccupancyTotals& occupancy) {
   module.adopt(std::move(stalls));
 }
 
-CounterModule engine_module(const ChipTotals& totals, Engine which) {
-  const EngineTotals& engine = totals.engine(which);
-  CounterModule module(engine_name(which));
+CounterModule engine_module(const EngineTotals& engine) {
+  CounterModule module(engine.name);
   module.add("commands", kCount, "commands executed", engine.commands);
   add_occupancy(module, engine.occupancy);
   add_activity(module, engine.activity);
-  const bool values = totals.has_values[static_cast<std::size_t>(which)];
-  const auto value = [values](std::int64_t count) {
-    return values ? std::optional<std::int64_t>(count) : std::nullopt;
+  const auto value = [&engine](std::int64_t count) {
+    return engine.has_values ? std::optional<std::int64_t>(count) : std::nullopt;
   };
   CounterModule of_values("values");
   of_values.add("saturated", kCount, "results clamped to their format",
@@ -124,14 +122,9 @@ CounterModule chip_counters(const ChipTotals& totals) {
   CounterModule chip("chip");
   chip.add("cycles", kCycles, "from the first command's start to the last one's end",
            totals.cycles);
-  Activity all;
   CounterModule engines("engines");
-  for (int i = 0; i < kEngines; ++i) {
-    const auto which = static_cast<Engine>(i);
-    all += totals.engine(which).activity;
-    engines.adopt(engine_module(totals, which));
-  }
-  add_activity(chip, all);
+  for (const EngineTotals& engine : totals.engines) engines.adopt(engine_module(engine));
+  add_activity(chip, totals.activity());
   chip.adopt(std::move(engines));
 
   CounterModule dma("dma");

@@ -63,15 +63,14 @@ void check_links(const ChipTotals& totals) {
 
 }  // namespace
 
-void check_conservation(const ChipResult& result, const std::optional<ExpectedWork>& expected) {
+void check_conservation(const ChipResult& result, const std::optional<ExpectedWork>& expected,
+                        const EngineList& list) {
   const ChipTotals& totals = result.totals;
   expect_equal("result.cycles", result.cycles, "totals.cycles", totals.cycles);
   check_links(totals);
 
-  for (int i = 0; i < kEngines; ++i) {
-    const auto which = static_cast<Engine>(i);
-    expect_occupancy([&] { return std::string("engine ") + engine_name(which); },
-                     totals.engine(which).occupancy, result.cycles);
+  for (const EngineTotals& engine : totals.engines) {
+    expect_occupancy([&] { return "engine " + engine.name; }, engine.occupancy, result.cycles);
   }
   expect_occupancy([] { return std::string("dma"); }, totals.dma.occupancy, result.cycles);
 
@@ -88,7 +87,7 @@ void check_conservation(const ChipResult& result, const std::optional<ExpectedWo
       dma_write += record.traffic.sram_read.bytes;
     }
     const auto name = [&] {
-      return "command " + std::to_string(i) + " (" + unit_name(record.unit) + ")";
+      return "command " + std::to_string(i) + " (" + list.unit_name(record.unit) + ")";
     };
     if (record.start_cycle < 0 || record.end_cycle <= record.start_cycle ||
         record.end_cycle > result.cycles) {
@@ -118,8 +117,7 @@ void check_conservation(const ChipResult& result, const std::optional<ExpectedWo
     throw InvariantError("conservation: macs.wide is " + std::to_string(work.macs_wide) +
                          ", not within macs.static + macs.dynamic = " + std::to_string(useful));
   }
-  Activity engines;
-  for (const EngineTotals& engine : totals.engines) engines += engine.activity;
+  const Activity engines = totals.activity();
   expect_equal("the engines' macs.static", engines.macs_static, "the commands' macs.static",
                work.macs_static);
   expect_equal("the engines' macs.dynamic", engines.macs_dynamic, "the commands' macs.dynamic",

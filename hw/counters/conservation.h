@@ -16,6 +16,7 @@ namespace quadrille::hw {
 ///  - every record lies inside the run;
 ///  - macs.wide is a part of macs.static + macs.dynamic;
 ///  - the records' MACs are the workload's closed form (when given).
-void check_conservation(const ChipResult& result, const std::optional<ExpectedWork>& expected);
+void check_conservation(const ChipResult& result, const std::optional<ExpectedWork>& expected,
+                        const EngineList& list = engines());
 
 }  // namespace quadrille::hw

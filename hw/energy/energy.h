@@ -2,35 +2,32 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <string>
 
 #include "hw/chip_config.h"
+#include "hw/energy/components.h"
 #include "hw/energy/technology.h"
+#include "hw/engines.h"
 #include "hw/engines/activity.h"
 #include "hw/memory/traffic.h"
 #include "hw/sequencer/program.h"
 
 namespace quadrille::hw {
 
-/// By component: cim, cim_write, softmax, damf, sinkhorn, linear, vector, sram, dram, wires.
-using ByComponent = std::map<std::string, double>;
-
 /// Switching energy, pJ, of commands of one unit with this activity and
-/// traffic. Linear in both. The CIM's products scale with the chip's share of
-/// ones among the input bits (config.activity; the table's row is at 0.5);
-/// its gated and padded products are charged like all others.
+/// traffic. Linear in both. The work is priced by the unit's engine, the traffic
+/// here.
 ByComponent dynamic_energy_pj(const ChipConfig& config, const Technology& technology, Unit unit,
-                              const Activity& activity, const Traffic& traffic);
+                              const Activity& activity, const Traffic& traffic,
+                              const EngineList& list = engines());
 
-/// Leakage, pJ, over `cycles` cycles of the chip's clock: SRAM, CIM cells
-/// (priced as SRAM of the same capacity) and logic. The DRAM's standby and
-/// refresh power is not included.
+/// Leakage, pJ, over `cycles` cycles of the chip's clock: the scratchpad's and the
+/// engines'. The DRAM's standby and refresh power is not included.
 ByComponent static_energy_pj(const ChipConfig& config, const Technology& technology,
-                             std::int64_t cycles);
+                             std::int64_t cycles, const EngineList& list = engines());
 
 /// Area, um^2, without pads, clock tree and DRAM.
-ByComponent area_um2(const ChipConfig& config, const Technology& technology);
+ByComponent area_um2(const ChipConfig& config, const Technology& technology,
+                     const EngineList& list = engines());
 
 void add(ByComponent& sum, const ByComponent& part);
 double total(const ByComponent& parts);

@@ -26,6 +26,12 @@ struct BeatInputs {
   bool output_ready = false;
 };
 
+/// A body whatever its commands are.
+class AnyBeatEngine {
+ public:
+  virtual ~AnyBeatEngine() = default;
+};
+
 /// An engine with one packed command, one input stream and one output stream.
 ///
 /// Contract:
@@ -46,9 +52,8 @@ struct BeatInputs {
 ///    first beat of the next is taken. How often it rises may depend on data.
 ///  - Reset state: no command, command_ready() true.
 template <typename Operation>
-class BeatEngine {
+class BeatEngine : public AnyBeatEngine {
  public:
-  virtual ~BeatEngine() = default;
   virtual bool command_ready() const = 0;
   virtual bool input_ready() const = 0;
   virtual bool output_valid() const = 0;

@@ -44,9 +44,8 @@ class PairedBody final : public BeatEngine<Operation> {
  public:
   using Body = std::unique_ptr<BeatEngine<Operation>>;
 
-  /// `keeps` is what the bodies refer to; it dies after them.
-  PairedBody(Body rtl, Body systemc, std::shared_ptr<void> keeps = {})
-      : keeps_(std::move(keeps)), rtl_(std::move(rtl)), systemc_(std::move(systemc)) {}
+  /// What the bodies refer to must outlive them.
+  PairedBody(Body rtl, Body systemc) : rtl_(std::move(rtl)), systemc_(std::move(systemc)) {}
 
   bool command_ready() const override { return rtl_->command_ready(); }
   bool input_ready() const override { return rtl_->input_ready(); }
@@ -100,7 +99,6 @@ class PairedBody final : public BeatEngine<Operation> {
     }
   }
 
-  std::shared_ptr<void> keeps_;
   Body rtl_;
   Body systemc_;
   bool busy_ = false;

@@ -3,10 +3,13 @@
 
 #include <cstdint>
 
+#include "hw/sequencer/unit.h"
+
 namespace quadrille::hw {
 
 /// rows rows of row_bytes bytes between the two memories.
 struct DmaCopy {
+  static constexpr Unit kUnit = Unit::kDma;
   bool to_scratchpad = true;
   std::uint64_t dram_address = 0;
   std::int64_t dram_pitch_bytes = 0;

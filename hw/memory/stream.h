@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace quadrille::hw {
@@ -34,6 +35,17 @@ using Stream = std::vector<StreamSegment>;
 /// beat_bytes: the pattern of a row-major matrix.
 StreamSegment matrix_rows(std::uint64_t address, std::int64_t rows, std::int64_t row_bytes,
                           std::int64_t row_pitch_bytes, int beat_bytes);
+
+struct StreamBeat {
+  std::uint64_t address = 0;
+  std::int64_t bytes = 0;
+};
+
+/// A beat of the segment that a scratchpad of such words (a power of two of bytes)
+/// cannot move in one access: it lies neither in one word nor on whole words from a
+/// word's begin on. In closed form: at most word_bytes beats of as many rows are
+/// looked at, usually none.
+std::optional<StreamBeat> straddling_beat(const StreamSegment& segment, std::int64_t word_bytes);
 
 std::int64_t stream_beats(const Stream& stream);
 std::int64_t stream_bytes(const Stream& stream);

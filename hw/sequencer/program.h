@@ -1,8 +1,10 @@
 // What the sequencer runs: commands with dependencies, one queue per unit.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -13,30 +15,39 @@
 #include "hw/engines/softmax/softmax_operations.h"
 #include "hw/engines/vector/vector_operations.h"
 #include "hw/memory/dma_operations.h"
+#include "hw/sequencer/unit.h"
+#include "model/errors.h"
 
 namespace quadrille::hw {
 
-/// Units that execute commands, each in program order of its own queue. The
-/// CIM bank has two: its write port and its compute port.
-enum class Unit { kDma, kCimWrite, kCimCompute, kSoftmax, kDamf, kVector, kSinkhorn, kLinear };
-inline constexpr int kUnits = 8;
+/// A packed command of an engine that is not among the house's own. Only that
+/// engine knows what the words mean. No pointers: programs are copied like numbers.
+struct ForeignOperation {
+  Unit unit = Unit::kDma;
+  std::array<std::uint64_t, 8> words{};
+};
 
-using Operation = std::variant<DmaCopy, CimWrite, CimMultiply, SoftmaxRows, DamfProject, DamfAttend,
-                               VectorRequantise, SinkhornScale, SinkhornApply, LinearAttend>;
+using Operation =
+    std::variant<DmaCopy, CimWrite, CimMultiply, SoftmaxRows, DamfProject, DamfAttend,
+                 VectorRequantise, SinkhornScale, SinkhornApply, LinearAttend, ForeignOperation>;
 
 Unit unit_of(const Operation& operation);
-constexpr Unit unit_of(const DmaCopy&) { return Unit::kDma; }
-constexpr Unit unit_of(const CimWrite&) { return Unit::kCimWrite; }
-constexpr Unit unit_of(const CimMultiply&) { return Unit::kCimCompute; }
-constexpr Unit unit_of(const SoftmaxRows&) { return Unit::kSoftmax; }
-constexpr Unit unit_of(const DamfProject&) { return Unit::kDamf; }
-constexpr Unit unit_of(const DamfAttend&) { return Unit::kDamf; }
-constexpr Unit unit_of(const VectorRequantise&) { return Unit::kVector; }
-constexpr Unit unit_of(const SinkhornScale&) { return Unit::kSinkhorn; }
-constexpr Unit unit_of(const SinkhornApply&) { return Unit::kSinkhorn; }
-constexpr Unit unit_of(const LinearAttend&) { return Unit::kLinear; }
+inline Unit unit_of(const ForeignOperation& operation) { return operation.unit; }
+template <typename Op, Unit unit = Op::kUnit>
+constexpr Unit unit_of(const Op&) {
+  return unit;
+}
 
-const char* unit_name(Unit unit);
+/// The operation as its engine takes it: an alternative of Operation, or a variant
+/// of some. InvariantError when it is neither.
+template <typename Op>
+Op operation_as(const Operation& operation) {
+  const auto take = [](const auto& each) -> Op {
+    if constexpr (std::is_convertible_v<decltype(each), Op>) return each;
+    throw InvariantError("a unit was given a command of another kind");
+  };
+  return std::visit(take, operation);
+}
 
 struct Command {
   Operation operation;

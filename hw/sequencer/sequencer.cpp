@@ -11,15 +11,16 @@ namespace quadrille::hw {
 // when something that the next one waits for has happened; never in between.
 class Sequencer::Queue : public sc_core::sc_module {
  public:
-  Queue(sc_core::sc_module_name name, Sequencer& owner, Unit unit, UnitExecutor* executor)
-      : sc_core::sc_module(name), owner_(owner), unit_(unit), executor_(executor) {
+  Queue(sc_core::sc_module_name name, Sequencer& owner, const UnitQueue& unit)
+      : sc_core::sc_module(name), owner_(owner), unit_(unit) {
     SC_HAS_PROCESS(Queue);
     SC_METHOD(advance);
     sensitive << wake_;
   }
 
   void push(int index) { commands_.push_back(index); }
-  Unit unit() const { return unit_; }
+  const char* unit_name() const { return unit_.name; }
+  const std::optional<Unit>& excludes() const { return unit_.excludes; }
   bool running() const { return running_; }
   bool waiting() const { return !running_ && next_ < commands_.size(); }
   int head() const { return commands_[next_]; }
@@ -49,7 +50,7 @@ class Sequencer::Queue : public sc_core::sc_module {
 
   void finish(std::int64_t now) {
     const int index = head();
-    executor_->finish(index, owner_.program_->commands[static_cast<std::size_t>(index)], now);
+    unit_.executor->finish(index, owner_.program_->commands[static_cast<std::size_t>(index)], now);
     running_ = false;
     ++next_;
     free_since_ = now;
@@ -67,10 +68,10 @@ class Sequencer::Queue : public sc_core::sc_module {
     start.exclusion_cycles = now - ready;
     running_ = true;
     end_ = UnitExecutor::kOpenEnd;
-    const std::int64_t end = executor_->start(start);
+    const std::int64_t end = unit_.executor->start(start);
     if (end == UnitExecutor::kOpenEnd) return;  // command_ends() will tell.
     if (end <= now) {
-      throw InvariantError("command " + std::to_string(index) + " (" + unit_name(unit_) +
+      throw InvariantError("command " + std::to_string(index) + " (" + unit_.name +
                            ") would end at cycle " + std::to_string(end) +
                            ", not after its start " + std::to_string(now));
     }
@@ -78,8 +79,7 @@ class Sequencer::Queue : public sc_core::sc_module {
   }
 
   Sequencer& owner_;
-  Unit unit_;
-  UnitExecutor* executor_;
+  UnitQueue unit_;
   sc_core::sc_event wake_;
   std::vector<int> commands_;
   std::size_t next_ = 0;
@@ -88,13 +88,13 @@ class Sequencer::Queue : public sc_core::sc_module {
   std::int64_t free_since_ = 0;
 };
 
-Sequencer::Sequencer(sc_core::sc_module_name name, const Clock& clock, bool write_while_compute,
-                     const std::array<UnitExecutor*, kUnits>& executors)
-    : sc_core::sc_module(name), clock_(clock), write_while_compute_(write_while_compute) {
-  for (int unit = 0; unit < kUnits; ++unit) {
-    queues_.push_back(std::make_unique<Queue>(unit_name(static_cast<Unit>(unit)), *this,
-                                              static_cast<Unit>(unit),
-                                              executors[static_cast<std::size_t>(unit)]));
+// NOLINTNEXTLINE(performance-unnecessary-value-param): SystemC takes module names by value.
+Sequencer::Sequencer(sc_core::sc_module_name name, const Clock& clock,
+                     const std::vector<UnitQueue>& units)
+    : sc_core::sc_module(name), clock_(clock) {
+  for (const UnitQueue& unit : units) {
+    queues_.push_back(std::make_unique<Queue>(unit.name, *this, unit));
+    if (unit.excludes) exclusive_.push_back(queues_.back().get());
   }
 }
 
@@ -155,7 +155,12 @@ void Sequencer::load(const Program& program) {
     for (const int dependency : command.depends_on) {
       ++states_[static_cast<std::size_t>(dependency) + 1].first_dependent;
     }
-    queues_[static_cast<std::size_t>(unit_of(command.operation))]->push(static_cast<int>(i));
+    const auto unit = static_cast<std::size_t>(unit_of(command.operation));
+    if (unit >= queues_.size()) {
+      throw InvariantError("command " + std::to_string(i) + " is for unit " + std::to_string(unit) +
+                           ", this chip has " + std::to_string(queues_.size()));
+    }
+    queues_[unit]->push(static_cast<int>(i));
   }
   for (std::size_t i = 1; i <= count; ++i) {
     states_[i].first_dependent += states_[i - 1].first_dependent;
@@ -181,39 +186,26 @@ void Sequencer::ended(int index, std::int64_t cycle) {
     CommandState& state = states_[static_cast<std::size_t>(dependent)];
     if (--state.pending > 0) continue;
     state.ready = cycle;
-    Queue& queue = *queues_[static_cast<std::size_t>(
-        unit_of(program_->commands[static_cast<std::size_t>(dependent)].operation))];
+    Queue& queue =
+        queue_of(unit_of(program_->commands[static_cast<std::size_t>(dependent)].operation));
     if (queue.waiting() && queue.head() == dependent) queue.wake();
   }
-  if (!write_while_compute_) {
-    queues_[static_cast<std::size_t>(Unit::kCimWrite)]->wake();
-    queues_[static_cast<std::size_t>(Unit::kCimCompute)]->wake();
-  }
+  for (Queue* queue : exclusive_) queue->wake();
   // Other modules of the simulation may run for ever (a platform's clocks).
   if (ended_ == static_cast<int>(states_.size()) - 1) sc_core::sc_pause();
 }
 
-const Sequencer::Queue& Sequencer::excluded(const Queue& queue) const {
-  return *queues_[static_cast<std::size_t>(queue.unit() == Unit::kCimWrite ? Unit::kCimCompute
-                                                                           : Unit::kCimWrite)];
-}
-
 bool Sequencer::may_start(const Queue& queue) const {
   if (states_[static_cast<std::size_t>(queue.head())].pending > 0) return false;
-  if (write_while_compute_ ||
-      (queue.unit() != Unit::kCimWrite && queue.unit() != Unit::kCimCompute)) {
-    return true;
-  }
-  const Queue& other = excluded(queue);
+  if (!queue.excludes()) return true;
+  const Queue& other = queue_of(*queue.excludes());
   if (other.running()) return false;
   const bool other_is_first = other.waiting() && other.head() < queue.head() &&
                               states_[static_cast<std::size_t>(other.head())].pending == 0;
   return !other_is_first;
 }
 
-void Sequencer::command_ends(Unit unit, std::int64_t cycle) {
-  queues_[static_cast<std::size_t>(unit)]->ends_at(cycle);
-}
+void Sequencer::command_ends(Unit unit, std::int64_t cycle) { queue_of(unit).ends_at(cycle); }
 
 void Sequencer::fail(std::exception_ptr error) {
   if (!error_) error_ = error;
@@ -230,7 +222,7 @@ void Sequencer::check_finished() const {
   for (const auto& queue : queues_) {
     if (queue->next() >= queue->commands().size()) continue;
     const int index = queue->head();
-    line += "; command " + std::to_string(index) + " (" + unit_name(queue->unit()) + ")";
+    line += "; command " + std::to_string(index) + " (" + queue->unit_name() + ")";
     if (queue->running()) {
       line += " runs and does not end";
       continue;

@@ -2,10 +2,10 @@
 // is free and the commands it depends on have ended.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <systemc>
 #include <vector>
 
@@ -35,12 +35,18 @@ class UnitExecutor {
   virtual void finish(int index, const Command& command, std::int64_t cycle) = 0;
 };
 
+/// A unit's queue: one per unit, in the order of their numbers.
+struct UnitQueue {
+  const char* name = "";
+  UnitExecutor* executor = nullptr;
+  /// The unit that must not run while this one does, which names this one in turn;
+  /// when both could start, the earlier command of the program does.
+  std::optional<Unit> excludes;
+};
+
 class Sequencer : public sc_core::sc_module {
  public:
-  /// With `write_while_compute` false, kCimWrite and kCimCompute exclude each
-  /// other; when both could start, the earlier command of the program does.
-  Sequencer(sc_core::sc_module_name name, const Clock& clock, bool write_while_compute,
-            const std::array<UnitExecutor*, kUnits>& executors);
+  Sequencer(sc_core::sc_module_name name, const Clock& clock, const std::vector<UnitQueue>& units);
   ~Sequencer() override;
 
   /// Throws InvariantError when a command depends on itself, on a later
@@ -71,12 +77,12 @@ class Sequencer : public sc_core::sc_module {
   void check_dependencies(const Program& program) const;
   void ended(int index, std::int64_t cycle);
   bool may_start(const Queue& queue) const;
-  const Queue& excluded(const Queue& queue) const;
+  Queue& queue_of(Unit unit) const { return *queues_[static_cast<std::size_t>(unit)]; }
 
   Clock clock_;
-  bool write_while_compute_;
   const Program* program_ = nullptr;
   std::vector<std::unique_ptr<Queue>> queues_;
+  std::vector<Queue*> exclusive_;  ///< That exclude another.
   std::vector<CommandState> states_;
   std::vector<int> dependents_;  ///< Command i's are those from first_dependent on, up to i + 1's.
   int ended_ = 0;

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "hw/engines.h"
 #include "hw/engines/softmax/softmax_engine.h"
 #include "model/errors.h"
 
@@ -147,6 +148,7 @@ class TouchOf {
   Touch operator()(const hw::SinkhornScale& scale) const { return streams(chip_.sinkhorn, scale); }
   Touch operator()(const hw::SinkhornApply& apply) const { return streams(chip_.sinkhorn, apply); }
   Touch operator()(const hw::LinearAttend& attend) const { return streams(chip_.linear, attend); }
+  Touch operator()(const hw::ForeignOperation&) const { return {}; }  // A planner makes none.
 
  private:
   template <typename Config, typename Operation>

@@ -5,7 +5,8 @@
 #include <ostream>
 #include <vector>
 
-#include "hw/engines/rtl_bodies.h"
+#include "hw/engines.h"
+#include "hw/engines/cim/cim_entry.h"
 #include "model/attention/mechanism.h"
 #include "testbench/common/cim_wrong_body.h"
 #include "testbench/common/damf_wrong_body.h"
@@ -25,18 +26,32 @@ inline std::vector<WrongRtl> wrong_rtl() {
   using model::Mechanism;
   return {
       {"cim", Mechanism::kSoftmax,
-       [](hw::RtlBodies& bodies) { bodies.cim = make_wrong_cim_rtl_bodies; }},
+       [](hw::RtlBodies& bodies) {
+         bodies.instead["cim"] = hw::make_cim_rtl(make_wrong_cim_rtl_bodies);
+       }},
       {"damf", Mechanism::kDamf,
-       [](hw::RtlBodies& bodies) { bodies.damf = make_wrong_damf_rtl_body; }},
+       [](hw::RtlBodies& bodies) {
+         bodies.instead["damf"] = [](const hw::ChipConfig& chip, hw::ChipEngine&) {
+           return hw::one_body(make_wrong_damf_rtl_body(chip.damf));
+         };
+       }},
       {"softmax", Mechanism::kSoftmax,
-       [](hw::RtlBodies& bodies) { bodies.softmax = make_wrong_softmax_rtl_body; }},
+       [](hw::RtlBodies& bodies) {
+         bodies.instead["softmax"] = [](const hw::ChipConfig& chip, hw::ChipEngine&) {
+           return hw::one_body(make_wrong_softmax_rtl_body(chip.softmax));
+         };
+       }},
       {"sinkhorn", Mechanism::kSinkhorn,
        [](hw::RtlBodies& bodies) {
-         bodies.sinkhorn = [](const hw::SinkhornConfig&) { return make_wrong_sinkhorn_rtl_body(); };
+         bodies.instead["sinkhorn"] = [](const hw::ChipConfig&, hw::ChipEngine&) {
+           return hw::one_body(make_wrong_sinkhorn_rtl_body());
+         };
        }},
       {"linear", Mechanism::kLinear,
        [](hw::RtlBodies& bodies) {
-         bodies.linear = [](const hw::LinearConfig&) { return make_wrong_linear_rtl_body(); };
+         bodies.instead["linear"] = [](const hw::ChipConfig&, hw::ChipEngine&) {
+           return hw::one_body(make_wrong_linear_rtl_body());
+         };
        }},
   };
 }

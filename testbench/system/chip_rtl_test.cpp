@@ -120,7 +120,7 @@ TEST_P(ChipRtl, NoPinDiffersFromSystemcInAnyCycle) {
             app::all_in_rtl(mapping_.program).rtl);
   ChipOptions options;
   options.rtl = {engines_.begin(), engines_.end()};
-  options.rtl_bodies = paired_with_systemc({});
+  options.rtl_bodies.paired = true;
   const LayerRun pairs = run_layer(config_, mapping_, options);
   const LayerRun beat = run({}, true);
   EXPECT_EQ(pairs.out, beat.out);
@@ -165,7 +165,7 @@ TEST_P(WrongRtl, SpoilsTheRun) {
 }
 
 TEST_P(WrongRtl, IsFoundBesideTheSystemcBody) {
-  options_.rtl_bodies = paired_with_systemc(options_.rtl_bodies);
+  options_.rtl_bodies.paired = true;
   try {
     run_layer(config_, mapping_, options_);
     FAIL() << "expected PinsDiffer";

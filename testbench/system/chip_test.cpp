@@ -219,7 +219,7 @@ TEST_P(ChipLayers, TamperedCountsAreFound) {
   refused([](ChipResult& r) { ++r.totals.scratchpad.read.bytes; }, "scratchpad.read_bytes");
   refused([](ChipResult& r) { ++r.totals.scratchpad.write.accesses; }, "write_accesses");
   refused([](ChipResult& r) { ++r.totals.scratchpad.write.slices; }, "write_slices");
-  refused([](ChipResult& r) { ++r.totals.engine(Engine::kCim).occupancy.busy; }, "engine cim");
+  refused([](ChipResult& r) { ++r.totals.engine("cim").occupancy.busy; }, "engine cim");
   refused([](ChipResult& r) { --r.totals.dma.occupancy.idle; }, "dma");
   refused([](ChipResult& r) { r.records[3].end_cycle = r.cycles + 1; }, "command 3");
   refused([](ChipResult& r) { ++r.records[2].occupancy.busy; }, "command 2");
@@ -315,6 +315,43 @@ TEST(Chip, BytesComeBackIntactOverOddCopies) {
     EXPECT_EQ(*chip.dram().at(70001 + 13 * 101, 1), 0);
     EXPECT_GT(result.counters.value("dma.read_padding_bytes"), 0);
     EXPECT_EQ(result.counters.value("dma.read_useful_bytes"), 13 * 101);
+  }
+}
+
+// 8 sums of 4 bytes begin in the middle of a word of 32: a beat of 4 lanes straddles it.
+TEST(Chip, BeatsThatStraddleWordsAreRefusedAtEveryTiming) {
+  for (const std::uint64_t source : {0, 8, 16, 24}) {
+    for (const Timing timing : {Timing::kTile, Timing::kBeat}) {
+      SimulationContext context;
+      ChipOptions options;
+      options.timing = timing;
+      options.data = false;
+      Chip chip("chip", small_chip(), options);
+      VectorRequantise requantise;
+      requantise.source = source;
+      requantise.source_pitch_bytes = 32;
+      requantise.destination = 1024;
+      requantise.destination_pitch_bytes = 32;
+      requantise.rows = 3;
+      requantise.columns = 8;
+      Program program;
+      program.layers = {"straddle"};
+      program.commands.resize(1);
+      program.commands[0].operation = requantise;
+      chip.load(program);
+      std::string message;
+      try {
+        chip.run();
+      } catch (const InvariantError& error) {
+        message = error.what();
+      }
+      if (source % 16 == 0) {
+        EXPECT_EQ(message, "");
+      } else {
+        EXPECT_THAT(message, HasSubstr("command 0 (vector)"));
+        EXPECT_THAT(message, HasSubstr("straddles words of 32 bytes"));
+      }
+    }
   }
 }
 

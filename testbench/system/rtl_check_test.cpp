@@ -39,7 +39,9 @@ class RtlCheckTest : public EvalFixture {
   /// The wrong entry stands for one 128th of all sums, and not all of its results
   /// round to another code: looks for a problem where one does.
   app::RtlCheck check_wrong(app::RtlCheckOptions options) {
-    options.bodies.damf = make_wrong_damf_rtl_body;
+    options.bodies.instead["damf"] = [](const hw::ChipConfig& chip, hw::ChipEngine&) {
+      return hw::one_body(make_wrong_damf_rtl_body(chip.damf));
+    };
     app::RtlCheck found;
     for (const char* mode : {"mode=maclaurin", "mode=shift", "mode=collapsed"}) {
       for (const std::int64_t tokens : {512, 256, 128}) {

@@ -9,7 +9,11 @@
 #include <variant>
 
 #include "app/config/chip_file.h"
-#include "hw/engines/rtl_bodies.h"
+#include "hw/engines/cim/cim_bank.h"
+#include "hw/engines/damf/damf_engine.h"
+#include "hw/engines/linear/linear_engine.h"
+#include "hw/engines/sinkhorn/sinkhorn_engine.h"
+#include "hw/engines/softmax/softmax_engine.h"
 #include "testbench/common/layer_program.h"
 
 namespace quadrille::hw {
@@ -75,7 +79,6 @@ class RtlHandshake : public testing::Test {
   }
 
   const ChipConfig config_ = app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml");
-  const RtlBodies rtl_;
 };
 
 TEST_F(RtlHandshake, OfTheCimBankWritePortIsAsserted) {
@@ -84,7 +87,7 @@ TEST_F(RtlHandshake, OfTheCimBankWritePortIsAsserted) {
   CimWrite narrow = write;
   narrow.rows -= 1;
   expect_assertions<CimWrite>(
-      "write", [&] { return rtl_.cim(bank).write; }, write, narrow);
+      "write", [&] { return make_cim_rtl_bodies(bank).write; }, write, narrow);
 }
 
 TEST_F(RtlHandshake, OfTheCimBankMultiplyPortIsAsserted) {
@@ -96,7 +99,7 @@ TEST_F(RtlHandshake, OfTheCimBankMultiplyPortIsAsserted) {
   CimMultiply fewer = multiply;
   fewer.tokens -= 1;
   expect_assertions<CimMultiply>(
-      "multiply", [&] { return rtl_.cim(bank).multiply; }, multiply, fewer);
+      "multiply", [&] { return make_cim_rtl_bodies(bank).multiply; }, multiply, fewer);
 }
 
 TEST_F(RtlHandshake, OfTheSoftmaxEngineIsAsserted) {
@@ -104,7 +107,7 @@ TEST_F(RtlHandshake, OfTheSoftmaxEngineIsAsserted) {
   SoftmaxRows fewer = rows;
   fewer.queries -= 1;
   expect_assertions<SoftmaxRows>(
-      "softmax", [&] { return rtl_.softmax(config_.softmax); }, rows, fewer);
+      "softmax", [&] { return make_softmax_rtl_body(config_.softmax); }, rows, fewer);
 }
 
 TEST_F(RtlHandshake, OfTheDamfEngineIsAsserted) {
@@ -112,7 +115,7 @@ TEST_F(RtlHandshake, OfTheDamfEngineIsAsserted) {
   DamfProject fewer = project;
   fewer.tokens -= 1;
   expect_assertions<DamfOperation>(
-      "damf", [&] { return rtl_.damf(config_.damf); }, project, fewer);
+      "damf", [&] { return make_damf_rtl_body(config_.damf); }, project, fewer);
 }
 
 TEST_F(RtlHandshake, OfTheSinkhornUnitIsAsserted) {
@@ -120,7 +123,7 @@ TEST_F(RtlHandshake, OfTheSinkhornUnitIsAsserted) {
   SinkhornScale fewer = scale;
   fewer.half_steps += 1;
   expect_assertions<SinkhornOperation>(
-      "sinkhorn", [&] { return rtl_.sinkhorn(config_.sinkhorn); }, scale, fewer);
+      "sinkhorn", [&] { return make_sinkhorn_rtl_body(config_.sinkhorn); }, scale, fewer);
 }
 
 TEST_F(RtlHandshake, OfTheLinearEngineIsAsserted) {
@@ -128,7 +131,7 @@ TEST_F(RtlHandshake, OfTheLinearEngineIsAsserted) {
   LinearAttend fewer = attend;
   fewer.key_tokens -= 1;
   expect_assertions<LinearAttend>(
-      "linear", [&] { return rtl_.linear(config_.linear); }, attend, fewer);
+      "linear", [&] { return make_linear_rtl_body(config_.linear); }, attend, fewer);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "app/built_rtl.h"
 #include "app/config/chip_file.h"
 #include "app/files/safetensors.h"
+#include "hw/engines.h"
 #include "model/errors.h"
 #include "testbench/common/expect_bad_input.h"
 #include "testbench/common/expect_schema.h"
@@ -72,8 +73,6 @@ class Run : public testing::Test {
   TemporaryFolder folder_;
 };
 
-const char* const kEngines[] = {"cim", "softmax", "damf", "sinkhorn", "linear", "vector"};
-
 void expect_measures(const json& measures) {
   for (const char* kind : {"static", "dynamic", "wasted"})
     EXPECT_TRUE(measures.at("macs").at(kind).is_number_integer());
@@ -93,7 +92,7 @@ void expect_measures(const json& measures) {
   EXPECT_TRUE(measures.at("error").contains("sqnr_db"));
   EXPECT_TRUE(measures.at("error").contains("max_abs"));
   EXPECT_TRUE(measures.at("clock_hz").is_number());
-  for (const char* name : kEngines) {
+  for (const std::string& name : hw::engines().names()) {
     const json& engine = measures.at("engines").at(name);
     EXPECT_EQ(engine.at("busy_cycles").get<long>() + engine.at("stalled_cycles").get<long>() +
                   engine.at("idle_cycles").get<long>(),

@@ -101,7 +101,7 @@ void expect_described(const CounterModule& module, const std::string& path, int&
 TEST(CounterTree, EveryCounterOfTheChipHasUnitAndDescription) {
   ChipTotals totals;
   totals.bank_conflicts.assign(4, 0);
-  totals.engine(Engine::kVector).activity.requantises = 5;
+  totals.engine("vector").activity.requantises = 5;
   const CounterModule chip = chip_counters(totals);
   int counters = 0;
   expect_described(chip, "", counters);

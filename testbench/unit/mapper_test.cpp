@@ -76,6 +76,7 @@ class TouchOf {
   Touch operator()(const VectorRequantise& operation) const {
     return streams(config_.vector, operation);
   }
+  Touch operator()(const ForeignOperation&) const { return {}; }  // The mapper makes none.
 
  private:
   template <typename Config, typename Op>

@@ -54,6 +54,49 @@ TEST_F(ScratchpadTest, RefusesAccessesBeyondItsEndAndAcrossWords) {
   EXPECT_NO_THROW(pad.access(true, 4064, 32));
 }
 
+// A beat lies in one word, or on whole words from a word's begin on: looked up beat by
+// beat, against the closed form.
+bool has_straddling_beat(const Stream& stream, std::uint64_t word_bytes) {
+  for (StreamCursor beat(stream); !beat.done(); beat.advance()) {
+    const std::uint64_t offset = beat.address() % word_bytes;
+    if (offset != 0 && offset + static_cast<std::uint64_t>(beat.bytes()) > word_bytes) return true;
+  }
+  return false;
+}
+
+TEST(Streams, StraddlingBeatsAreFoundInClosedForm) {
+  std::mt19937 random(23);
+  const auto pick = [&random](int least, int most) {
+    return least + static_cast<int>(random() % static_cast<unsigned>(most - least + 1));
+  };
+  int straddling = 0;
+  constexpr int kSegments = 20000;
+  for (int i = 0; i < kSegments; ++i) {
+    // Half of the addresses and pitches are multiples of the beat, as a planner's are.
+    StreamSegment segment;
+    const bool aligned = pick(0, 1) == 0;
+    const int unit = aligned ? 1 << pick(0, 6) : 1;
+    segment.beat_bytes = aligned ? unit : pick(1, 64);
+    segment.last_beat_bytes = pick(1, segment.beat_bytes);
+    segment.inner_count = pick(0, 12);
+    segment.inner_stride_bytes = pick(0, 2) != 0 ? segment.beat_bytes : unit * pick(1, 80);
+    segment.outer_count = pick(0, 12);
+    segment.outer_stride_bytes = unit * pick(0, 90);
+    segment.address = static_cast<std::uint64_t>(unit * pick(0, 100));
+    const std::int64_t word_bytes = std::int64_t{16} << pick(0, 2);
+    const auto found = straddling_beat(segment, word_bytes);
+    const bool expected = has_straddling_beat({segment}, static_cast<std::uint64_t>(word_bytes));
+    ASSERT_EQ(found.has_value(), expected)
+        << "segment " << i << ": address " << segment.address << ", " << segment.inner_count
+        << " beats of " << segment.beat_bytes << " (last " << segment.last_beat_bytes << ") every "
+        << segment.inner_stride_bytes << ", " << segment.outer_count << " rows every "
+        << segment.outer_stride_bytes << ", words of " << word_bytes;
+    straddling += expected ? 1 : 0;
+  }
+  EXPECT_GT(straddling, kSegments / 10);
+  EXPECT_LT(straddling, kSegments * 9 / 10);
+}
+
 struct Master : sc_core::sc_module {
   tlm_utils::simple_initiator_socket<Master> socket;
   explicit Master(sc_core::sc_module_name name) : sc_core::sc_module(name), socket("socket") {}

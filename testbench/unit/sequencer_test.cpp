@@ -6,6 +6,7 @@
 
 #include <map>
 
+#include "hw/engines.h"
 #include "hw/simulation_context.h"
 #include "model/errors.h"
 
@@ -49,13 +50,20 @@ class SequencerTest : public testing::Test {
 
   std::int64_t run(bool write_while_compute = true) {
     SimulationContext context;
-    std::array<UnitExecutor*, kUnits> executors{};
+    std::vector<UnitQueue> queues(units.size());
     for (std::size_t i = 0; i < units.size(); ++i) {
       units[i].durations = &durations;
       units[i].ran = &ran;
-      executors[i] = &units[i];
+      queues[i] = {unit_name(static_cast<Unit>(i)), &units[i], std::nullopt};
     }
-    Sequencer sequencer("sequencer", Clock(1e9), write_while_compute, executors);
+    const auto exclude = [&](Unit unit, Unit other) {
+      queues[static_cast<std::size_t>(unit)].excludes = other;
+    };
+    if (!write_while_compute) {
+      exclude(Unit::kCimWrite, Unit::kCimCompute);
+      exclude(Unit::kCimCompute, Unit::kCimWrite);
+    }
+    Sequencer sequencer("sequencer", Clock(1e9), queues);
     sequencer.load(program);
     sc_core::sc_start();
     sequencer.check_finished();

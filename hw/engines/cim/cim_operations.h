@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "hw/memory/stream.h"
+#include "hw/sequencer/unit.h"
 
 namespace quadrille::hw {
 
@@ -35,6 +36,7 @@ struct CimRegion {
 /// scratchpad) row by row. With `transpose` the source is the n x k matrix
 /// (the keys of K become columns) and passes a transpose buffer.
 struct CimWrite {
+  static constexpr Unit kUnit = Unit::kCimWrite;
   std::uint64_t source = 0;
   std::int64_t source_pitch_bytes = 0;
   int rows = 0;     ///< k
@@ -50,6 +52,7 @@ struct CimWrite {
 /// `causal` (dynamic only) row t uses column j only if j <= first_token + t;
 /// the array computes the rest too and it counts as wasted.
 struct CimMultiply {
+  static constexpr Unit kUnit = Unit::kCimCompute;
   std::uint64_t source = 0;
   std::int64_t source_pitch_bytes = 0;
   std::uint64_t destination = 0;

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "hw/memory/stream.h"
+#include "hw/sequencer/unit.h"
 #include "model/attention/damf.h"
 #include "model/numerics/quantise.h"
 
@@ -22,6 +23,7 @@ struct DamfConfig {
 /// Input: u, then v (width bytes each, in beats of `lanes`), then the tokens'
 /// rows of X. Output per token: 2 bytes, s then t, at destination + 2 m.
 struct DamfProject {
+  static constexpr Unit kUnit = Unit::kDamf;
   std::uint64_t u = 0;
   std::uint64_t v = 0;
   std::uint64_t source = 0;
@@ -36,6 +38,7 @@ struct DamfProject {
 /// out = A' V of one head, in 32-bit codes of V's scale / 2^8 (damf_fixed).
 /// Input: the (s, t) pairs, one per beat, then V in the order of the mode.
 struct DamfAttend {
+  static constexpr Unit kUnit = Unit::kDamf;
   std::uint64_t scores = 0;  ///< (s, t) pairs as DamfProject writes them.
   std::uint64_t values = 0;
   std::int64_t value_pitch_bytes = 0;

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "hw/memory/stream.h"
+#include "hw/sequencer/unit.h"
 #include "model/attention/damf.h"
 #include "model/attention/linear.h"
 
@@ -41,6 +42,7 @@ enum class LinearKind { kKernel, kDamf };
 /// Output per query: out (4 bytes a column); with sums_wanted also the numerator
 /// (8 bytes a column) and the denominator (8 bytes).
 struct LinearAttend {
+  static constexpr Unit kUnit = Unit::kLinear;
   LinearKind kind = LinearKind::kKernel;
   bool reset = false;
   bool causal = false;

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "hw/memory/stream.h"
+#include "hw/sequencer/unit.h"
 #include "model/attention/sinkhorn.h"
 #include "model/numerics/quantise.h"
 
@@ -42,6 +43,7 @@ struct SinkhornConfig {
 /// kernel_wanted also the block's K (24 fraction bits), 4 bytes an element, in one
 /// flat run when the rows lie without gaps. Held K must have kernel_wanted.
 struct SinkhornScale {
+  static constexpr Unit kUnit = Unit::kSinkhorn;
   std::uint64_t source = 0;
   std::int64_t source_pitch_bytes = 0;  ///< columns * element_bytes: rows without gaps.
   std::int64_t matrix_stride_bytes = 0;
@@ -85,6 +87,7 @@ enum class SinkhornSource { kElements, kKernel };
 /// elements. Output: in the first group per row K (4 bytes an element, 24
 /// fraction bits) if asked for, then out (4 bytes a column) if there is a V.
 struct SinkhornApply {
+  static constexpr Unit kUnit = Unit::kSinkhorn;
   std::uint64_t source = 0;
   std::int64_t source_pitch_bytes = 0;
   SinkhornSource from = SinkhornSource::kElements;

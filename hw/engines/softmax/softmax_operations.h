@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "hw/memory/stream.h"
+#include "hw/sequencer/unit.h"
 #include "model/numerics/quantise.h"
 
 namespace quadrille::hw {
@@ -18,6 +19,7 @@ struct SoftmaxConfig {
 /// codes and one 4-byte reciprocal. With `causal` row i sees the first
 /// first_query + i + 1 keys; the codes of the others are zero.
 struct SoftmaxRows {
+  static constexpr Unit kUnit = Unit::kSoftmax;
   std::uint64_t source = 0;
   std::int64_t source_pitch_bytes = 0;
   std::uint64_t destination = 0;

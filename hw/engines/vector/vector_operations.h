@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "hw/memory/stream.h"
+#include "hw/sequencer/unit.h"
 #include "model/numerics/quantise.h"
 
 namespace quadrille::hw {
@@ -25,6 +26,7 @@ enum class VectorResult { kCodes8, kSums32 };
 ///   if result is kCodes8: x = requantise(x, multiplier, 8)
 /// in that order, exactly as in model/attention/softmax.h.
 struct VectorRequantise {
+  static constexpr Unit kUnit = Unit::kVector;
   std::uint64_t source = 0;
   std::int64_t source_pitch_bytes = 0;
   std::uint64_t destination = 0;

@@ -1,0 +1,142 @@
+#include "hw/engines/cim/cim_entry.h"
+
+#include <type_traits>
+
+#include "hw/engine_unit.h"
+
+namespace quadrille::hw {
+namespace {
+
+constexpr const char* kName = "cim";
+constexpr UnitEntry kWrite{Unit::kCimWrite, "cim_write"};
+constexpr UnitEntry kCompute{Unit::kCimCompute, "cim_compute"};
+
+/// One of the bank's two ports.
+template <typename Op>
+class CimPort final : public Engine<Op> {
+ public:
+  static constexpr bool kWrites = std::is_same_v<Op, CimWrite>;
+  explicit CimPort(CimBank& bank) : bank_(bank) {}
+
+  Stream input(const Op& operation) const override {
+    return input_stream(bank_.config(), operation);
+  }
+  Stream output([[maybe_unused]] const Op& operation) const override {
+    if constexpr (kWrites) {
+      return {};
+    } else {
+      return output_stream(bank_.config(), operation);
+    }
+  }
+  std::int64_t alone_cycles(const Op& operation, const CommandCourse&) const override {
+    return bank_.alone_cycles(operation);
+  }
+  Activity activity(const Op& operation, const CommandCourse&) const override {
+    return bank_.activity(operation);
+  }
+  bool writes_cells() const override { return kWrites; }
+  void begin(const Op& operation) override { bank_.start(operation); }
+  void end(const Op& operation) override { bank_.finish(operation); }
+  CommandCourse execute(const Op& operation, const Bytes& scratchpad, Activity& values) override {
+    bank_.execute(operation, scratchpad, values);
+    return {};
+  }
+  std::unique_ptr<BeatEngine<Op>> body(Activity*) override {
+    if constexpr (kWrites) {
+      return make_cim_write_beat_body(bank_);
+    } else {
+      return make_cim_multiply_beat_body(bank_);
+    }
+  }
+
+ private:
+  CimBank& bank_;
+};
+
+class CimOfChip final : public ChipEngine {
+ public:
+  explicit CimOfChip(const CimConfig& config) : bank_(config) {
+    add_port<CimWrite>(kWrite);
+    add_port<CimMultiply>(kCompute);
+  }
+  CimBank& bank() { return bank_; }
+
+ private:
+  template <typename Op>
+  void add_port(const UnitEntry& unit) {
+    add(std::make_unique<EnginePortOf<Op>>(EngineUnitPlace{unit.unit, unit.name, kName, true},
+                                           std::make_unique<CimPort<Op>>(bank_)));
+  }
+
+  CimBank bank_;
+};
+
+EngineBodies both(CimBodies bodies) {
+  EngineBodies list;
+  list.push_back(std::move(bodies.write));
+  list.push_back(std::move(bodies.multiply));
+  return list;
+}
+
+class CimEntry final : public EngineEntry {
+ public:
+  const char* name() const override { return kName; }
+  std::vector<UnitEntry> units() const override { return {kWrite, kCompute}; }
+  bool units_exclude_each_other(const ChipConfig& chip) const override {
+    return !chip.cim.write_while_compute;
+  }
+  std::unique_ptr<ChipEngine> make(const ChipConfig& chip) const override {
+    return std::make_unique<CimOfChip>(chip.cim);
+  }
+
+  bool in_rtl() const override { return true; }
+  EngineBodies rtl_bodies(const ChipConfig&, ChipEngine& engine,
+                          const RtlTrace* trace) const override {
+    CimBank& bank = dynamic_cast<CimOfChip&>(engine).bank();
+    return both(trace == nullptr ? make_cim_rtl_bodies(bank)
+                                 : make_cim_traced_rtl_bodies(bank, *trace));
+  }
+
+  /// No value saturates here: the counters are zero in every body.
+  bool tells_values(bool, bool) const override { return true; }
+
+  /// Products by the bit, scaled with the chip's share of ones among the input bits
+  /// (the table's row is at one half); gated and padded ones are charged like all
+  /// others.
+  ByComponent dynamic_pj(const ChipConfig& chip, const Technology& technology,
+                         const Activity& activity) const override {
+    const auto written =
+        static_cast<double>(activity.cim_static_write_bits + activity.cim_dynamic_write_bits);
+    return {{kName, static_cast<double>(activity.cim_bit_cycles) *
+                        technology.value("cim.bit_product") * (chip.activity / 0.5)},
+            {"cim_write", written * technology.value("cim.cell_write")}};
+  }
+  double area_um2(const ChipConfig& chip, const Technology& technology) const override {
+    return macro_bits(chip) * chip.cim.macros * technology.value("area.cim_bit");
+  }
+  /// Cells leak like an SRAM of the same capacity.
+  double leakage_uw(const ChipConfig& chip, const Technology& technology) const override {
+    const double macro_kib = macro_bits(chip) / 8.0 / 1024.0;
+    return chip.cim.macros * technology.sram(macro_kib).leakage_uw;
+  }
+
+ private:
+  static double macro_bits(const ChipConfig& chip) {
+    return static_cast<double>(chip.cim.rows) * chip.cim.columns * chip.cim.weight_bits;
+  }
+};
+
+}  // namespace
+
+const EngineEntry& cim_entry() {
+  static const CimEntry entry;
+  return entry;
+}
+
+MakeRtl make_cim_rtl(CimBodies (*make)(CimBank& bank)) {
+  return [make](const ChipConfig&, ChipEngine& engine) {
+    return both(make(dynamic_cast<CimOfChip&>(engine).bank()));
+  };
+}
+
+}  // namespace quadrille::hw

@@ -1,0 +1,10 @@
+// The softmax engine's entry in the list of engines (hw/engines.h).
+#pragma once
+
+#include "hw/engines/engine_entry.h"
+
+namespace quadrille::hw {
+
+const EngineEntry& softmax_entry();
+
+}  // namespace quadrille::hw
