@@ -128,6 +128,7 @@ ChipResult Chip::collect() const {
   result.cycles = sequencer_->end_cycle();
   result.records = records_;
   ChipTotals& totals = result.totals;
+  totals.run = {options_.data, timing_ == Timing::kBeat};
   totals.cycles = result.cycles;
   std::vector<EngineTotals*> owners(units_.size(), &totals.dma);
   for (std::size_t e = 0; e < engines_.size(); ++e) {

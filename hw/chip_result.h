@@ -48,6 +48,7 @@ struct EngineTotals {
 struct ChipTotals {
   explicit ChipTotals(const EngineList& list = hw::engines());
 
+  CountedRun run;  ///< What decides how its numbers came about.
   std::int64_t cycles = 0;
   std::vector<EngineTotals> engines;  ///< In the order of the list.
   EngineTotals dma;

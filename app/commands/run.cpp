@@ -74,7 +74,7 @@ int run_command(const RunOptions& options) {
       {"engines.csv", engines_csv(report)},
       {"phases.csv", phases_csv(report)},
       {"commands.csv", commands_csv(report)},
-      {"counters.csv", counters_csv(report.outcome.chip.counters)}};
+      {"counters.csv", counters_csv(report.outcome.chip)}};
   if (report.outcome.sinkhorn)
     files.emplace_back("residuals.csv", residuals_csv(*report.outcome.sinkhorn));
   files.emplace_back("summary.json", summary_json(report));

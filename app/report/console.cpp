@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <string_view>
 
 #include "app/config/choices.h"
 #include "app/report/summary.h"
+#include "hw/counters/counter_table.h"
 
 namespace quadrille::app {
 namespace {
@@ -36,6 +38,15 @@ void put_engines(Text to, const hw::ChipTotals& totals) {
   };
   for (const hw::EngineTotals& engine : totals.engines) put(engine);
   put(totals.dma);
+}
+
+void put_macs(Text to, const hw::Activity& activity) {
+  std::string kinds;
+  for (const hw::ActivityCounter& row : hw::kActivityCounters) {
+    if (std::string_view(row.info.group) != "macs") continue;
+    kinds += fmt::format("{}{} {}", kinds.empty() ? "" : ", ", activity.*row.count, row.info.name);
+  }
+  fmt::format_to(to, "  MACs     {}\n", kinds);
 }
 
 void put_sinkhorn(Text to, const SinkhornFigures& sinkhorn) {
@@ -93,7 +104,6 @@ std::string console_report(const RunReport& report) {
   const RunOutcome& outcome = report.outcome;
   const hw::ChipConfig& chip = report.request.chip;
   const hw::ChipTotals& totals = outcome.chip.totals;
-  const hw::Activity activity = totals.activity();
   std::string text;
   const Text to(text);
   fmt::format_to(to, "{} on {} ({}, {:.0f} MHz, {} timing{})\n\n", report.request.workload.name,
@@ -107,8 +117,7 @@ std::string console_report(const RunReport& report) {
   }
   fmt::format_to(to, "  cycles   {} at {:.0f} Hz: {:.2f} us\n", outcome.chip.cycles, chip.clock_hz,
                  static_cast<double>(outcome.chip.cycles) / chip.clock_hz * 1e6);
-  fmt::format_to(to, "  MACs     {} static, {} dynamic, {} wasted\n", activity.macs_static,
-                 activity.macs_dynamic, activity.macs_wasted);
+  put_macs(to, totals.activity());
   const hw::Traffic& traffic = totals.traffic;
   fmt::format_to(to,
                  "  memory   dram {} read, {} written; sram {} read, {} written; cim {} written"

@@ -4,53 +4,31 @@
 
 #include <iterator>
 
+#include "app/report/counter_columns.h"
+
 namespace quadrille::app {
 namespace {
 
 using Text = std::back_insert_iterator<std::string>;
 
-constexpr const char* kMacColumns = "macs_static,macs_dynamic,macs_wasted";
-constexpr const char* kByteColumns =
-    "dram_read_bytes,dram_write_bytes,sram_read_bytes,sram_write_bytes,cim_write_bytes";
-
-void put_macs(Text to, const hw::Activity& activity) {
-  fmt::format_to(to, ",{},{},{}", activity.macs_static, activity.macs_dynamic,
-                 activity.macs_wasted);
-}
-
-void put_bytes(Text to, const hw::Traffic& traffic) {
-  fmt::format_to(to, ",{},{},{},{},{}", traffic.dram_read_bytes, traffic.dram_write_bytes,
-                 traffic.sram_read.bytes, traffic.sram_write.bytes, traffic.cim_write_bytes);
-}
-
-std::string stall_columns() {
-  std::string names;
-  for (int cause = 0; cause < hw::kStallCauses; ++cause) {
-    names +=
-        fmt::format(",stalled_{}_cycles", hw::stall_cause_name(static_cast<hw::StallCause>(cause)));
-  }
-  return names;
-}
-
-void put_stalls(Text to, const hw::OccupancyTotals& occupancy) {
-  for (int cause = 0; cause < hw::kStallCauses; ++cause)
-    fmt::format_to(to, ",{}", occupancy.stalled_by(static_cast<hw::StallCause>(cause)));
-}
-
-void put_counters(Text to, const std::string& prefix, const hw::CounterModule& module) {
+void put_counters(Text to, const std::string& prefix, const hw::CounterModule& module,
+                  hw::CountedRun run) {
   for (const hw::Counter& counter : module.counters()) {
-    fmt::format_to(to, "{}{},{},{},\"{}\"\n", prefix, counter.name, counter.unit,
-                   counter.value ? std::to_string(*counter.value) : "", counter.description);
+    const hw::CounterInfo& info = *counter.info;
+    fmt::format_to(to, "{}{},{},{},\"{}\",{},{}\n", prefix, counter.name, info.unit,
+                   counter.value ? std::to_string(*counter.value) : "", info.description,
+                   info.owner, counter.value ? hw::evidence_word(info.evidence, run) : "none");
   }
   for (const hw::CounterModule& child : module.children())
-    put_counters(to, prefix + child.name() + ".", child);
+    put_counters(to, prefix + child.name() + ".", child, run);
 }
 
-void put_figures(Text to, const std::string& name, const CommandFigures& figures) {
+void add_figures(std::string& csv, const std::string& name, const CommandFigures& figures) {
+  const Text to(csv);
   fmt::format_to(to, "{},{},{},{},{}", name, figures.commands, figures.cycles, figures.span_cycles,
                  figures.busy_cycles);
-  put_macs(to, figures.activity);
-  put_bytes(to, figures.traffic);
+  add_macs(csv, figures.activity);
+  add_bytes(csv, figures.traffic);
   fmt::format_to(to, ",{}\n", figures.total_dynamic_pj());
 }
 
@@ -58,35 +36,34 @@ void put_figures(Text to, const std::string& name, const CommandFigures& figures
 
 std::string layers_csv(const RunReport& report) {
   std::string csv =
-      fmt::format("layer,commands,cycles,span_cycles,busy_cycles,{},{},energy_dynamic_pj\n",
-                  kMacColumns, kByteColumns);
-  for (const CommandFigures& layer : report.layers) put_figures(Text(csv), layer.name, layer);
+      fmt::format("layer,commands,cycles,span_cycles,busy_cycles{}{},energy_dynamic_pj\n",
+                  mac_columns(), byte_columns());
+  for (const CommandFigures& layer : report.layers) add_figures(csv, layer.name, layer);
   return csv;
 }
 
 std::string nodes_csv(const RunReport& report) {
-  std::string csv = fmt::format(
-      "layer,node,step,commands,cycles,span_cycles,busy_cycles,{},{},energy_dynamic_pj\n",
-      kMacColumns, kByteColumns);
+  std::string csv =
+      fmt::format("layer,node,step,commands,cycles,span_cycles,busy_cycles{}{},energy_dynamic_pj\n",
+                  mac_columns(), byte_columns());
   for (const NodeFigures& node : report.nodes) {
     const std::string place = node.layer + "," + node.all.name + ",";
-    put_figures(Text(csv), place, node.all);
-    for (const CommandFigures& step : node.steps) put_figures(Text(csv), place + step.name, step);
+    add_figures(csv, place, node.all);
+    for (const CommandFigures& step : node.steps) add_figures(csv, place + step.name, step);
   }
   return csv;
 }
 
 std::string engines_csv(const RunReport& report) {
-  std::string csv = fmt::format("engine,commands,busy_cycles,stalled_cycles,idle_cycles{},{}\n",
-                                stall_columns(), kMacColumns);
+  std::string csv =
+      fmt::format("engine,commands{}{}{}\n", cycle_columns(), stall_columns(), mac_columns());
   const Text to(csv);
   const auto put = [&](const hw::EngineTotals& engine) {
-    const hw::OccupancyTotals& occupancy = engine.occupancy;
-    fmt::format_to(to, "{},{},{},{},{}", engine.name, engine.commands, occupancy.busy,
-                   occupancy.all_stalled(), occupancy.idle);
-    put_stalls(to, occupancy);
-    put_macs(to, engine.activity);
-    fmt::format_to(to, "\n");
+    fmt::format_to(to, "{},{}", engine.name, engine.commands);
+    add_cycles(csv, engine.occupancy);
+    add_stalls(csv, engine.occupancy);
+    add_macs(csv, engine.activity);
+    csv += '\n';
   };
   const hw::ChipTotals& totals = report.outcome.chip.totals;
   for (const hw::EngineTotals& engine : totals.engines) put(engine);
@@ -95,14 +72,14 @@ std::string engines_csv(const RunReport& report) {
 }
 
 std::string phases_csv(const RunReport& report) {
-  std::string csv = fmt::format("phase,commands,cycles,busy_cycles,{},{},energy_dynamic_pj\n",
-                                kMacColumns, kByteColumns);
+  std::string csv = fmt::format("phase,commands,cycles,busy_cycles{}{},energy_dynamic_pj\n",
+                                mac_columns(), byte_columns());
   const Text to(csv);
   for (const CommandFigures& phase : report.phases) {
     fmt::format_to(to, "{},{},{},{}", phase.name, phase.commands, phase.span_cycles,
                    phase.busy_cycles);
-    put_macs(to, phase.activity);
-    put_bytes(to, phase.traffic);
+    add_macs(csv, phase.activity);
+    add_bytes(csv, phase.traffic);
     fmt::format_to(to, ",{}\n", phase.total_dynamic_pj());
   }
   return csv;
@@ -111,8 +88,8 @@ std::string phases_csv(const RunReport& report) {
 std::string commands_csv(const RunReport& report) {
   std::string csv = fmt::format(
       "command,unit,step,node,head,start_cycle,end_cycle,busy_cycles{},waited_dependency_cycles,"
-      "waited_write_exclusion_cycles,{},{}\n",
-      stall_columns(), kMacColumns, kByteColumns);
+      "waited_write_exclusion_cycles{}{}\n",
+      stall_columns(), mac_columns(), byte_columns());
   const Text to(csv);
   const auto& records = report.outcome.chip.records;
   for (std::size_t i = 0; i < records.size(); ++i) {
@@ -121,11 +98,11 @@ std::string commands_csv(const RunReport& report) {
                    report.outcome.nodes[static_cast<std::size_t>(record.node)].name,
                    record.head < 0 ? "" : std::to_string(record.head), record.start_cycle,
                    record.end_cycle, record.occupancy.busy);
-    put_stalls(to, record.occupancy);
+    add_stalls(csv, record.occupancy);
     fmt::format_to(to, ",{},{}", record.dependency_cycles, record.exclusion_cycles);
-    put_macs(to, record.activity);
-    put_bytes(to, record.traffic);
-    fmt::format_to(to, "\n");
+    add_macs(csv, record.activity);
+    add_bytes(csv, record.traffic);
+    csv += '\n';
   }
   return csv;
 }
@@ -140,9 +117,9 @@ std::string residuals_csv(const SinkhornFigures& sinkhorn) {
   return csv;
 }
 
-std::string counters_csv(const hw::CounterModule& root) {
-  std::string csv = "counter,unit,value,description\n";
-  put_counters(Text(csv), "", root);
+std::string counters_csv(const hw::ChipResult& result) {
+  std::string csv = "counter,unit,value,description,owner,evidence\n";
+  put_counters(Text(csv), "", result.counters, result.totals.run);
   return csv;
 }
 

@@ -15,7 +15,9 @@ std::string phases_csv(const RunReport& report);
 std::string commands_csv(const RunReport& report);
 /// One line per half-step after which the unit measured its residuals.
 std::string residuals_csv(const SinkhornFigures& sinkhorn);
-/// One line per counter of the tree: path, unit, value, description.
-std::string counters_csv(const hw::CounterModule& root);
+/// One line per counter of the tree: path, unit, value, description, the module that
+/// it is about, and how the value came about: "counted" where the thing happens,
+/// "derived" from the commands, the engine "model"'s word, or "none".
+std::string counters_csv(const hw::ChipResult& result);
 
 }  // namespace quadrille::app

@@ -1,62 +1,43 @@
 #include "app/report/summary.h"
 
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "app/config/choices.h"
+#include "app/report/counter_columns.h"
 #include "app/version.h"
+#include "hw/counters/counter_table.h"
 
 namespace quadrille::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json macs_json(const hw::Activity& activity) {
-  return {{"static", activity.macs_static},
-          {"dynamic", activity.macs_dynamic},
-          {"wasted", activity.macs_wasted},
-          {"wide", activity.macs_wide}};
-}
-
-Json ops_json(const hw::Activity& activity) {
-  return {{"exponentials", activity.exponentials},
-          {"compares", activity.compares},
-          {"additions", activity.additions},
-          {"reciprocals", activity.reciprocals},
-          {"shift_adds", activity.shift_adds},
-          {"leading_ones", activity.leading_ones},
-          {"multiplies", activity.multiplies},
-          {"requantises", activity.requantises},
-          {"local_read_bytes", activity.local_read_bytes},
-          {"local_write_bytes", activity.local_write_bytes},
-          {"local_conflict_cycles", activity.local_conflict_cycles},
-          {"cim_bit_cycles", activity.cim_bit_cycles},
-          {"cim_static_write_bits", activity.cim_static_write_bits},
-          {"cim_dynamic_write_bits", activity.cim_dynamic_write_bits}};
+Json activity_json(const hw::Activity& activity, std::string_view group) {
+  Json json = Json::object();
+  for (const hw::ActivityCounter& row : hw::kActivityCounters) {
+    if (row.info.group == group) json[row.info.name] = activity.*row.count;
+  }
+  return json;
 }
 
 Json memory_json(const hw::Traffic& traffic) {
-  const auto level = [](std::int64_t read, std::int64_t write) {
-    return Json{{"read_bytes", read}, {"write_bytes", write}};
-  };
-  return {{"dram", level(traffic.dram_read_bytes, traffic.dram_write_bytes)},
-          {"sram", level(traffic.sram_read.bytes, traffic.sram_write.bytes)},
-          {"cim", level(0, traffic.cim_write_bytes)}};
+  Json json = Json::object();
+  for (const hw::TrafficCounter& row : hw::kTrafficCounters)
+    json[memory_level(row)][row.info.name] = row.count(traffic);
+  return json;
 }
 
-Json occupancy_json(const hw::OccupancyTotals& occupancy) {
-  return {{"busy_cycles", occupancy.busy},
-          {"stalled_cycles", occupancy.all_stalled()},
-          {"idle_cycles", occupancy.idle}};
-}
-
-Json stalls_json(const hw::OccupancyTotals& occupancy) {
-  Json causes = Json::object();
-  for (int cause = 0; cause < hw::kStallCauses; ++cause) {
-    const auto which = static_cast<hw::StallCause>(cause);
-    causes[hw::stall_cause_name(which)] = occupancy.stalled_by(which);
+Json cycles_json(const hw::OccupancyTotals& occupancy, std::string_view group) {
+  Json json = Json::object();
+  for (const hw::OccupancyCounter& row : hw::kOccupancyCounters) {
+    if (row.info.group == group) json[row.info.name] = row.count(occupancy);
   }
-  return causes;
+  return json;
 }
+
+Json occupancy_json(const hw::OccupancyTotals& occupancy) { return cycles_json(occupancy, ""); }
+Json stalls_json(const hw::OccupancyTotals& occupancy) { return cycles_json(occupancy, "stalls"); }
 
 Json energy_json(const EnergyFigures& energy) {
   Json components = Json::object();
@@ -88,10 +69,9 @@ Json value_counters(const hw::ChipTotals& totals) {
   Json values = Json::object();
   for (const hw::EngineTotals& engine : totals.engines) {
     Json& entry = values[engine.name];
-    entry = {{"saturated", nullptr}, {"uniform_rows", nullptr}};
-    if (!engine.has_values) continue;
-    entry["saturated"] = engine.activity.saturated;
-    entry["uniform_rows"] = engine.activity.uniform_rows;
+    entry = activity_json(engine.activity, "values");
+    if (engine.has_values) continue;
+    for (auto& value : entry) value = nullptr;
   }
   return values;
 }
@@ -108,8 +88,8 @@ void add_measures(Json& json, const RunReport& report) {
   }
   json["cycles"] = report.outcome.chip.cycles;
   json["clock_hz"] = report.request.chip.clock_hz;
-  json["macs"] = macs_json(activity);
-  json["ops"] = ops_json(activity);
+  json["macs"] = activity_json(activity, "macs");
+  json["ops"] = activity_json(activity, "ops");
   json["memory"] = memory_json(totals.traffic);
   json["energy_pj"] = energy_json(report.energy);
   json["area_um2"] = report.energy.total_area_um2();
@@ -134,8 +114,8 @@ Json figures_json(const CommandFigures& figures) {
           {"cycles", figures.cycles},
           {"span_cycles", figures.span_cycles},
           {"busy_cycles", figures.busy_cycles},
-          {"macs", macs_json(figures.activity)},
-          {"ops", ops_json(figures.activity)},
+          {"macs", activity_json(figures.activity, "macs")},
+          {"ops", activity_json(figures.activity, "ops")},
           {"memory", memory_json(figures.traffic)},
           {"energy_pj", {{"dynamic", figures.total_dynamic_pj()}}}};
 }
@@ -147,7 +127,7 @@ Json phases_json(const RunReport& report) {
                       {"commands", phase.commands},
                       {"cycles", phase.span_cycles},
                       {"busy_cycles", phase.busy_cycles},
-                      {"macs", macs_json(phase.activity)},
+                      {"macs", activity_json(phase.activity, "macs")},
                       {"memory", memory_json(phase.traffic)},
                       {"energy_dynamic_pj", phase.total_dynamic_pj()}});
   }

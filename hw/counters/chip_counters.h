@@ -5,10 +5,8 @@
 
 namespace quadrille::hw {
 
-/// chip: cycles, macs.*, ops.*, engines.<name>.*, dma.*, memory.{dram,sram,cim}.*
+/// chip: cycles, macs.*, ops.*, engines.<name>.*, dma.*, memory.{dram,sram,cim}.*, from
+/// the rows of the table of counters (hw/counters/counter_table.h).
 CounterModule chip_counters(const ChipTotals& totals);
-
-/// Adds macs and ops of one activity as the modules `macs` and `ops`.
-void add_activity(CounterModule& module, const Activity& activity);
 
 }  // namespace quadrille::hw

@@ -4,9 +4,25 @@
 
 namespace quadrille::hw {
 
-void CounterModule::add(std::string name, const char* unit, const char* description,
+void CounterModule::add(const CounterInfo& info, std::optional<std::int64_t> value) {
+  add(info, info.name, value);
+}
+
+void CounterModule::add(const CounterInfo& info, std::string name,
                         std::optional<std::int64_t> value) {
-  counters_.push_back({std::move(name), unit, description, value});
+  below(info.group).counters_.push_back({std::move(name), &info, value});
+}
+
+CounterModule& CounterModule::below(const std::string& path) {
+  if (path.empty()) return *this;
+  const std::size_t dot = path.find('.');
+  const std::string first = path.substr(0, dot);
+  const std::string rest = dot == std::string::npos ? "" : path.substr(dot + 1);
+  for (CounterModule& child : children_) {
+    if (child.name_ == first) return child.below(rest);
+  }
+  children_.emplace_back(first);
+  return children_.back().below(rest);
 }
 
 const Counter* CounterModule::find(const std::string& path) const {

@@ -7,13 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "hw/counters/counter_info.h"
+
 namespace quadrille::hw {
 
 struct Counter {
   std::string name;
-  const char* unit = "";         ///< A literal.
-  const char* description = "";  ///< A literal.
-  /// Absent for counters of values in a run without data.
+  const CounterInfo* info = nullptr;  ///< A row of the table of counters.
+  /// Absent where the run does not know it.
   std::optional<std::int64_t> value;
 };
 
@@ -23,8 +24,10 @@ class CounterModule {
  public:
   explicit CounterModule(std::string name) : name_(std::move(name)) {}
 
-  void add(std::string name, const char* unit, const char* description,
-           std::optional<std::int64_t> value);
+  /// Below this module, where the row's group says. `info` must outlive the tree.
+  void add(const CounterInfo& info, std::optional<std::int64_t> value);
+  /// The same under a name of its own, for rows that there are many of.
+  void add(const CounterInfo& info, std::string name, std::optional<std::int64_t> value);
   void adopt(CounterModule child) { children_.push_back(std::move(child)); }
 
   const std::string& name() const { return name_; }
@@ -38,6 +41,9 @@ class CounterModule {
   std::int64_t value(const std::string& path) const;
 
  private:
+  /// The module at a path of dots, made where it is not there yet.
+  CounterModule& below(const std::string& path);
+
   std::string name_;
   std::vector<Counter> counters_;
   std::vector<CounterModule> children_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "hw/counters/counter_table.h"
+
 namespace quadrille::hw {
 namespace {
 
@@ -16,21 +18,7 @@ CycleState merge(CycleState a, CycleState b) {
 }  // namespace
 
 const char* stall_cause_name(StallCause cause) {
-  switch (cause) {
-    case StallCause::kInput:
-      return "input";
-    case StallCause::kOutput:
-      return "output";
-    case StallCause::kBankConflict:
-      return "bank_conflict";
-    case StallCause::kDram:
-      return "dram";
-    case StallCause::kDependency:
-      return "dependency";
-    case StallCause::kWriteExclusion:
-      return "write_exclusion";
-  }
-  return "unknown";
+  return kOccupancyCounters[kFirstStallCounter + static_cast<std::size_t>(cause)].info.name;
 }
 
 std::int64_t OccupancyTotals::all_stalled() const {

@@ -1,5 +1,7 @@
 #include "hw/energy/operations.h"
 
+#include "hw/counters/counter_table.h"
+
 namespace quadrille::hw {
 
 double operations_pj(const Technology& technology, const Activity& activity,
@@ -9,11 +11,13 @@ double operations_pj(const Technology& technology, const Activity& activity,
   };
   const std::int64_t macs =
       activity.macs_static + activity.macs_dynamic + activity.macs_wasted - activity.macs_wide;
-  return cost("op.mac8", macs) + cost("op.mac_wide", activity.macs_wide) +
-         cost(exponential, activity.exponentials) + cost("op.compare", activity.compares) +
-         cost("op.addition", activity.additions) + cost("op.reciprocal", activity.reciprocals) +
-         cost("op.shift_add", activity.shift_adds) + cost("op.leading_one", activity.leading_ones) +
-         cost("op.multiply", activity.multiplies) + cost("op.requantise", activity.requantises);
+  double sum = cost("op.mac8", macs) + cost("op.mac_wide", activity.macs_wide);
+  for (const ActivityCounter& row : kActivityCounters) {
+    if (row.price == nullptr) continue;
+    const bool exponentials = row.count == &Activity::exponentials;
+    sum += cost(exponentials ? exponential : row.price, activity.*row.count);
+  }
+  return sum;
 }
 
 }  // namespace quadrille::hw

@@ -3,20 +3,25 @@
 #include <algorithm>
 #include <cmath>
 
+#include "hw/counters/counter_table.h"
 #include "model/errors.h"
 
 namespace quadrille::hw {
 
 const std::vector<std::string>& required_technology_rows() {
-  static const std::vector<std::string> names = {
-      "cim.bit_product",   "cim.cell_write",   "dram.read_bit",   "dram.write_bit",
-      "dram.activation",   "wire.bit_mm",      "wire.length",     "op.mac8",
-      "op.exponential",    "op.compare",       "op.addition",     "op.reciprocal",
-      "op.shift_add",      "op.leading_one",   "op.multiply",     "op.requantise",
-      "op.mac_wide",       "op.power",         "op.register_bit", "leakage.logic",
-      "area.sram_bit",     "area.cim_bit",     "area.mac8",       "area.mac_wide",
-      "area.shift_add",    "area.exponential", "area.logarithm",  "area.requantise",
-      "area.register_bit", "area.mux_bit"};
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all = {
+        "cim.bit_product", "cim.cell_write",   "dram.read_bit",    "dram.write_bit",
+        "dram.activation", "wire.bit_mm",      "wire.length",      "op.mac8",
+        "op.mac_wide",     "op.power",         "op.register_bit",  "leakage.logic",
+        "area.sram_bit",   "area.cim_bit",     "area.mac8",        "area.mac_wide",
+        "area.shift_add",  "area.logarithm",   "area.exponential", "area.requantise",
+        "area.mux_bit",    "area.register_bit"};
+    for (const ActivityCounter& row : kActivityCounters) {
+      if (row.price != nullptr) all.emplace_back(row.price);
+    }
+    return all;
+  }();
   return names;
 }
 

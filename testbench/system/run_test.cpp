@@ -9,10 +9,12 @@
 #include "app/built_rtl.h"
 #include "app/config/chip_file.h"
 #include "app/files/safetensors.h"
+#include "app/report/summary_schema.h"
 #include "hw/engines.h"
 #include "model/errors.h"
 #include "testbench/common/expect_bad_input.h"
 #include "testbench/common/expect_schema.h"
+#include "testbench/common/published_page.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -102,6 +104,10 @@ void expect_measures(const json& measures) {
     for (const auto& cause : measures.at("stalls").at(name)) stalled += cause.get<long>();
     EXPECT_EQ(stalled, engine.at("stalled_cycles").get<long>()) << name;
   }
+}
+
+TEST_F(Run, SchemaIsMadeFromTheTableOfCounters) {
+  expect_published("summary.schema.json", app::summary_schema_json());
 }
 
 TEST_F(Run, SummariesKeepTheirSchema) {

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "hw/counters/chip_counters.h"
+#include "hw/counters/counter_table.h"
 #include "hw/counters/occupancy.h"
 #include "model/errors.h"
 #include "testbench/common/portable_random.h"
@@ -68,34 +69,67 @@ TEST(Occupancy, MergingEqualsACycleByCycleCount) {
   }
 }
 
+constexpr CounterInfo kCycles = {"", "cycles", "cycles", "a run", "chip", Evidence::kTimed};
+constexpr CounterInfo kReadBytes = {"memory.dram", "read_bytes", "bytes",
+                                    "read",        "dram",       Evidence::kCounted};
+constexpr CounterInfo kSaturated = {"memory.dram", "saturated", "count",
+                                    "clamped",     "dram",      Evidence::kValues};
+
 TEST(CounterTree, FindsByPathAndKeepsItsOrder) {
   CounterModule root("chip");
-  root.add("cycles", "cycles", "a run", 7);
-  CounterModule memory("memory");
-  CounterModule dram("dram");
-  dram.add("read_bytes", "bytes", "", 64);
-  dram.add("saturated", "count", "", std::nullopt);
-  memory.adopt(std::move(dram));
-  root.adopt(std::move(memory));
+  root.add(kCycles, 7);
+  root.add(kReadBytes, 64);
+  root.add(kSaturated, std::nullopt);
+  root.add(kReadBytes, "read_bytes_again", 65);
   EXPECT_EQ(root.value("cycles"), 7);
   EXPECT_EQ(root.value("memory.dram.read_bytes"), 64);
+  EXPECT_EQ(root.value("memory.dram.read_bytes_again"), 65);
   EXPECT_EQ(root.find("memory.sram.read_bytes"), nullptr);
   EXPECT_EQ(root.find("memory.dram.write_bytes"), nullptr);
   EXPECT_THROW(root.value("memory.dram.write_bytes"), InvariantError);
   EXPECT_THROW(root.value("memory.dram.saturated"), InvariantError);
+  ASSERT_EQ(root.children().size(), 1U);
   EXPECT_EQ(root.children()[0].children()[0].counters()[0].name, "read_bytes");
 }
 
 void expect_described(const CounterModule& module, const std::string& path, int& counters) {
   for (const Counter& counter : module.counters()) {
     EXPECT_FALSE(counter.name.empty()) << path;
-    EXPECT_STRNE(counter.unit, "") << path << counter.name;
-    EXPECT_STRNE(counter.description, "") << path << counter.name;
+    EXPECT_STRNE(counter.info->unit, "") << path << counter.name;
+    EXPECT_STRNE(counter.info->description, "") << path << counter.name;
+    EXPECT_STRNE(counter.info->owner, "") << path << counter.name;
     ++counters;
   }
   for (const CounterModule& child : module.children()) {
     expect_described(child, path + child.name() + ".", counters);
   }
+}
+
+// A row of the table is summed, shown and, if it has a price, priced.
+TEST(CounterTable, EveryRowOfAnActivityIsSummed) {
+  Activity one;
+  Activity sum;
+  std::int64_t value = 0;
+  for (const ActivityCounter& row : kActivityCounters) {
+    one.*row.count = ++value;
+    sum.*row.count = 100 * value;
+  }
+  sum += one;
+  value = 0;
+  for (const ActivityCounter& row : kActivityCounters) EXPECT_EQ(sum.*row.count, 101 * ++value);
+}
+
+TEST(CounterTable, SaysHowANumberCameAbout) {
+  constexpr CountedRun kTile{true, false};
+  constexpr CountedRun kTileWithoutData{false, false};
+  constexpr CountedRun kBeat{false, true};
+  EXPECT_STREQ(evidence_word(Evidence::kMoved, kTile), "counted");
+  EXPECT_STREQ(evidence_word(Evidence::kMoved, kTileWithoutData), "derived");
+  EXPECT_STREQ(evidence_word(Evidence::kMoved, kBeat), "counted");
+  EXPECT_STREQ(evidence_word(Evidence::kTimed, kTile), "derived");
+  EXPECT_STREQ(evidence_word(Evidence::kTimed, kBeat), "counted");
+  EXPECT_STREQ(evidence_word(Evidence::kModel, kBeat), "model");
+  EXPECT_STREQ(evidence_word(Evidence::kBeatOnly, kTile), "none");
 }
 
 TEST(CounterTree, EveryCounterOfTheChipHasUnitAndDescription) {

@@ -1,0 +1,261 @@
+#include "app/report/summary_schema.h"
+
+#include <fmt/format.h>
+
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
+
+#include "app/report/counter_columns.h"
+#include "app/report/summary.h"
+#include "hw/counters/counter_table.h"
+#include "hw/engines.h"
+
+namespace quadrille::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Keys = std::initializer_list<std::pair<const char*, Json>>;
+
+Json typed(const char* type, const std::string& description = "") {
+  Json schema = Json::object();
+  if (!description.empty()) schema["description"] = description;
+  schema["type"] = type;
+  return schema;
+}
+
+Json text(const std::string& description = "") { return typed("string", description); }
+Json whole(const std::string& description = "") { return typed("integer", description); }
+Json real(const std::string& description = "") { return typed("number", description); }
+
+Json or_null(Json schema) {
+  schema["type"] = Json::array({schema["type"], "null"});
+  return schema;
+}
+
+Json list_of(Json items, const std::string& description) {
+  Json schema = typed("array", description);
+  schema["items"] = std::move(items);
+  return schema;
+}
+
+/// An object that has these keys and no others.
+Json object_of(Json properties, const std::string& description = "") {
+  Json schema = typed("object", description);
+  schema["required"] = Json::array();
+  for (const auto& property : properties.items()) schema["required"].push_back(property.key());
+  schema["properties"] = std::move(properties);
+  schema["additionalProperties"] = false;
+  return schema;
+}
+
+Json object_of(Keys keys, const std::string& description = "") {
+  Json properties = Json::object();
+  for (const auto& [key, schema] : keys) properties[key] = schema;
+  return object_of(std::move(properties), description);
+}
+
+Json counter(const hw::CounterInfo& info) {
+  return whole(fmt::format("{}: {}.", info.unit, info.description));
+}
+
+template <typename Rows>
+Json counters(const Rows& rows, std::string_view group) {
+  Json properties = Json::object();
+  for (const auto& row : rows) {
+    if (row.info.group == group) properties[row.info.name] = counter(row.info);
+  }
+  return properties;
+}
+
+Json macs() {
+  return object_of(counters(hw::kActivityCounters, "macs"), "Multiply-accumulates by kind.");
+}
+
+Json memory() {
+  Json levels = Json::object();
+  for (const hw::TrafficCounter& row : hw::kTrafficCounters)
+    levels[memory_level(row)][row.info.name] = counter(row.info);
+  Json properties = Json::object();
+  for (const auto& level : levels.items()) properties[level.key()] = object_of(level.value());
+  return object_of(std::move(properties), "Bytes by level.");
+}
+
+/// One key per engine.
+Json by_engine(const Json& each, const std::string& description) {
+  Json properties = Json::object();
+  for (const std::string& name : hw::engines().names()) properties[name] = each;
+  return object_of(std::move(properties), description);
+}
+
+Json values_of_an_engine() {
+  Json properties = counters(hw::kActivityCounters, "values");
+  for (auto& value : properties) value = or_null(value);
+  return object_of(std::move(properties));
+}
+
+Json stalls() { return object_of(counters(hw::kOccupancyCounters, "stalls")); }
+
+Json energy() {
+  Json by_component = typed("object");
+  by_component["additionalProperties"] = {{"type", "number"}, {"minimum", 0}};
+  return object_of(
+      {{"total", real()}, {"dynamic", real()}, {"static", real()}, {"by_component", by_component}},
+      "Energy in pJ: total = dynamic (switching) + static (leakage) = the sum of "
+      "by_component.");
+}
+
+Json ops() {
+  return object_of(counters(hw::kActivityCounters, "ops"),
+                   "Operations that are no MACs, by kind; bytes and lost cycles of memories inside "
+                   "the engines.");
+}
+
+/// The measures of the whole run.
+void add_measures(Json& properties) {
+  properties["cycles"] = counter(hw::kCyclesCounter);
+  properties["clock_hz"] = real("Clock frequency in Hz.");
+  properties["macs"] = macs();
+  properties["ops"] = ops();
+  properties["memory"] = memory();
+  properties["energy_pj"] = energy();
+  properties["area_um2"] = real("Area in square micrometres, without pads, clock tree and DRAM.");
+  properties["error"] = object_of(
+      {{"sqnr_db", or_null(real())}, {"max_abs", or_null(real())}},
+      "Output against the level float. sqnr_db is null when there is no error; both are null "
+      "without data.");
+  properties["engines"] = by_engine(object_of(counters(hw::kOccupancyCounters, "")),
+                                    "Cycles by engine: busy + stalled + idle = cycles.");
+  properties["stalls"] = by_engine(stalls(), "Stalled cycles by engine and by their one cause.");
+}
+
+Json inputs() {
+  return list_of(object_of({{"role", text()}, {"name", text()}, {"fnv1a_64", text()}}),
+                 "Files read: role, file name, 64-bit FNV-1a of the bytes in hexadecimal.");
+}
+
+Json dma() {
+  Json properties = counters(hw::kOccupancyCounters, "");
+  properties["stalls"] = stalls();
+  return object_of(std::move(properties), "Cycles of the DMA, with their stalls.");
+}
+
+Json loss() {
+  return or_null(
+      object_of({{"unit", text()}, {"float", real()}, {"chip", real()}, {"predictions", whole()}},
+                "Next-token loss of the language model, null for other workloads."));
+}
+
+Json sinkhorn() {
+  Json residual = typed("number");
+  residual["minimum"] = 0;
+  return or_null(object_of(
+      {{"half_steps", whole()},
+       {"row_residual", or_null(real())},
+       {"column_residual", or_null(real())},
+       {"row_residuals", list_of(residual, "")},
+       {"column_residuals", list_of(residual, "")}},
+      "How Sinkhorn problems converged, null without any. half_steps: done, the most of any "
+      "matrix. row_residual, column_residual: largest |sum / target - 1| of the K delivered, null "
+      "without data and for layers. row_residuals, column_residuals: as the unit measured them, "
+      "element i after i + 1 half-steps (the side just normalised is 0), the largest of all "
+      "matrices; empty without data."));
+}
+
+Json phases() {
+  return list_of(object_of({{"name", text()},
+                            {"commands", counter(hw::kCommandsCounter)},
+                            {"cycles", whole("Cycles in which at least one of them ran.")},
+                            {"busy_cycles", whole("Summed over units.")},
+                            {"macs", macs()},
+                            {"memory", memory()},
+                            {"energy_dynamic_pj", real()}}),
+                 "Commands by purpose.");
+}
+
+Json dynamic_operands() {
+  const Json shares = object_of({{"macs_share", real()},
+                                 {"cycles_share", real()},
+                                 {"product_cycles_share", real()},
+                                 {"write_cycles_share", real()},
+                                 {"energy_share", real()},
+                                 {"product_energy_share", real()},
+                                 {"write_energy_share", real()}});
+  return object_of(
+      {{"run", shares},
+       {"without_weight_load", shares},
+       {"without_weight_load_and_dram", shares},
+       {"quoted",
+        object_of({{"design", text()}, {"power_share", real()}, {"macs_share", real()}})}},
+      "Shares (0..1) of products of two run-time matrices and of writing K and V into the CIM "
+      "array: of the run, without the one-time load of the weights, and also without the DRAM's "
+      "energy; beside a quoted design.");
+}
+
+/// Some commands of the run together.
+Json figures() {
+  return object_of(
+      {{"name", text()},
+       {"commands", counter(hw::kCommandsCounter)},
+       {"cycles", whole("Its share of the run's critical path: shares sum to the run's cycles.")},
+       {"span_cycles", whole("Cycles in which at least one of its commands ran.")},
+       {"busy_cycles", whole("Summed over units.")},
+       {"macs", macs()},
+       {"ops", ops()},
+       {"memory", memory()},
+       {"energy_pj", object_of({{"dynamic", real()}})}});
+}
+
+Json layers() {
+  Json schema = list_of(figures(),
+                        "One entry per layer. Counts, bytes, cycles and dynamic energy of the "
+                        "entries sum to the run's.");
+  schema["minItems"] = 1;
+  return schema;
+}
+
+Json nodes() {
+  Json properties = figures()["properties"];
+  properties["layer"] = text();
+  properties["steps"] = list_of(figures(), "");
+  return list_of(object_of(std::move(properties)),
+                 "One entry per node of the graph, in running order; its steps are what the "
+                 "lowering calls them. They sum as layers do.");
+}
+
+}  // namespace
+
+std::string summary_schema_json() {
+  Json version_number = whole("Rises when a key changes its meaning or goes.");
+  version_number["const"] = kSummarySchemaVersion;
+  Json properties = Json::object();
+  properties["schema_version"] = version_number;
+  for (const char* key : {"version", "workload", "chip", "technology"}) properties[key] = text();
+  properties["timing"] = text("tile or beat.");
+  properties["data"] = typed("boolean", "Whether values were computed.");
+  properties["rtl"] = list_of(text(), "Engines that ran in RTL.");
+  properties["seed"] = or_null(whole("Seed of random data, null for other data."));
+  properties["inputs"] = inputs();
+  add_measures(properties);
+  properties["dma"] = dma();
+  properties["values"] = by_engine(
+      values_of_an_engine(),
+      "Counters of values by engine; null without data or where the engine's body does not tell "
+      "them.");
+  properties["loss"] = loss();
+  properties["sinkhorn"] = sinkhorn();
+  properties["scratchpad_bytes"] = whole("High-water mark of the scratchpad's allocation.");
+  properties["mapping"] = list_of(text(), "What the mapper chose, one line each.");
+  properties["layers"] = layers();
+  properties["nodes"] = nodes();
+  properties["phases"] = phases();
+  properties["dynamic_operands"] = dynamic_operands();
+  Json schema = {
+      {"$schema", "https://json-schema.org/draft/2020-12/schema"},
+      {"title", fmt::format("summary.json of a Quadrille run, version {}", kSummarySchemaVersion)}};
+  schema.update(object_of(std::move(properties)));
+  return schema.dump(1) + "\n";
+}
+
+}  // namespace quadrille::app
