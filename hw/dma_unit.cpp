@@ -35,8 +35,12 @@ std::int64_t DmaUnit::start(const CommandStart& start) {
     around_.step->notify(sc_core::SC_ZERO_TIME);
     return kOpenEnd;
   }
-  around_.scratchpad->count(traffic.sram_read, traffic.sram_write);
+  const std::int64_t copied_before = dma_.copied_bytes();
   entry.end_cycle = dma_.run(copy, start.cycle);
+  AccessCounts accesses = footprint.scratchpad;
+  if (around_.data) accesses.bytes = dma_.copied_bytes() - copied_before;
+  around_.scratchpad->count(copy.to_scratchpad ? AccessCounts{} : accesses,
+                            copy.to_scratchpad ? accesses : AccessCounts{});
   account(entry, 0);
   return entry.end_cycle;
 }
@@ -59,9 +63,8 @@ bool DmaUnit::step(const BankArbiter& arbiter, std::int64_t cycle) {
 }
 
 void DmaUnit::check(const DmaCopy& copy, int index) const {
-  const std::string prefix = who(index) + ": ";
   if (copy.rows < 0 || copy.row_bytes < 0) {
-    throw InvariantError(prefix + "rows " + std::to_string(copy.rows) + " of " +
+    throw InvariantError(who(index) + ": " + "rows " + std::to_string(copy.rows) + " of " +
                          std::to_string(copy.row_bytes) + " bytes");
   }
   if (copy.rows == 0 || copy.row_bytes == 0) return;
@@ -70,12 +73,13 @@ void DmaUnit::check(const DmaCopy& copy, int index) const {
   try {
     around_.scratchpad->check(copy.scratchpad_address, last);
   } catch (const InvariantError& error) {
-    throw InvariantError(prefix + error.what());
+    throw InvariantError(who(index) + ": " + error.what());
   }
   const auto end = static_cast<std::int64_t>(copy.dram_address) + dram_last;
   if (dram_last < 0 || end > around_.config->dram.capacity_bytes) {
-    throw InvariantError(prefix + "DRAM access up to byte " + std::to_string(end) + " beyond its " +
-                         std::to_string(around_.config->dram.capacity_bytes) + " bytes");
+    throw InvariantError(who(index) + ": " + "DRAM access up to byte " + std::to_string(end) +
+                         " beyond its " + std::to_string(around_.config->dram.capacity_bytes) +
+                         " bytes");
   }
 }
 

@@ -61,14 +61,22 @@ class EngineUnit final : public SteppedUnit {
       started_ = start.cycle;
       accepted_ = false;
       charged_ = 0;
+      taken_bytes_ = 0;
       reader_.start(&input_, start.cycle);
       writer_.start(&output_);
       around_.step->notify(sc_core::SC_ZERO_TIME);
       return kOpenEnd;
     }
     engine_.begin(operation_);
-    account(entry, around_.data ? engine_.execute(operation_, around_.scratchpad->bytes(), values_)
-                                : engine_.course(operation_));
+    MovedBytes moved;
+    if (around_.data) {
+      account(entry,
+              engine_.execute(operation_, around_.scratchpad->bytes().counting(moved), values_));
+      check_moved(start.index, entry, moved);
+    } else {
+      account(entry, engine_.course(operation_));
+      moved = {entry.traffic.sram_read.bytes, entry.traffic.sram_write.bytes, 0};
+    }
     const std::int64_t alone = engine_.alone_cycles(operation_, entry.course);
     // Asking again for the input costs a cycle more than the command's start.
     const std::int64_t latency = around_.config->scratchpad.read_latency_cycles;
@@ -76,7 +84,9 @@ class EngineUnit final : public SteppedUnit {
                                         ? latency + (entry.course.input_passes - 1) * (latency + 1)
                                         : 0;
     const std::int64_t output_wait = entry.traffic.sram_write.accesses > 0 ? kWriterLatency : 0;
-    around_.scratchpad->count(entry.traffic.sram_read, entry.traffic.sram_write);
+    around_.scratchpad->count(
+        {moved.read, entry.traffic.sram_read.accesses, entry.traffic.sram_read.slices},
+        {moved.written, entry.traffic.sram_write.accesses, entry.traffic.sram_write.slices});
     spend(entry, CycleState::busy(), 1);
     spend(entry, CycleState::stalled(StallCause::kInput), input_wait);
     spend(entry, CycleState::busy(), alone - 1);
@@ -124,6 +134,7 @@ class EngineUnit final : public SteppedUnit {
       pins.input = front;
       pins.output_ready = writer_.ready();
       popped = front != nullptr && takes;
+      if (popped) taken_bytes_ += front->size;
       const bool taken = gives && pins.output_ready;
       if (taken) given = &body_->output();
       const bool starved = takes && front == nullptr && !reader_.drained();
@@ -145,6 +156,7 @@ class EngineUnit final : public SteppedUnit {
     entry.end_cycle = cycle + 1;
     const CommandCourse* told = body_->course();
     account(entry, told != nullptr ? *told : engine_.course(operation_));
+    expect_bytes(index_, "its body took", taken_bytes_, entry.traffic.sram_read.bytes);
     if (!around_.data) entry.course.residuals.clear();  // Measured on nothing.
     if (entry.course.input_passes != passes_) throw stuck("its input passes are miscounted", cycle);
     index_ = -1;
@@ -185,6 +197,19 @@ class EngineUnit final : public SteppedUnit {
     entry.traffic.sram_read = stream_accesses(input_, word_bytes) * entry.course.input_passes;
     entry.traffic.sram_write = stream_accesses(output_, word_bytes);
     if (engine_.writes_cells()) entry.traffic.cim_write_bytes = entry.traffic.sram_read.bytes;
+  }
+
+  void expect_bytes(int index, const char* what, std::int64_t found, std::int64_t listed) const {
+    if (found == listed) return;
+    throw InvariantError(who(index) + ": " + what + " " + std::to_string(found) +
+                         " bytes, its streams list " + std::to_string(listed));
+  }
+
+  /// Tile timing with data: what the data path has moved is what the streams list.
+  void check_moved(int index, const CommandRecord& entry, const MovedBytes& moved) const {
+    expect_bytes(index, "its data path read", moved.read, entry.traffic.sram_read.bytes);
+    expect_bytes(index, "its data path wrote", moved.written, entry.traffic.sram_write.bytes);
+    expect_bytes(index, "its data path put into cells", moved.cells, entry.traffic.cim_write_bytes);
   }
 
   // A stall is charged to a lost bank request of this command as long as there
@@ -245,6 +270,7 @@ class EngineUnit final : public SteppedUnit {
   std::int64_t moved_at_ = 0;
   bool accepted_ = false;
   std::int64_t charged_ = 0;
+  std::int64_t taken_bytes_ = 0;  ///< Across the body's input pins.
   std::int64_t passes_ = 1;
   std::int64_t patience_ = kPatience;
 };

@@ -159,7 +159,8 @@ def operand_comma(text):
 
 def sources(engine):
     """The files that faults are planted in, with the objects each takes part in. Headers that a test
-    includes are left out: a test's own copy of their code could hide the fault; so are the adapters."""
+    includes are left out: a test's own copy of their code could hide the fault; so are the adapters and the
+    entries in the list of engines, which compute no values."""
     folder = ROOT / "hw/engines" / engine
     tests = "".join(p.read_text() for p in (ROOT / "testbench").rglob("*.[ch]*"))
     users = {}
@@ -167,7 +168,7 @@ def sources(engine):
         users[path] = reached(path)
     result = {}
     for path in sorted(folder.iterdir()):
-        if path.name.startswith("rtl_") or path.name.endswith("_command.h"):
+        if path.name.startswith("rtl_") or path.name.endswith(("_command.h", "_entry.cpp", "_entry.h")):
             continue
         if path.suffix == ".cpp":
             result[path] = [path]

@@ -7,15 +7,18 @@
 
 namespace quadrille::hw {
 
-/// Throws InvariantError with names and numbers unless
-///  - every link balances: DRAM = DMA useful + padding; DMA and engines'
-///    streams = scratchpad, in bytes, accesses and slices; the CIM's write
-///    port = the streams of its writes;
-///  - busy + stalled + idle = cycles for every engine and the DMA, nothing
-///    negative, and a command's own cycles add up;
-///  - every record lies inside the run;
+/// Throws InvariantError with names and numbers unless these hold. What is compared
+/// was obtained apart; that a command's bytes are those of its streams its unit has
+/// seen to (EngineUnit).
+///  - DRAM: the bursts that it has served = what the DMA asked for + padding = what the
+///    copies' closed forms say;
+///  - scratchpad: bytes, accesses and slices that it has seen = what the commands'
+///    streams and copies list. With data, and in beat timing, it has seen each byte
+///    that moved; in tile timing accesses and slices are the streams';
+///  - cycles: busy + stalled + idle = the run's for every engine and the DMA, nothing
+///    negative; a command's own add up, and it lies inside the run;
 ///  - macs.wide is a part of macs.static + macs.dynamic;
-///  - the records' MACs are the workload's closed form (when given).
+///  - the commands' MACs are the workload's closed form (when given).
 void check_conservation(const ChipResult& result, const std::optional<ExpectedWork>& expected,
                         const EngineList& list = engines());
 

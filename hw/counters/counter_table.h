@@ -112,7 +112,7 @@ inline constexpr std::array<TrafficCounter, 6> kTrafficCounters = {{
       "cim", Evidence::kDerived},
      [](const Traffic&) { return std::int64_t{0}; }},
     {{"memory.cim", "write_bytes", "bytes", "weights written over its port, static and dynamic",
-      "cim", Evidence::kDerived},
+      "cim", Evidence::kMoved},
      [](const Traffic& traffic) { return traffic.cim_write_bytes; }},
 }};
 

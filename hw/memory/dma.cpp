@@ -183,6 +183,7 @@ std::int64_t Dma::run_trains(const DmaCopy& copy, const DmaFootprint& footprint,
       } else {
         std::memcpy(dram, here, length);
       }
+      copied_bytes_ += copy.row_bytes;
     }
   }
   if (walked) return walk_end;
@@ -202,6 +203,7 @@ std::int64_t Dma::run_bursts(const DmaCopy& copy, const DmaFootprint& footprint,
       std::uint8_t* there = bytes.data() + (at - burst.position());
       std::memcpy(into_scratchpad ? here : there, into_scratchpad ? there : here,
                   static_cast<std::size_t>(count));
+      copied_bytes_ += count;
       at += count;
     }
   };

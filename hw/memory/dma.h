@@ -64,6 +64,8 @@ class Dma : public sc_core::sc_module {
   std::int64_t conflicts() const { return conflicts_; }
 
   const DmaCounts& counts() const { return counts_; }
+  /// Bytes that it has copied, counted where it copied them; none without data.
+  std::int64_t copied_bytes() const { return copied_bytes_; }
 
  private:
   struct Slot {
@@ -101,6 +103,7 @@ class Dma : public sc_core::sc_module {
   Bytes scratchpad_bytes_{nullptr, 0};
   Bytes dram_bytes_{nullptr, 0};
   DmaCounts counts_;
+  std::int64_t copied_bytes_ = 0;
 
   // Beat timing. Bursts [head_, moving_) have crossed the first link and
   // [moving_, tail_) are on it; at most window_ are between head_ and tail_.

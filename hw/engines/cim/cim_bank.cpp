@@ -267,11 +267,12 @@ void CimBank::execute(const CimWrite& operation, Bytes scratchpad, Activity&) {
   weights.resize(static_cast<std::size_t>(operation.rows) *
                  static_cast<std::size_t>(operation.columns));
   const auto source_row = [&](int row) {
-    return scratchpad.at(operation.source + static_cast<std::uint64_t>(row * pitch), row_bytes);
+    return scratchpad.read(operation.source + static_cast<std::uint64_t>(row * pitch), row_bytes);
   };
   for (int row = 0; row < source_rows; ++row)
     std::memcpy(weights.data() + static_cast<std::size_t>(row) * row_bytes, source_row(row),
                 row_bytes);
+  scratchpad.into_cells(weights.size());
   if (operation.weight_bits < 8)
     keep_low_bits(reinterpret_cast<std::uint8_t*>(weights.data()), weights.size(),
                   operation.weight_bits, true);
@@ -297,13 +298,14 @@ void CimBank::execute(const CimMultiply& operation, Bytes scratchpad, Activity&)
   }
   const auto k = static_cast<std::uint64_t>(operation.rows);
   const auto n = static_cast<std::uint64_t>(operation.columns);
-  const auto last = static_cast<std::uint64_t>(operation.tokens - 1);
+  const auto tokens = static_cast<std::uint64_t>(operation.tokens);
   const std::uint64_t source_bytes =
-      last * static_cast<std::uint64_t>(operation.source_pitch_bytes) + k;
-  const std::uint8_t* x = scratchpad.at(operation.source, source_bytes);
+      (tokens - 1) * static_cast<std::uint64_t>(operation.source_pitch_bytes) + k;
+  const std::uint8_t* x = scratchpad.read_rows(
+      operation.source, tokens, k, static_cast<std::uint64_t>(operation.source_pitch_bytes));
   std::uint8_t* out =
-      scratchpad.at(operation.destination,
-                    last * static_cast<std::uint64_t>(operation.destination_pitch_bytes) + 4 * n);
+      scratchpad.write_rows(operation.destination, tokens, 4 * n,
+                            static_cast<std::uint64_t>(operation.destination_pitch_bytes));
   if (operation.input_bits == 8) {
     matrix.product->multiply(x, operation.source_pitch_bytes, operation.input_signed,
                              operation.tokens, out, operation.destination_pitch_bytes);

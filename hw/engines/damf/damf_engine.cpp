@@ -18,8 +18,8 @@ int code(std::uint8_t byte) { return static_cast<std::int8_t>(byte); }
 
 const std::uint8_t* row_of(const Bytes& memory, std::uint64_t address, std::int64_t pitch, int row,
                            int bytes) {
-  return memory.at(address + static_cast<std::uint64_t>(row * pitch),
-                   static_cast<std::uint64_t>(bytes));
+  return memory.read(address + static_cast<std::uint64_t>(row * pitch),
+                     static_cast<std::uint64_t>(bytes));
 }
 
 // ---------------------------------------------------------------- timing
@@ -65,7 +65,7 @@ void run(const DamfConfig& /*config*/, const DamfProject& operation, const Bytes
         model::round_shift(sum * static_cast<std::int64_t>(multiplier.mantissa), multiplier.shift);
     const std::int64_t stored = model::saturate(exact, 8);
     activity.saturated += stored != exact ? 1 : 0;
-    *memory.at(address, 1) = static_cast<std::uint8_t>(stored);
+    *memory.write(address, 1) = static_cast<std::uint8_t>(stored);
   };
   for (int m = 0; m < operation.tokens; ++m) {
     const std::uint8_t* x =

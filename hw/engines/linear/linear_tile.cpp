@@ -102,8 +102,8 @@ void add_row(std::int32_t weight, const std::vector<double>& row, double* sums) 
 
 const std::uint8_t* codes_at(const Bytes& memory, std::uint64_t address, std::int64_t pitch_bytes,
                              int row, int count) {
-  return memory.at(address + static_cast<std::uint64_t>(row * pitch_bytes),
-                   static_cast<std::uint64_t>(count));
+  return memory.read(address + static_cast<std::uint64_t>(row * pitch_bytes),
+                     static_cast<std::uint64_t>(count));
 }
 
 std::int32_t signed_code(std::uint8_t byte) { return static_cast<std::int8_t>(byte); }
@@ -179,7 +179,7 @@ void LinearTile::reset(const Bytes& memory) {
 
 void LinearTile::load_tables(const Bytes& memory) {
   for (std::size_t t = 0; t < tables_.size(); ++t)
-    std::memcpy(tables_[t].data(), memory.at(op_.tables + 256 * t, 256), 256);
+    std::memcpy(tables_[t].data(), memory.read(op_.tables + 256 * t, 256), 256);
   positions_.assign(cell(width_, 0, weights_), 0);
   for (int r = 0; r < linear_weights(op_); ++r) {
     const std::uint8_t* row =
@@ -303,20 +303,20 @@ void LinearTile::store(const Bytes& memory, int query, int index, Activity& valu
   const auto denominator =
       static_cast<std::int64_t>(denominators_[static_cast<std::size_t>(index)]);
   const LinearDivision division(denominator);
-  std::uint8_t* out = memory.at(
+  std::uint8_t* out = memory.write(
       op_.destination + row * static_cast<std::uint64_t>(op_.destination_pitch_bytes), 4 * columns);
   for (std::uint64_t c = 0; c < columns; ++c) {
     const std::int32_t code = division.apply(static_cast<std::int64_t>(sums[c]), values.saturated);
     std::memcpy(out + 4 * c, &code, 4);
   }
   if (!op_.sums_wanted) return;
-  std::uint8_t* numerators = memory.at(
+  std::uint8_t* numerators = memory.write(
       op_.numerators + row * static_cast<std::uint64_t>(op_.numerator_pitch_bytes), 8 * columns);
   for (std::uint64_t c = 0; c < columns; ++c) {
     const auto sum = static_cast<std::int64_t>(sums[c]);
     std::memcpy(numerators + 8 * c, &sum, 8);
   }
-  std::memcpy(memory.at(op_.denominators + 8 * row, 8), &denominator, 8);
+  std::memcpy(memory.write(op_.denominators + 8 * row, 8), &denominator, 8);
 }
 
 }  // namespace quadrille::hw

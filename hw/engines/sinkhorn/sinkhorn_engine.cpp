@@ -307,10 +307,10 @@ void load_block(const SinkhornScale& operation, Bytes scratchpad, int first, int
                          static_cast<std::uint64_t>(operation.element_bytes);
   for (int matrix = 0; matrix < matrices; ++matrix) {
     for (int row = 0; row < operation.rows; ++row) {
-      const std::uint8_t* source =
-          scratchpad.at(offset(operation.source, (first + matrix) * operation.matrix_stride_bytes +
-                                                     row * operation.source_pitch_bytes),
-                        row_bytes);
+      const std::uint8_t* source = scratchpad.read(
+          offset(operation.source, (first + matrix) * operation.matrix_stride_bytes +
+                                       row * operation.source_pitch_bytes),
+          row_bytes);
       std::int64_t position = matrix * elements + std::int64_t{row} * operation.columns;
       for (int column = 0; column < operation.columns; ++column, ++position) {
         std::int64_t masked = 0;
@@ -360,6 +360,18 @@ void store_block(const SinkhornScale& operation, Bytes scratchpad, int first, in
   }
 }
 
+/// The input of a matrix that the tile memory does not hold comes by once more. Its
+/// values are the block's already.
+void stream_again(const SinkhornScale& operation, const Bytes& scratchpad) {
+  scratchpad.read_rows(operation.source, static_cast<std::uint64_t>(operation.rows),
+                       static_cast<std::uint64_t>(operation.columns) *
+                           static_cast<std::uint64_t>(operation.element_bytes),
+                       static_cast<std::uint64_t>(operation.source_pitch_bytes));
+  if (!operation.warm) return;
+  scratchpad.read(operation.warm_rows, 4 * static_cast<std::uint64_t>(operation.rows));
+  scratchpad.read(operation.warm_columns, 4 * static_cast<std::uint64_t>(operation.columns));
+}
+
 CommandCourse execute_scale(const SinkhornConfig& config, const SinkhornScale& operation,
                             Bytes scratchpad, std::int64_t& saturated) {
   CommandCourse course;
@@ -368,7 +380,13 @@ CommandCourse execute_scale(const SinkhornConfig& config, const SinkhornScale& o
     const int matrices = std::min(most, operation.batch - first);
     const auto block = make_sinkhorn_block(operation, matrices);
     load_block(operation, scratchpad, first, matrices, *block, saturated);
-    while (!block->progress().done()) block->sweep();
+    if (resident(config, operation)) {
+      while (!block->progress().done()) block->sweep();
+    } else {
+      // The matrix streams by in every sweep. The first one's pass is the load's.
+      block->sweep();
+      for (; !block->progress().done(); block->sweep()) stream_again(operation, scratchpad);
+    }
     store_block(operation, scratchpad, first, matrices, *block, saturated);
     saturated += block->saturated();
     block->progress().join(course);
@@ -388,7 +406,7 @@ std::vector<std::int32_t> read_values(const SinkhornApply& operation, Bytes scra
   const auto value_bytes = static_cast<std::size_t>(operation.value_bytes);
   std::vector<std::int32_t> values;
   for (int j = 0; width > 0 && j < operation.columns; ++j) {
-    const std::uint8_t* row = scratchpad.at(
+    const std::uint8_t* row = scratchpad.read(
         offset(operation.values, j * operation.value_pitch_bytes), width * value_bytes);
     for (std::size_t c = 0; c < width; ++c)
       values.push_back(read_element(row + c * value_bytes, operation.value_bytes));
@@ -396,11 +414,22 @@ std::vector<std::int32_t> read_values(const SinkhornApply& operation, Bytes scra
   return values;
 }
 
+/// The scalings that come in front of the elements; none with K.
+std::vector<std::int32_t> read_column_scalings(const SinkhornApply& operation,
+                                               const Bytes& scratchpad) {
+  std::vector<std::int32_t> scalings;
+  if (operation.from != SinkhornSource::kElements) return scalings;
+  for (std::uint64_t j = 0; j < static_cast<std::uint64_t>(operation.columns); ++j)
+    scalings.push_back(scratchpad.read_i32(operation.column_scalings + 4 * j));
+  return scalings;
+}
+
 /// Row i of K, zero where it is masked.
-void make_kernel_row(const SinkhornApply& operation, Bytes scratchpad, int i,
+void make_kernel_row(const SinkhornApply& operation, const Bytes& scratchpad,
+                     const std::vector<std::int32_t>& column_scalings, int i,
                      std::vector<std::int32_t>& row, std::int64_t& saturated) {
   const auto element_bytes = static_cast<std::size_t>(operation.element_bytes);
-  const std::uint8_t* source = scratchpad.at(
+  const std::uint8_t* source = scratchpad.read(
       offset(operation.source, i * operation.source_pitch_bytes), row.size() * element_bytes);
   const bool elements = operation.from == SinkhornSource::kElements;
   const std::int64_t unit = std::int64_t{1}
@@ -415,18 +444,29 @@ void make_kernel_row(const SinkhornApply& operation, Bytes scratchpad, int i,
     if (!elements) continue;
     std::int64_t counted_by_scale = 0;
     const std::int64_t logit = sinkhorn_logit(row[j], operation.factor, counted_by_scale);
-    const std::int64_t g = scratchpad.read_i32(operation.column_scalings + 4 * j);
+    const std::int64_t g = column_scalings[j];
     row[j] = static_cast<std::int32_t>(
         model::power_code(logit * unit + f + g, model::kKernelFractionBits, saturated));
   }
 }
 
-void execute_apply(const SinkhornApply& operation, Bytes scratchpad, std::int64_t& saturated) {
+void execute_apply(const SinkhornConfig& config, const SinkhornApply& operation,
+                   const Bytes& scratchpad, std::int64_t& saturated) {
   const auto width = static_cast<std::size_t>(operation.value_width);
   const std::vector<std::int32_t> values = read_values(operation, scratchpad);
+  const std::vector<std::int32_t> column_scalings = read_column_scalings(operation, scratchpad);
+  // The elements come by once for each group of value columns; here all groups are
+  // made of the first pass.
+  for (int column = config.value_columns; column < operation.value_width;
+       column += config.value_columns) {
+    scratchpad.read_rows(operation.source, static_cast<std::uint64_t>(operation.rows),
+                         static_cast<std::uint64_t>(operation.columns) *
+                             static_cast<std::uint64_t>(operation.element_bytes),
+                         static_cast<std::uint64_t>(operation.source_pitch_bytes));
+  }
   for (int i = 0; i < operation.rows; ++i) {
     std::vector<std::int32_t> row(static_cast<std::size_t>(operation.columns));
-    make_kernel_row(operation, scratchpad, i, row, saturated);
+    make_kernel_row(operation, scratchpad, column_scalings, i, row, saturated);
     std::vector<std::int64_t> sums(width);
     for (std::size_t j = 0; j < row.size(); ++j) {
       if (operation.kernel_wanted)
@@ -490,7 +530,7 @@ CommandCourse SinkhornEngine::execute(const SinkhornOperation& operation, Bytes 
   }
   const auto& apply = std::get<SinkhornApply>(operation);
   validate(config_, apply);
-  execute_apply(apply, scratchpad, values.saturated);
+  execute_apply(config_, apply, scratchpad, values.saturated);
   return {};
 }
 

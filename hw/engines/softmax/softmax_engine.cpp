@@ -158,8 +158,8 @@ void SoftmaxEngine::execute(const SoftmaxRows& operation, Bytes scratchpad, Acti
     const auto destination =
         operation.destination + static_cast<std::uint64_t>(i * operation.destination_pitch_bytes);
     const int visible = visible_keys(operation, i);
-    std::memcpy(scores.data(), scratchpad.at(source, 4 * keys), 4 * keys);
-    std::uint8_t* codes = scratchpad.at(destination, keys);
+    std::memcpy(scores.data(), scratchpad.read(source, 4 * keys), 4 * keys);
+    std::uint8_t* codes = scratchpad.write(destination, keys);
     exponents(scores.data(), x.data(), visible, maximum(scores.data(), visible), scale);
     const std::uint32_t sum = look_up(x.data(), table, codes, visible);
     std::fill(codes + visible, codes + keys, std::uint8_t{0});

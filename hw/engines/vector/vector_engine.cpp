@@ -114,9 +114,9 @@ void VectorEngine::execute(const VectorRequantise& operation, Bytes scratchpad,
   for (int r = 0; r < operation.rows; ++r) {
     const std::uint64_t source = row_address(operation.source, r, operation.source_pitch_bytes);
     if (from_sums) {
-      std::memcpy(row.data(), scratchpad.at(source, 4 * columns), 4 * columns);
+      std::memcpy(row.data(), scratchpad.read(source, 4 * columns), 4 * columns);
     } else {
-      widen_codes(scratchpad.at(source, columns), row.data(), operation.columns);
+      widen_codes(scratchpad.read(source, columns), row.data(), operation.columns);
     }
     if (operation.normalise) {
       const model::Reciprocal inverse = model::unpacked_reciprocal(static_cast<std::uint32_t>(
@@ -133,9 +133,9 @@ void VectorEngine::execute(const VectorRequantise& operation, Bytes scratchpad,
     const std::uint64_t destination =
         row_address(operation.destination, r, operation.destination_pitch_bytes);
     if (to_sums) {
-      std::memcpy(scratchpad.at(destination, 4 * columns), row.data(), 4 * columns);
+      std::memcpy(scratchpad.write(destination, 4 * columns), row.data(), 4 * columns);
     } else {
-      values.saturated += scale_to_codes(row.data(), scratchpad.at(destination, columns),
+      values.saturated += scale_to_codes(row.data(), scratchpad.write(destination, columns),
                                          operation.columns, requantisation);
     }
   }
