@@ -99,7 +99,7 @@ TEST_F(BrokenCase, OneWrongCounterOfEither) {
     for (const char* counter : {"cycles", "macs.dynamic", "engines.damf.busy_cycles",
                                 "memory.sram.read_bytes", "engines.cim.stalls.dependency"}) {
       auto broken = good;
-      broken[timing][counter] = broken[timing][counter].get<long>() + 1;
+      broken[timing][counter] = broken[timing].value(counter, 0L) + 1;
       folder_.write("case/counters.json", broken.dump());
       expect_failure({std::string("counter '") + counter + "'", timing}, {"--level", "systemc"});
     }
