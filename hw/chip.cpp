@@ -12,7 +12,6 @@ namespace quadrille::hw {
 namespace {
 
 const ChipConfig& checked(const ChipConfig& config, const ChipOptions& options) {
-  validate(config, config.source());
   for (const std::string& name : options.rtl) {
     const EngineEntry* entry = options.engines->find(name);
     if (entry != nullptr && entry->in_rtl()) continue;

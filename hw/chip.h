@@ -52,7 +52,7 @@ class Chip : public sc_core::sc_module {
  public:
   using DramWriter = std::function<void(const Bytes& dram)>;
 
-  /// Throws InputError for an impossible chip, or an engine without RTL.
+  /// Throws InputError for an engine without RTL.
   Chip(sc_core::sc_module_name name, const ChipConfig& config, const ChipOptions& options);
   ~Chip() override;
 

@@ -1,212 +1,187 @@
 #include "hw/chip_config.h"
 
-#include <algorithm>
-#include <cmath>
-#include <string>
+#include <fmt/format.h>
 
-#include "hw/engines/beat_engine.h"
-#include "hw/memory/traffic.h"
+#include <algorithm>
+#include <utility>
+
+#include "hw/chip_keys.h"
 #include "model/errors.h"
 
 namespace quadrille::hw {
 namespace {
 
+using Origins = std::map<std::string, KeyOrigin>;
+
+/// Refuses by the names, units and places that the user wrote.
 class Checker {
  public:
-  explicit Checker(const std::string& file) : file_(file) {}
+  Checker(const ChipValues& chip, const Origins& origins, const std::string& source)
+      : chip_(chip), origins_(origins), source_(source) {}
 
-  [[noreturn]] void refuse(const std::string& field, const std::string& expectation,
-                           const std::string& found) const {
-    throw InputError(file_, field, "expected " + expectation + ", found " + found);
+  [[noreturn]] void refuse(const char* key, const std::string& expectation,
+                           const std::string& remark = "") const {
+    const auto origin = origins_.find(key);
+    const bool written = origin != origins_.end();
+    std::string place = written ? origin->second.place : "";
+    if (!place.empty()) place += ", ";
+    std::string found = chip_key(key).text(chip_) + remark;
+    if (!written && !origins_.empty()) found += ", the default";
+    throw InputError(written ? origin->second.source : source_, place + key,
+                     "expected " + expectation + ", found " + found);
   }
 
-  void range(const std::string& field, std::int64_t value, std::int64_t least,
-             std::int64_t most) const {
-    if (value >= least && value <= most) return;
-    refuse(field, std::to_string(least) + ".." + std::to_string(most), std::to_string(value));
+  void range(const ChipKey& key) const {
+    if (!key.allows(chip_)) refuse(key.name.c_str(), key.range());
   }
 
-  void power_of_two(const std::string& field, std::int64_t value) const {
-    if (value > 0 && (value & (value - 1)) == 0) return;
-    refuse(field, "a power of two", std::to_string(value));
+  void at_least(const char* key, std::int64_t least, const std::string& why) const {
+    if (value(key) < least) refuse(key, fmt::format("at least {}, {}", least, why));
   }
 
-  void real(const std::string& field, double value, double least, double most,
-            const std::string& expectation) const {
-    if (std::isfinite(value) && value >= least && value <= most) return;
-    refuse(field, expectation, std::to_string(value));
+  void at_most(const char* key, std::int64_t most, const std::string& why) const {
+    if (value(key) > most) refuse(key, fmt::format("at most {}, {}", most, why));
   }
 
-  /// Beats of `bytes` must tile a scratchpad word.
-  void beat(const std::string& field, std::int64_t bytes, std::int64_t word_bytes) const {
-    if (bytes > 0 && bytes <= word_bytes && word_bytes % bytes == 0) return;
-    refuse(field, "beats that divide scratchpad.word_bytes = " + std::to_string(word_bytes),
-           std::to_string(bytes) + " bytes per beat");
+  void multiple(const char* key, std::int64_t found, std::int64_t of, const char* what) const {
+    if (found % of != 0) refuse(key, fmt::format("a multiple of {} = {}", what, of));
+  }
+
+  void whole_bytes(const char* key, std::int64_t found, std::int64_t of, const char* what) const {
+    if (found % of != 0) refuse(key, fmt::format("a multiple of {} = {} bytes", what, of));
+  }
+
+  /// The beats of `key`, of `bytes` each, must tile a scratchpad word.
+  void beat(const char* key, std::int64_t bytes) const {
+    const std::int64_t word = chip_.scratchpad.word_bytes;
+    if (bytes <= word && word % bytes == 0) return;
+    refuse(key, "beats that divide " + named("scratchpad.word_bytes"), beat_of(bytes));
   }
 
   /// The same, or beats of some whole words, which lie in as many banks.
-  void wide_beat(const std::string& field, std::int64_t bytes,
-                 const ScratchpadConfig& scratchpad) const {
-    const std::int64_t word = scratchpad.word_bytes;
-    if (bytes <= word || bytes % word != 0 || bytes / word > scratchpad.banks) {
-      beat(field, bytes, word);
-    }
+  void wide_beat(const char* key, std::int64_t bytes) const {
+    const std::int64_t word = chip_.scratchpad.word_bytes;
+    if (bytes <= word || bytes % word != 0) return beat(key, bytes);
+    if (bytes / word <= chip_.scratchpad.banks) return;
+    refuse(key,
+           fmt::format("beats of one word from each bank at most, {} and {}",
+                       named("scratchpad.word_bytes"), named("scratchpad.banks")),
+           beat_of(bytes));
+  }
+
+  /// "scratchpad.banks = 3", with the option that says so if a file does not.
+  std::string named(const char* key) const {
+    std::string text = fmt::format("{} = {}", key, chip_key(key).text(chip_));
+    const auto origin = origins_.find(key);
+    if (origin != origins_.end() && origin->second.place.empty())
+      text += fmt::format(" ({})", origin->second.source);
+    return text;
   }
 
  private:
-  const std::string& file_;
+  static std::string beat_of(std::int64_t bytes) {
+    return fmt::format(" ({} bytes a beat)", bytes);
+  }
+
+  std::int64_t value(const char* key) const {
+    return std::get<std::int64_t>(chip_key(key).get(chip_));
+  }
+
+  const ChipValues& chip_;
+  const Origins& origins_;
+  const std::string& source_;
 };
 
-constexpr std::int64_t kMany = 1 << 20;
-
-void check_scratchpad(const Checker& check, const ScratchpadConfig& config) {
-  check.range("scratchpad.banks", config.banks, 1, 4096);
-  check.range("scratchpad.word_bytes", config.word_bytes, kSliceBytes, Beat::kBytes);
-  check.power_of_two("scratchpad.word_bytes", config.word_bytes);
-  check.range("scratchpad.read_latency_cycles", config.read_latency_cycles, 1, 64);
-  check.range("scratchpad.reader_fifo_words", config.reader_fifo_words,
-              config.read_latency_cycles + 1, 1024);
-  check.range("scratchpad.writer_fifo_words", config.writer_fifo_words, 2, 1024);
-  check.range("scratchpad.capacity_bytes", config.capacity_bytes, 1, std::int64_t{1} << 34);
-  const std::int64_t row = std::int64_t{config.banks} * config.word_bytes;
-  if (config.capacity_bytes % row != 0) {
-    check.refuse(
-        "scratchpad.capacity_bytes",
-        "whole words in every bank, a multiple of banks x word_bytes = " + std::to_string(row),
-        std::to_string(config.capacity_bytes));
-  }
+void check_memories(const Checker& check, const ChipValues& chip) {
+  const ScratchpadConfig& scratchpad = chip.scratchpad;
+  check.at_least("scratchpad.reader_fifo_words", scratchpad.read_latency_cycles + 1,
+                 "one more than " + check.named("scratchpad.read_latency_cycles"));
+  check.whole_bytes("scratchpad.capacity_kib", scratchpad.capacity_bytes,
+                    std::int64_t{scratchpad.banks} * scratchpad.word_bytes,
+                    "scratchpad.banks x scratchpad.word_bytes");
+  const DramConfig& dram = chip.dram;
+  check.whole_bytes("dram.row_bytes", dram.row_bytes, dram.burst_bytes, "dram.burst_bytes");
+  check.whole_bytes("dram.capacity_mib", dram.capacity_bytes, dram.row_bytes, "dram.row_bytes");
 }
 
-void check_dram(const Checker& check, const DramConfig& config) {
-  check.range("dram.capacity_bytes", config.capacity_bytes, 1, std::int64_t{1} << 40);
-  check.range("dram.burst_bytes", config.burst_bytes, kSliceBytes, 4096);
-  check.power_of_two("dram.burst_bytes", config.burst_bytes);
-  check.range("dram.burst_cycles", config.burst_cycles, 1, 4096);
-  check.range("dram.row_bytes", config.row_bytes, config.burst_bytes, kMany);
-  if (config.row_bytes % config.burst_bytes != 0) {
-    check.refuse("dram.row_bytes",
-                 "a multiple of dram.burst_bytes = " + std::to_string(config.burst_bytes),
-                 std::to_string(config.row_bytes));
-  }
-  if (config.capacity_bytes % config.row_bytes != 0) {
-    check.refuse("dram.capacity_bytes",
-                 "a multiple of dram.row_bytes = " + std::to_string(config.row_bytes),
-                 std::to_string(config.capacity_bytes));
-  }
-  check.range("dram.banks", config.banks, 1, 4096);
-  check.range("dram.row_hit_latency_cycles", config.row_hit_latency_cycles, 1, kMany);
-  check.range("dram.row_miss_latency_cycles", config.row_miss_latency_cycles, 0, kMany);
-}
-
-void check_cim(const Checker& check, const CimConfig& config, std::int64_t word_bytes) {
-  check.range("cim.macros", config.macros, 1, 1 << 16);
-  check.range("cim.rows", config.rows, 1, 1 << 16);
-  check.range("cim.columns", config.columns, 1, 1 << 16);
-  check.range("cim.weight_bits", config.weight_bits, 1, 8);
-  check.range("cim.input_bits", config.input_bits, 1, 8);
-  check.range("cim.write_bytes_per_cycle", config.write_bytes_per_cycle, 1, Beat::kBytes);
-  check.beat("cim.input_bytes_per_cycle", config.input_bytes_per_cycle, word_bytes);
-  check.beat("cim.output_bytes_per_cycle", config.output_bytes_per_cycle, word_bytes);
-  if (config.output_bytes_per_cycle % 4 != 0) {
-    check.refuse("cim.output_bytes_per_cycle", "whole 32-bit sums",
-                 std::to_string(config.output_bytes_per_cycle));
-  }
+void check_cim(const Checker& check, const CimConfig& cim) {
+  check.beat("cim.input_bytes_per_cycle", cim.input_bytes_per_cycle);
+  check.beat("cim.output_bytes_per_cycle", cim.output_bytes_per_cycle);
   // One write beat fills one granule of a macro row.
-  const int granule = std::min(config.columns, config.write_bytes_per_cycle);
-  check.beat("cim.write_bytes_per_cycle", granule, word_bytes);
-  if (config.columns % granule != 0) {
-    check.refuse("cim.columns",
-                 "a multiple of what one write cycle fills, cim.write_bytes_per_cycle = " +
-                     std::to_string(config.write_bytes_per_cycle),
-                 std::to_string(config.columns));
+  const int granule = write_granule(cim);
+  if (cim.columns % granule != 0) {
+    check.refuse("cim.columns", "a multiple of what one write cycle fills, " +
+                                    check.named("cim.write_bytes_per_cycle"));
   }
+  check.beat(granule == cim.columns ? "cim.columns" : "cim.write_bytes_per_cycle", granule);
 }
 
-void check_sinkhorn(const Checker& check, const ChipConfig& config) {
-  const SinkhornConfig& sinkhorn = config.sinkhorn;
-  const std::int64_t word = config.scratchpad.word_bytes;
-  check.range("sinkhorn.lanes", sinkhorn.lanes, 1, Beat::kBytes / 4);
-  check.power_of_two("sinkhorn.lanes", sinkhorn.lanes);
-  check.beat("sinkhorn.lanes", std::int64_t{4} * sinkhorn.lanes, word);
-  check.range("sinkhorn.max_lines", sinkhorn.max_lines, sinkhorn.lanes, kSinkhornMostLines);
+void check_sinkhorn(const Checker& check, const SinkhornConfig& sinkhorn) {
+  check.beat("sinkhorn.lanes", std::int64_t{4} * sinkhorn.lanes);
+  check.at_least("sinkhorn.max_lines", sinkhorn.lanes, check.named("sinkhorn.lanes"));
   // Two chunks of lanes x lanes elements for matrices that stream through.
-  const std::int64_t least = std::int64_t{2} * sinkhorn.lanes * sinkhorn.lanes;
-  check.range("sinkhorn.tile_elements", sinkhorn.tile_elements, least, kMany);
-  if (sinkhorn.tile_elements % least != 0) {
-    check.refuse("sinkhorn.tile_elements",
-                 "a multiple of 2 x lanes x lanes = " + std::to_string(least),
-                 std::to_string(sinkhorn.tile_elements));
-  }
-  check.range("sinkhorn.log_units", sinkhorn.log_units, 1, sinkhorn.lanes);
-  check.range("sinkhorn.value_columns", sinkhorn.value_columns, 1, Beat::kBytes / 4);
-  check.power_of_two("sinkhorn.value_columns", sinkhorn.value_columns);
-  check.beat("sinkhorn.value_columns", std::int64_t{4} * sinkhorn.value_columns, word);
+  check.multiple("sinkhorn.tile_elements", sinkhorn.tile_elements,
+                 std::int64_t{2} * sinkhorn.lanes * sinkhorn.lanes,
+                 "2 x sinkhorn.lanes x sinkhorn.lanes");
+  check.at_most("sinkhorn.log_units", sinkhorn.lanes, check.named("sinkhorn.lanes"));
+  check.beat("sinkhorn.value_columns", std::int64_t{4} * sinkhorn.value_columns);
 }
 
-void check_linear(const Checker& check, const ChipConfig& config) {
-  const LinearConfig& linear = config.linear;
-  check.range("linear.lanes", linear.lanes, 2, Beat::kBytes / 4);
-  check.beat("linear.lanes", linear.lanes, config.scratchpad.word_bytes);
-  check.wide_beat("linear.lanes", std::int64_t{4} * linear.lanes, config.scratchpad);
-  check.range("linear.max_width", linear.max_width, 2, 4096);
-  check.range("linear.chunk_tokens", linear.chunk_tokens, 1, 256);
-  check.range("linear.max_horizon", linear.max_horizon, 0, 1024);
+void check_lanes(const Checker& check, const ChipValues& chip) {
+  check.beat("softmax.lanes", std::int64_t{4} * chip.softmax.lanes);
+  // Both take 8 bits per lane; results leave in 32.
+  check.beat("damf.lanes", chip.damf.lanes);
+  check.wide_beat("damf.lanes", std::int64_t{4} * chip.damf.lanes);
+  check.beat("linear.lanes", chip.linear.lanes);
+  check.wide_beat("linear.lanes", std::int64_t{4} * chip.linear.lanes);
+  check.beat("vector.lanes", std::int64_t{4} * chip.vector.lanes);
 }
 
-// The smallest piece of work of each engine must find room twice: operands and
-// result.
-void check_tiles(const Checker& check, const ChipConfig& config) {
-  const std::int64_t capacity = config.scratchpad.capacity_bytes;
-  const std::int64_t macro = std::int64_t{config.cim.rows} * config.cim.columns;
-  if (capacity < macro) {
-    check.refuse("scratchpad.capacity_bytes",
-                 "room for one macro's weights, cim.rows x cim.columns = " + std::to_string(macro),
-                 std::to_string(capacity));
+// The smallest piece of work of the CIM must find room: a macro's weights, and a
+// token's inputs with their sums.
+void check_room(const Checker& check, const ChipValues& chip) {
+  const std::int64_t macro = std::int64_t{chip.cim.rows} * chip.cim.columns;
+  const std::int64_t token = chip.cim.rows + std::int64_t{4} * chip.cim.columns;
+  if (chip.scratchpad.capacity_bytes < macro) {
+    check.refuse(
+        "scratchpad.capacity_kib",
+        fmt::format("room for one macro's weights, cim.rows x cim.columns = {} bytes", macro));
   }
-  const std::int64_t token = config.cim.rows + std::int64_t{4} * config.cim.columns;
-  if (capacity < token) {
-    check.refuse("scratchpad.capacity_bytes",
-                 "room for one token of a macro, inputs and 32-bit sums = " + std::to_string(token),
-                 std::to_string(capacity));
+  if (chip.scratchpad.capacity_bytes < token) {
+    check.refuse(
+        "scratchpad.capacity_kib",
+        fmt::format("room for one token of a macro, inputs and 32-bit sums = {} bytes", token));
   }
-  if (config.dram.capacity_bytes < macro) {
-    check.refuse("dram.capacity_bytes",
-                 "room for one macro's weights, cim.rows x cim.columns = " + std::to_string(macro),
-                 std::to_string(config.dram.capacity_bytes));
+  if (chip.dram.capacity_bytes < macro) {
+    check.refuse(
+        "dram.capacity_mib",
+        fmt::format("room for one macro's weights, cim.rows x cim.columns = {} bytes", macro));
   }
 }
 
 }  // namespace
 
-void validate(const ChipConfig& config, const std::string& file) {
-  const Checker check(file);
-  // The simulation's time unit is a picosecond per cycle at the least.
-  check.real("clock_hz", config.clock_hz, 1e3, 1e11, "1e3..1e11 Hz");
-  check_scratchpad(check, config.scratchpad);
-  check_dram(check, config.dram);
-  check.range("dma.outstanding_bursts", config.dma.outstanding_bursts, 1, 4096);
+ChipConfig::ChipConfig() : ChipConfig(resolve(ChipValues{})) {}
 
-  const std::int64_t word = config.scratchpad.word_bytes;
-  check_cim(check, config.cim, word);
-  check.range("softmax.lanes", config.softmax.lanes, 1, Beat::kBytes / 4);
-  check.beat("softmax.lanes", std::int64_t{4} * config.softmax.lanes, word);
-  check.range("softmax.max_keys", config.softmax.max_keys, 1, kMany);
-  check.range("damf.lanes", config.damf.lanes, 1, Beat::kBytes / 4);
-  check.beat("damf.lanes", config.damf.lanes, word);
-  // Results leave in 32 bits per lane.
-  check.wide_beat("damf.lanes", std::int64_t{4} * config.damf.lanes, config.scratchpad);
-  check.range("damf.query_rows", config.damf.query_rows, 1, 1024);
-  check.range("damf.max_tokens", config.damf.max_tokens, 1, kMany);
-  check.range("damf.max_model_width", config.damf.max_model_width, 1, kMany);
-  check_sinkhorn(check, config);
-  check_linear(check, config);
-  check.range("vector.lanes", config.vector.lanes, 1, Beat::kBytes / 4);
-  check.beat("vector.lanes", std::int64_t{4} * config.vector.lanes, word);
-  check_tiles(check, config);
+ChipConfig ChipConfig::with(const std::function<void(ChipValues&)>& change,
+                            const std::string& because) const {
+  ChipValues changed = values_;
+  change(changed);
+  return resolve(std::move(changed), {}, source() + because);
+}
 
-  check.real("activity", config.activity, 0.0, 1.0, "0..1");
-  check.real("sram_factor", config.sram_factor, 1.0, 4.0, "1..4");
-  if (config.technology.empty()) check.refuse("technology", "the name of a table", "nothing");
+ChipConfig resolve(ChipValues values, const Origins& origins, const std::string& source) {
+  const std::string& begins = !source.empty()       ? source
+                              : values.file.empty() ? values.name
+                                                    : values.file;
+  const Checker check(values, origins, begins);
+  for (const ChipKey& key : chip_keys()) check.range(key);
+  check_memories(check, values);
+  check_cim(check, values.cim);
+  check_sinkhorn(check, values.sinkhorn);
+  check_lanes(check, values);
+  check_room(check, values);
+  return ChipConfig(std::move(values));
 }
 
 }  // namespace quadrille::hw

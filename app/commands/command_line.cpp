@@ -71,12 +71,18 @@ int parse_and_run(int argc, const char* const* argv) {
   CLI::App* run_app = program.add_subcommand("run", "Simulate a workload on a chip");
   run_app->add_option("-w,--workload", run.workload, "Workload file, or the name of a shipped one")
       ->required();
-  run_app->add_option("-c,--chip", run.chip, "Chip file, or the name of a shipped one")->required();
+  run_app->add_option("-c,--chip", run.chip, "Chip file, or the name of a shipped one")
+      ->capture_default_str();
   run_app
       ->add_option("-o,--output", run.output,
                    "Folder of the report; files of an earlier report in it are replaced "
                    "or removed, others left alone")
       ->capture_default_str();
+  run_app
+      ->add_option("--set", run.settings,
+                   "KEY=VALUE instead of the file's: cim.rows=128 of the chip, "
+                   "workload.tokens=512 of the workload")
+      ->allow_extra_args(false);
   run_app
       ->add_option("--impl", run.implementations,
                    "ENGINE=systemc|rtl: the body of an engine; rtl implies beat timing")
@@ -99,7 +105,9 @@ int parse_and_run(int argc, const char* const* argv) {
   eval_app->add_option("-o,--output", eval.output, "Tensors out (safetensors)")->required();
   eval_app->add_option("-c,--chip", eval.chip, "Chip file or name, for systemc and rtl")
       ->capture_default_str();
-  eval_app->add_option("--set", eval.settings, "KEY=VALUE: a setting of the operator")
+  eval_app
+      ->add_option("--set", eval.settings,
+                   "KEY=VALUE: a setting of the operator, or a chip key such as cim.rows")
       ->allow_extra_args(false);
   eval_app->add_option("--waves", eval.waves,
                        "With --level all: FST waveform of the RTL around the first difference");

@@ -100,6 +100,15 @@ OperatorResult fixed_result(Simulation& simulation) {
   return integer_result(simulation.task(), simulation.quantised(), simulation.fixed().tensors);
 }
 
+/// Words of --set that are keys of the chip, and the operator's settings.
+std::pair<std::vector<std::string>, std::vector<std::string>> split(
+    const std::vector<std::string>& words) {
+  std::pair<std::vector<std::string>, std::vector<std::string>> parts;
+  for (const std::string& word : words)
+    (sets_chip_section(word) ? parts.first : parts.second).push_back(word);
+  return parts;
+}
+
 }  // namespace
 
 const std::vector<std::string>& eval_levels() {
@@ -108,10 +117,12 @@ const std::vector<std::string>& eval_levels() {
 }
 
 int eval_command(const EvalOptions& options) {
-  const hw::ChipConfig chip = read_chip_file(find_file("--chip", "chips", options.chip));
+  const auto [chip_words, settings] = split(options.settings);
+  const hw::ChipConfig chip = resolve(parse_chip_file(find_file("--chip", "chips", options.chip),
+                                                      parse_overrides(chip_words).chip));
   Simulation simulation(
       operator_task(options.operation, FileTensors(SafetensorsFile::open(options.input)),
-                    Settings::parse(options.settings)),
+                    Settings::parse(settings)),
       chip);
   if (!options.waves.empty() && options.level != "all") {
     throw InputError("--waves", "'" + options.waves + "'",

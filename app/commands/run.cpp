@@ -25,20 +25,15 @@ InputFile input_file(const std::string& role, const std::string& path) {
   return {role, std::filesystem::path(path).filename().string(), file_fnv1a_64(path)};
 }
 
-RunRequest make_request(const RunOptions& options, Workload workload, const std::string& chip) {
+RunRequest make_request(const RunOptions& options, Workload workload, const ParsedChip& chip) {
   RunRequest request;
   request.workload = std::move(workload);
-  request.chip = read_chip_file(chip);
-  request.technology = read_technology_file(find_technology(request.chip.technology, chip));
+  request.chip = resolve(chip);
+  request.technology = read_technology_file(technology_path(chip));
   request.implementation = parse_implementation(options.implementations);
   request.data = !options.no_data;
-  if (options.timing == "beat") request.chip.timing = hw::Timing::kBeat;
-  if (options.timing == "tile") {
-    if (request.implementation.any_rtl()) {
-      throw InputError("--timing", "'tile'", "an engine in RTL needs beat timing");
-    }
-    request.chip.timing = hw::Timing::kTile;
-  }
+  if (options.timing == "tile" && request.implementation.any_rtl())
+    throw InputError("--timing", "'tile'", "an engine in RTL needs beat timing");
   if (options.seed) request.workload.reseed(*options.seed);
   return request;
 }
@@ -49,9 +44,13 @@ int run_command(const RunOptions& options) {
   if (!options.trace.empty()) {
     throw InputError("--trace", "'" + options.trace + "'", "timelines are not there yet");
   }
+  Overrides overrides = parse_overrides(options.settings);
+  if (!options.timing.empty())
+    overrides.chip.push_back({"timing", options.timing, "--timing " + options.timing});
   const std::string path = find_file("--workload", "workloads", options.workload);
-  const std::string chip = find_file("--chip", "chips", options.chip);
-  Workload workload = read_workload_file(path);
+  Workload workload = read_workload_file(with_overrides(read_yaml(path), overrides.workload));
+  const ParsedChip chip =
+      parse_chip_file(find_file("--chip", "chips", options.chip), overrides.chip);
   if (const auto* experiment = std::get_if<ExperimentWorkload>(&workload.what))
     return run_experiment(workload, *experiment, options, chip);
   RunRequest request = make_request(options, std::move(workload), chip);
@@ -63,11 +62,13 @@ int run_command(const RunOptions& options) {
                request.workload.name, *outcome.difference);
     return kComparisonFailed;
   }
-  std::vector<InputFile> inputs = {
-      input_file("workload", path), input_file("chip", chip),
-      input_file("technology", find_technology(request.chip.technology, chip))};
+  std::vector<InputFile> inputs = {input_file("workload", path)};
+  for (const std::string& file : chip.files)
+    inputs.push_back(input_file(file == chip.file() ? "chip" : "chip base", file));
+  inputs.push_back(input_file("technology", technology_path(chip)));
   for (const auto& [role, file] : outcome.inputs) inputs.push_back(input_file(role, file));
-  const RunReport report = make_report(std::move(request), std::move(outcome), std::move(inputs));
+  RunReport report = make_report(std::move(request), std::move(outcome), std::move(inputs));
+  report.settings = options.settings;
   std::vector<std::pair<std::string, std::string>> files = {
       {"layers.csv", layers_csv(report)},
       {"nodes.csv", nodes_csv(report)},

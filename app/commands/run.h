@@ -10,9 +10,10 @@ namespace quadrille::app {
 
 struct RunOptions {
   std::string workload;
-  std::string chip;
+  std::string chip = "default";
   std::string output = "out";
   std::vector<std::string> implementations;  ///< ENGINE=systemc|rtl
+  std::vector<std::string> settings;         ///< KEY=VALUE, of the chip or the workload
   std::string timing;                        ///< "" : the chip's
   bool no_data = false;
   std::string trace;

@@ -41,14 +41,12 @@ Json input_json(const char* role, const std::string& path) {
 }  // namespace
 
 int run_experiment(const Workload& workload, const ExperimentWorkload& experiment,
-                   const RunOptions& options, const std::string& chip) {
+                   const RunOptions& options, const ParsedChip& chip) {
   refuse_options(options, experiment.kind);
   ExperimentSetup setup;
-  setup.chip = read_chip_file(chip);
-  const std::string technology = find_technology(setup.chip.technology, chip);
+  setup.chip = resolve(chip);
+  const std::string technology = technology_path(chip);
   setup.technology = read_technology_file(technology);
-  if (options.timing == "beat") setup.chip.timing = hw::Timing::kBeat;
-  if (options.timing == "tile") setup.chip.timing = hw::Timing::kTile;
   if (options.seed) setup.seed = static_cast<std::uint64_t>(*options.seed);
 
   OutputFolder folder(options.output);
@@ -67,8 +65,11 @@ int run_experiment(const Workload& workload, const ExperimentWorkload& experimen
   summary["chip"] = setup.chip.name;
   summary["technology"] = setup.chip.technology;
   summary["timing"] = word_of(kTimingChoices, setup.chip.timing);
-  summary["inputs"] = {input_json("workload", workload.path), input_json("chip", chip),
-                       input_json("technology", technology)};
+  summary["inputs"] = Json::array({input_json("workload", workload.path)});
+  for (const std::string& file : chip.files)
+    summary["inputs"].push_back(input_json(file == chip.file() ? "chip" : "chip base", file));
+  summary["inputs"].push_back(input_json("technology", technology));
+  summary["settings"] = options.settings;
   if (report.chip_runs) {
     summary.update(cost_json(*report.chip_runs));
     summary["clock_hz"] = setup.chip.clock_hz;

@@ -4,12 +4,13 @@
 #include <string>
 
 #include "app/commands/run.h"
+#include "app/config/chip_file.h"
 #include "app/config/workload_file.h"
 
 namespace quadrille::app {
 
-/// `chip` is a path. Returns the exit code.
+/// Returns the exit code.
 int run_experiment(const Workload& workload, const ExperimentWorkload& experiment,
-                   const RunOptions& options, const std::string& chip);
+                   const RunOptions& options, const ParsedChip& chip);
 
 }  // namespace quadrille::app

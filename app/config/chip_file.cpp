@@ -1,128 +1,153 @@
 #include "app/config/chip_file.h"
 
-#include <cmath>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include "app/config/choices.h"
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "app/config/technology_file.h"
+#include "app/files/shipped.h"
+#include "app/files/suggest.h"
 #include "app/files/yaml_reader.h"
 
 namespace quadrille::app {
 namespace {
 
-constexpr std::int64_t kLargest = 1 << 20;  // of counts, lanes, widths and latencies
+namespace fs = std::filesystem;
 
-int count(const YamlNode& node, const char* key, int standard) {
-  return static_cast<int>(node.integer(key, 1, kLargest, standard));
+constexpr const char* kBase = "base";
+constexpr const char* kName = "name";
+
+/// The path of the file that `base` names.
+std::string base_path(const YamlNode& base) {
+  const std::string given = base.as_text();
+  const fs::path beside = fs::path(base.file()).parent_path() / given;
+  std::error_code error;
+  if (fs::is_regular_file(beside, error)) return beside.lexically_normal().string();
+  const std::vector<std::string> names = shipped_names("chips");
+  if (std::find(names.begin(), names.end(), given) != names.end())
+    return find_file(base.file(), "chips", given);
+  base.fail(fmt::format("expected a file beside this one or a shipped chip ({}), found {}{}",
+                        fmt::join(names, ", "), in_quotes(given), did_you_mean(given, names)));
 }
 
-/// A latency, or another count that may be zero.
-int latency(const YamlNode& node, const char* key, int standard) {
-  return static_cast<int>(node.integer(key, 0, kLargest, standard));
+std::string identity(const std::string& path) {
+  std::error_code error;
+  const fs::path same = fs::weakly_canonical(path, error);
+  return error ? path : same.string();
 }
 
-template <typename Read>
-void section(const YamlNode& root, const char* key, Read read) {
-  if (const auto node = root.optional_child(key)) read(*node);
+/// The file over its base, over the base's base; `files` gets their paths.
+YamlNode read_with_bases(const std::string& path, std::vector<std::string>& files) {
+  const YamlNode root = read_yaml(path);
+  files.push_back(path);
+  const auto base = root.is_map() ? root.optional_child(kBase) : std::nullopt;
+  if (!base) return root;
+  const std::string below = base_path(*base);
+  for (const std::string& file : files) {
+    if (identity(file) == identity(below))
+      base->fail(fmt::format("expected another file, found a circle: {} -> {}",
+                             fmt::join(files, " -> "), below));
+  }
+  return overlaid(read_with_bases(below, files), root);
 }
 
-void read_cim(const YamlNode& node, hw::CimConfig& cim) {
-  cim.macros = count(node, "macros", cim.macros);
-  cim.rows = count(node, "rows", cim.rows);
-  cim.columns = count(node, "columns", cim.columns);
-  cim.weight_bits = static_cast<int>(node.integer("weight_bits", 1, 8, cim.weight_bits));
-  cim.input_bits = static_cast<int>(node.integer("input_bits", 1, 8, cim.input_bits));
-  cim.input_bytes_per_cycle = count(node, "input_bytes_per_cycle", cim.input_bytes_per_cycle);
-  cim.output_bytes_per_cycle = count(node, "output_bytes_per_cycle", cim.output_bytes_per_cycle);
-  cim.write_bytes_per_cycle = count(node, "write_bytes_per_cycle", cim.write_bytes_per_cycle);
-  cim.write_while_compute = node.boolean("write_while_compute", cim.write_while_compute);
+bool has_key(const YamlNode& map, const std::string& key) {
+  const std::vector<std::string> keys = map.keys();
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
-void read_damf(const YamlNode& node, hw::DamfConfig& damf) {
-  damf.lanes = count(node, "lanes", damf.lanes);
-  damf.query_rows = count(node, "query_rows", damf.query_rows);
-  damf.max_tokens = count(node, "max_tokens", damf.max_tokens);
-  damf.max_model_width = count(node, "max_model_width", damf.max_model_width);
+/// The node of "cim.rows", if it is there. Does not make the key known.
+std::optional<YamlNode> find_node(YamlNode node, const std::string& name) {
+  for (std::size_t begin = 0, dot = 0; dot != std::string::npos; begin = dot + 1) {
+    dot = name.find('.', begin);
+    const std::string step = name.substr(begin, dot == std::string::npos ? dot : dot - begin);
+    if (!node.is_map() || !has_key(node, step)) return std::nullopt;
+    node = node.child(step);
+  }
+  return node;
 }
 
-void read_sinkhorn(const YamlNode& node, hw::SinkhornConfig& sinkhorn) {
-  sinkhorn.lanes = count(node, "lanes", sinkhorn.lanes);
-  sinkhorn.tile_elements = count(node, "tile_elements", sinkhorn.tile_elements);
-  sinkhorn.max_lines = count(node, "max_lines", sinkhorn.max_lines);
-  sinkhorn.log_units = count(node, "log_units", sinkhorn.log_units);
-  sinkhorn.value_columns = count(node, "value_columns", sinkhorn.value_columns);
-  sinkhorn.skewed = node.boolean("skewed", sinkhorn.skewed);
+void refuse_removed(const YamlNode& root, const std::vector<hw::RemovedChipKey>& removed) {
+  for (const hw::RemovedChipKey& key : removed) {
+    if (const auto node = find_node(root, key.name)) node->fail("no key any more; " + key.instead);
+  }
 }
 
-void read_linear(const YamlNode& node, hw::LinearConfig& linear) {
-  linear.lanes = count(node, "lanes", linear.lanes);
-  linear.max_width = count(node, "max_width", linear.max_width);
-  linear.chunk_tokens = count(node, "chunk_tokens", linear.chunk_tokens);
-  linear.max_horizon = latency(node, "max_horizon", linear.max_horizon);
+hw::KeyOrigin origin_of(const YamlNode& node) {
+  return {node.file(),
+          node.line() == 0 ? "" : fmt::format("line {}:{}", node.line(), node.column())};
 }
 
-void read_scratchpad(const YamlNode& node, hw::ScratchpadConfig& scratchpad) {
-  scratchpad.capacity_bytes =
-      1024 * node.integer("capacity_kib", 1, kLargest, scratchpad.capacity_bytes / 1024);
-  scratchpad.banks = count(node, "banks", scratchpad.banks);
-  scratchpad.word_bytes = count(node, "word_bytes", scratchpad.word_bytes);
-  scratchpad.read_latency_cycles =
-      latency(node, "read_latency_cycles", scratchpad.read_latency_cycles);
-  scratchpad.reader_fifo_words = count(node, "reader_fifo_words", scratchpad.reader_fifo_words);
-  scratchpad.writer_fifo_words = count(node, "writer_fifo_words", scratchpad.writer_fifo_words);
+hw::ChipKeyValue value_of(const YamlNode& node, const hw::ChipKey& key) {
+  using Kind = hw::ChipKey::Kind;
+  switch (key.kind) {
+    case Kind::kInteger:
+      return node.as_integer(static_cast<std::int64_t>(key.least),
+                             static_cast<std::int64_t>(key.most));
+    case Kind::kReal:
+      return node.as_number(key.least, key.most);
+    case Kind::kBoolean:
+      return node.as_boolean();
+    case Kind::kWord:
+      return node.as_text(key.words);
+    case Kind::kText:
+      break;
+  }
+  return node.as_text();
 }
 
-void read_dram(const YamlNode& node, hw::DramConfig& dram) {
-  constexpr std::int64_t kMib = 1 << 20;
-  dram.capacity_bytes =
-      kMib * node.integer("capacity_mib", 1, kLargest, dram.capacity_bytes / kMib);
-  dram.burst_bytes = count(node, "burst_bytes", dram.burst_bytes);
-  dram.burst_cycles = count(node, "burst_cycles", dram.burst_cycles);
-  dram.row_bytes = count(node, "row_bytes", dram.row_bytes);
-  dram.banks = count(node, "banks", dram.banks);
-  dram.row_hit_latency_cycles =
-      latency(node, "row_hit_latency_cycles", dram.row_hit_latency_cycles);
-  dram.row_miss_latency_cycles =
-      latency(node, "row_miss_latency_cycles", dram.row_miss_latency_cycles);
+std::optional<YamlNode> node_of(const YamlNode& root, const hw::ChipKey& key) {
+  if (key.section().empty())
+    return key.required ? root.child(key.name) : root.optional_child(key.name);
+  const auto section = root.optional_child(key.section());
+  return section ? section->optional_child(key.leaf()) : std::nullopt;
 }
 
 }  // namespace
 
-hw::ChipConfig read_chip_file(const std::string& path) {
-  const YamlNode root = read_yaml(path);
-  hw::ChipConfig chip;
-  chip.name = root.text("name");
-  chip.file = path;
-  chip.clock_hz = 1e6 * root.number("clock_mhz", 1, 10000);
-  chip.timing = hw::Timing::kTile;
-  const std::string timing =
-      root.text("timing", words(kTimingChoices), word_of(kTimingChoices, chip.timing));
-  for (const auto& choice : kTimingChoices) {
-    if (choice.first == timing) chip.timing = choice.second;
+ParsedChip parse_chip_file(const std::string& path, const std::vector<Override>& overrides,
+                           const std::vector<hw::RemovedChipKey>& removed) {
+  ParsedChip parsed;
+  YamlNode root = read_with_bases(path, parsed.files);
+  const bool based = parsed.files.size() > 1;
+  if (based && (!has_key(root, kName) || root.child(kName).file() != path)) {
+    // The base's name would be untrue of a chip that differs.
+    root = assigned(root, kName, fs::path(path).stem().string(), path);
   }
-  chip.technology = root.optional<std::string>("technology", chip.technology);
-  section(root, "cim", [&](const YamlNode& node) { read_cim(node, chip.cim); });
-  section(root, "softmax", [&](const YamlNode& node) {
-    chip.softmax.lanes = count(node, "lanes", chip.softmax.lanes);
-    chip.softmax.max_keys = count(node, "max_keys", chip.softmax.max_keys);
-  });
-  section(root, "damf", [&](const YamlNode& node) { read_damf(node, chip.damf); });
-  section(root, "sinkhorn", [&](const YamlNode& node) { read_sinkhorn(node, chip.sinkhorn); });
-  section(root, "linear", [&](const YamlNode& node) { read_linear(node, chip.linear); });
-  section(root, "vector", [&](const YamlNode& node) {
-    chip.vector.lanes = count(node, "lanes", chip.vector.lanes);
-  });
-  section(root, "scratchpad",
-          [&](const YamlNode& node) { read_scratchpad(node, chip.scratchpad); });
-  section(root, "dram", [&](const YamlNode& node) { read_dram(node, chip.dram); });
-  section(root, "dma", [&](const YamlNode& node) {
-    chip.dma.outstanding_bursts = count(node, "outstanding_bursts", chip.dma.outstanding_bursts);
-  });
-  section(root, "energy", [&](const YamlNode& node) {
-    chip.activity = node.number("input_ones_share", 0.0, 1.0, chip.activity);
-    chip.sram_factor = node.number("sram_factor", 1.0, 4.0, chip.sram_factor);
-  });
+  root = with_overrides(root, overrides);
+  root.optional_child(kBase);
+  refuse_removed(root, removed);
+  for (const hw::ChipKey& key : hw::chip_keys()) {
+    if (const auto node = node_of(root, key))
+      parsed.keys[key.name] = {value_of(*node, key), origin_of(*node)};
+  }
   root.finish();
-  hw::validate(chip, path);
-  return chip;
+  return parsed;
+}
+
+hw::ChipConfig resolve(const ParsedChip& parsed) {
+  hw::ChipValues chip;
+  chip.file = parsed.file();
+  std::map<std::string, hw::KeyOrigin> origins;
+  for (const auto& [name, key] : parsed.keys) {
+    hw::chip_key(name).set(chip, key.value);
+    origins[name] = key.origin;
+  }
+  return hw::resolve(std::move(chip), origins);
+}
+
+hw::ChipConfig read_chip_file(const std::string& path) { return resolve(parse_chip_file(path)); }
+
+std::string technology_path(const ParsedChip& parsed) {
+  const auto key = parsed.keys.find("technology");
+  if (key == parsed.keys.end()) return find_technology(hw::ChipValues{}.technology, parsed.file());
+  const bool in_a_file = !key->second.origin.place.empty();
+  return find_technology(std::get<std::string>(key->second.value),
+                         in_a_file ? key->second.origin.source : parsed.file());
 }
 
 }  // namespace quadrille::app

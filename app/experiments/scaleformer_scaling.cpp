@@ -78,12 +78,16 @@ Task task_of(const ScalingPlan& plan, const ScalingVariant& variant, std::int64_
 ExperimentSetup setup_of(const ExperimentSetup& setup, const ScalingPlan& plan,
                          const ScalingVariant& variant) {
   ExperimentSetup own = setup;
-  own.chip.file.clear();
-  if (!variant.enlarged) return own;
-  own.chip.name += " enlarged";
-  own.chip.scratchpad.capacity_bytes = plan.enlarged->scratchpad_bytes;
-  own.chip.cim.macros = plan.enlarged->macros;
-  own.chip.softmax.max_keys = plan.enlarged->max_keys;
+  own.chip = setup.chip.with(
+      [&](hw::ChipValues& chip) {
+        chip.file.clear();
+        if (!variant.enlarged) return;
+        chip.name += " enlarged";
+        chip.scratchpad.capacity_bytes = plan.enlarged->scratchpad_bytes;
+        chip.cim.macros = plan.enlarged->macros;
+        chip.softmax.max_keys = plan.enlarged->max_keys;
+      },
+      variant.enlarged ? " with enlarged" : "");
   return own;
 }
 
@@ -137,9 +141,10 @@ ScalingCurve measure_curve(const ExperimentSetup& setup, const ScalingPlan& plan
 AreaPoint measure_areas(const ExperimentSetup& setup, const ScalingPlan& plan, int lanes,
                         int macros, RunCost& chip_runs, Progress& progress) {
   ExperimentSetup other = setup;
-  other.chip.linear.lanes = lanes;
-  other.chip.cim.macros = macros;
-  hw::validate(other.chip, setup.chip.source());
+  other.chip = setup.chip.with([&](hw::ChipValues& chip) {
+    chip.linear.lanes = lanes;
+    chip.cim.macros = macros;
+  });
   AreaPoint point;
   point.linear_lanes = lanes;
   point.cim_macros = macros;
@@ -163,17 +168,15 @@ void check_chips(const ExperimentSetup& setup, const ScalingPlan& plan) {
   if (plan.enlarged) {
     ScalingVariant variant;
     variant.enlarged = true;
-    hw::validate(setup_of(setup, plan, variant).chip, setup.chip.source() + " with enlarged");
+    setup_of(setup, plan, variant);
   }
   for (const int lanes : plan.linear_lanes) {
-    hw::ChipConfig chip = setup.chip;
-    chip.linear.lanes = lanes;
-    hw::validate(chip, setup.chip.source() + " with areas.linear_lanes " + std::to_string(lanes));
+    setup.chip.with([&](hw::ChipValues& chip) { chip.linear.lanes = lanes; },
+                    " with areas.linear_lanes " + std::to_string(lanes));
   }
   for (const int macros : plan.cim_macros) {
-    hw::ChipConfig chip = setup.chip;
-    chip.cim.macros = macros;
-    hw::validate(chip, setup.chip.source() + " with areas.cim_macros " + std::to_string(macros));
+    setup.chip.with([&](hw::ChipValues& chip) { chip.cim.macros = macros; },
+                    " with areas.cim_macros " + std::to_string(macros));
   }
 }
 

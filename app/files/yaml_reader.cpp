@@ -22,8 +22,10 @@ namespace quadrille::app {
 
 struct YamlNode::Item {
   enum class Kind { kNull, kScalar, kSequence, kMap };
+  using Source = std::shared_ptr<const std::string>;
   struct Pair {
     std::string key;
+    Source source;
     int line = 0;
     int column = 0;
     const Item* value = nullptr;
@@ -31,7 +33,8 @@ struct YamlNode::Item {
   };
 
   Kind kind = Kind::kNull;
-  int line = 0;  // from 1
+  Source source;  // a file, or what stands for one
+  int line = 0;   // from 1; 0: the source has no lines
   int column = 0;
   std::string text;     // scalar
   bool quoted = false;  // scalar
@@ -41,7 +44,7 @@ struct YamlNode::Item {
 };
 
 struct YamlNode::Document {
-  std::string name;
+  Item::Source name;       // of what is being parsed
   std::deque<Item> items;  // addresses stay
   const Item* root = nullptr;
 };
@@ -56,8 +59,9 @@ constexpr std::size_t kMaxDepth = 32;
 
 [[noreturn]] void fail_at(const std::string& file, int line, int column, const std::string& path,
                           const std::string& expectation) {
-  std::string place = fmt::format("line {}:{}", line, column);
-  if (!path.empty()) place += ", " + printable(path, 200);
+  std::string place = line == 0 ? "" : fmt::format("line {}:{}", line, column);
+  if (!path.empty()) place += (place.empty() ? "" : ", ") + printable(path, 200);
+  if (place.empty()) throw InputError(printable(file, 400) + ": " + expectation);
   throw InputError(printable(file, 400), place, expectation);
 }
 
@@ -91,7 +95,8 @@ class TreeBuilder : public YAML::EventHandler {
         refuse(mark, fmt::format("expected each key once, found {} again (first on line {})",
                                  in_quotes(value), first->second));
       }
-      open_.back()->pairs.push_back({value, mark.line + 1, mark.column + 1, nullptr, false});
+      open_.back()->pairs.push_back(
+          {value, document_->name, mark.line + 1, mark.column + 1, nullptr, false});
       has_key_ = true;
       return;
     }
@@ -113,7 +118,7 @@ class TreeBuilder : public YAML::EventHandler {
 
  private:
   [[noreturn]] void refuse(const YAML::Mark& mark, const std::string& expectation) const {
-    fail_at(document_->name, mark.line + 1, mark.column + 1, "", expectation);
+    fail_at(*document_->name, mark.line + 1, mark.column + 1, "", expectation);
   }
 
   // yaml-cpp gives "?" to what carries no tag and "!" to quoted scalars.
@@ -147,6 +152,7 @@ class TreeBuilder : public YAML::EventHandler {
   Item& attach(const YAML::Mark& mark, Kind kind) {
     Item& item = document_->items.emplace_back();
     item.kind = kind;
+    item.source = document_->name;
     item.line = mark.line + 1;
     item.column = mark.column + 1;
     if (open_.empty()) {
@@ -275,12 +281,12 @@ bool YamlNode::is_map() const { return item_->kind == Kind::kMap; }
 bool YamlNode::is_sequence() const { return item_->kind == Kind::kSequence; }
 bool YamlNode::is_scalar() const { return item_->kind == Kind::kScalar; }
 bool YamlNode::is_null() const { return item_->kind == Kind::kNull; }
-const std::string& YamlNode::file() const { return document_->name; }
+const std::string& YamlNode::file() const { return *item_->source; }
 int YamlNode::line() const { return item_->line; }
 int YamlNode::column() const { return item_->column; }
 
 void YamlNode::fail(const std::string& expectation) const {
-  fail_at(document_->name, item_->line, item_->column, path_, expectation);
+  fail_at(*item_->source, item_->line, item_->column, path_, expectation);
 }
 
 std::string YamlNode::found() const {
@@ -331,7 +337,9 @@ void YamlNode::fail_missing(const std::string& key) const {
   if (!other_unit.empty()) message += unit_note(key);
   for (const Item::Pair& pair : item_->pairs) {
     if (pair.key != meant) continue;
-    message += fmt::format("; line {} has {}", pair.line, in_quotes(meant));
+    message += fmt::format("; {} has {}",
+                           pair.line == 0 ? *pair.source : fmt::format("line {}", pair.line),
+                           in_quotes(meant));
     if (other_unit.empty()) message += ", did you mean " + in_quotes(key) + "?";
   }
   fail(message);
@@ -408,7 +416,7 @@ void YamlNode::finish() const {
   if (!is_map()) return;
   for (const Item::Pair& pair : item_->pairs) {
     if (!pair.consumed) {
-      fail_at(document_->name, pair.line, pair.column, path_, unknown_key(pair.key, item_->known));
+      fail_at(*pair.source, pair.line, pair.column, path_, unknown_key(pair.key, item_->known));
     }
     node(pair.value, pair.key).finish();
   }
@@ -479,7 +487,7 @@ bool YamlNode::as_boolean() const {
 YamlNode parse_yaml(const std::string& text, const std::string& name) {
   check_text(text, name);
   const auto document = std::make_shared<YamlNode::Document>();
-  document->name = name;
+  document->name = std::make_shared<const std::string>(name);
   TreeBuilder builder(document.get());
   // Without the end marker yaml-cpp takes the end of the file for the end of a
   // quoted scalar.
@@ -491,7 +499,7 @@ YamlNode parse_yaml(const std::string& text, const std::string& name) {
       fail_at(name, 1, 1, "", "expected a map, found an empty file");
     }
     YamlNode::Document rest;
-    rest.name = name;
+    rest.name = document->name;
     TreeBuilder second(&rest);
     if (parser.HandleNextDocument(second)) {
       const int line = rest.root == nullptr ? document->root->line : rest.root->line;
@@ -502,6 +510,106 @@ YamlNode parse_yaml(const std::string& text, const std::string& name) {
             "expected valid YAML: " + printable(error.msg, 200));
   }
   return {document, document->root, ""};
+}
+
+namespace {
+
+/// Copies trees, of several documents, into one.
+class TreeMerger {
+ public:
+  explicit TreeMerger(YamlNode::Document* into) : into_(into) {}
+
+  /// `over` alone without a `base`, and the other way round.
+  const Item* merged(const Item* base, const Item* over) {
+    const bool both = base != nullptr && over != nullptr && maps(*base, *over);
+    const Item* shown = over == nullptr || (both && over->line == 0) ? base : over;
+    Item& item = into_->items.emplace_back();
+    item.kind = shown->kind;
+    item.source = shown->source;
+    item.line = shown->line;
+    item.column = shown->column;
+    item.text = shown->text;
+    item.quoted = shown->quoted;
+    for (const Item* element : shown->elements) item.elements.push_back(merged(nullptr, element));
+    if (both) {
+      for (const Item::Pair& pair : base->pairs) add(item, pair, find(*over, pair.key));
+    }
+    for (const Item::Pair& pair : (both ? over : shown)->pairs) {
+      if (!both || find(*base, pair.key) == nullptr) add(item, pair, nullptr);
+    }
+    return &item;
+  }
+
+ private:
+  /// Two maps merge. If the upper one has no line, it is an option that sets one
+  /// key: the map still stands where the lower one does.
+  static bool maps(const Item& base, const Item& over) {
+    return base.kind == Kind::kMap && over.kind == Kind::kMap;
+  }
+
+  static const Item::Pair* find(const Item& map, const std::string& key) {
+    for (const Item::Pair& pair : map.pairs) {
+      if (pair.key == key) return &pair;
+    }
+    return nullptr;
+  }
+
+  void add(Item& map, const Item::Pair& pair, const Item::Pair* over) {
+    const bool keeps = over == nullptr || (over->line == 0 && maps(*pair.value, *over->value));
+    const Item::Pair& shown = keeps ? pair : *over;
+    const Item* value =
+        over != nullptr ? merged(pair.value, over->value) : merged(nullptr, pair.value);
+    map.pairs.push_back({shown.key, shown.source, shown.line, shown.column, value, false});
+  }
+
+  YamlNode::Document* into_;
+};
+
+}  // namespace
+
+YamlNode overlaid(const YamlNode& base, const YamlNode& over) {
+  const auto document = std::make_shared<YamlNode::Document>();
+  document->name = over.item_->source;
+  document->root = TreeMerger(document.get()).merged(base.item_, over.item_);
+  return {document, document->root, over.path_};
+}
+
+YamlNode assigned(const YamlNode& root, const std::string& key, const std::string& value,
+                  const std::string& source) {
+  root.require_map();
+  const auto document = std::make_shared<YamlNode::Document>();
+  document->name = std::make_shared<const std::string>(source);
+  const auto make = [&](Kind kind) -> Item& {
+    Item& item = document->items.emplace_back();
+    item.kind = kind;
+    item.source = document->name;
+    return item;
+  };
+  Item* map = &make(Kind::kMap);
+  document->root = map;
+  for (std::size_t begin = 0, dot = 0; dot != std::string::npos; begin = dot + 1) {
+    dot = key.find('.', begin);
+    const std::string step = key.substr(begin, dot == std::string::npos ? dot : dot - begin);
+    if (step.empty()) throw InputError(source + ": expected a key, found " + in_quotes(key));
+    Item& below = make(dot == std::string::npos ? Kind::kScalar : Kind::kMap);
+    map->pairs.push_back({step, document->name, 0, 0, &below, false});
+    map = &below;
+  }
+  if (!value.empty() && value.front() == '[') {
+    const std::size_t first = document->items.size();
+    const YamlNode list = parse_yaml(value, source);
+    if (!list.is_sequence()) list.fail("expected a list" + list.found());
+    map->kind = Kind::kSequence;
+    map->elements = TreeMerger(document.get()).merged(nullptr, list.item_)->elements;
+    // The places are those in the option's text, which has no lines.
+    for (std::size_t i = first; i < document->items.size(); ++i) {
+      document->items[i].line = 0;
+      for (Item::Pair& pair : document->items[i].pairs) pair.line = 0;
+    }
+  } else {
+    map->text = value;
+  }
+  return overlaid(root, YamlNode(document, document->root, root.path_));
 }
 
 YamlNode read_yaml(const std::string& path) {

@@ -41,10 +41,11 @@ class YamlNode {
   bool is_scalar() const;  ///< Text, number or boolean; not null.
   bool is_null() const;
 
+  /// The file (or option) in which it stands.
   const std::string& file() const;
   /// "cim.rows", "layers[3].kind"; "" for the root.
   const std::string& path() const { return path_; }
-  int line() const;
+  int line() const;  ///< 0: of an option, which has no lines.
   int column() const;
 
   // --- Maps. On another kind of node these are an InputError. A key that is
@@ -114,6 +115,9 @@ class YamlNode {
 
  private:
   friend YamlNode parse_yaml(const std::string& text, const std::string& name);
+  friend YamlNode overlaid(const YamlNode& base, const YamlNode& over);
+  friend YamlNode assigned(const YamlNode& root, const std::string& key, const std::string& value,
+                           const std::string& source);
 
   YamlNode(std::shared_ptr<const Document> document, const Item* item, std::string path);
   YamlNode node(const Item* item, const std::string& step) const;
@@ -133,6 +137,18 @@ class YamlNode {
 YamlNode read_yaml(const std::string& path);
 /// The same for text in memory; `name` stands for the file in messages.
 YamlNode parse_yaml(const std::string& text, const std::string& name);
+
+/// `base` with everything that `over` says: maps merge key by key, anything else
+/// in `over` takes the place of what `base` has. Every node and every key still
+/// knows the file and the line in which it stands.
+YamlNode overlaid(const YamlNode& base, const YamlNode& over);
+
+/// `root` with one value of an option: "cim.rows" names the key `rows` of the map
+/// `cim`, which is made if it is not there. A value that begins with '[' is read
+/// as a YAML list, any other is text as in a file. In messages `source` stands for
+/// the file: "--set cim.rows=0: cim.rows: expected ...".
+YamlNode assigned(const YamlNode& root, const std::string& key, const std::string& value,
+                  const std::string& source);
 
 // ---------------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ struct RunReport {
   RunRequest request;
   RunOutcome outcome;
   std::vector<InputFile> inputs;
+  std::vector<std::string> settings;  ///< --set, as given.
   EnergyFigures energy;
   std::vector<CommandFigures> phases;  ///< By step, in the order of their first commands.
   std::vector<NodeFigures> nodes;      ///< In running order; those with commands.

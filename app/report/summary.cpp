@@ -191,6 +191,7 @@ std::string summary_json(const RunReport& report) {
     json["inputs"].push_back(
         {{"role", input.role}, {"name", input.name}, {"fnv1a_64", input.fnv1a_64}});
   }
+  json["settings"] = report.settings;
   add_measures(json, report);
   json["dma"] = occupancy_json(outcome.chip.totals.dma.occupancy);
   json["dma"]["stalls"] = stalls_json(outcome.chip.totals.dma.occupancy);

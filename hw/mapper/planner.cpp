@@ -2,6 +2,7 @@
 // order in which its steps could start, and keeps the one that ends first.
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -396,26 +397,28 @@ class Planner {
       return "; at least " + std::to_string(least_macros()) + " would do";
     if (missing.resource == Resource::kDram)
       return "; at least " + std::to_string(divide_up(missing.needed, 1 << 20)) + " MiB would do";
+    // Capacities are whole KiB, and whole words in every bank.
     constexpr std::int64_t kLargest = std::int64_t{1} << 34;
-    const std::int64_t row = std::int64_t{config_.scratchpad.banks} * config_.scratchpad.word_bytes;
-    std::int64_t low = config_.scratchpad.capacity_bytes / row;
+    const std::int64_t step = std::lcm(
+        std::int64_t{1024}, std::int64_t{config_.scratchpad.banks} * config_.scratchpad.word_bytes);
+    std::int64_t low = config_.scratchpad.capacity_bytes / step;
     std::int64_t high = 2 * low;
-    while (!fits(high * row)) {
-      if (high * row > kLargest) return "";
+    while (high * step <= kLargest && !fits(high * step)) {
       low = high;
       high *= 2;
     }
+    if (high * step > kLargest) return "";
     while (low + 1 < high) {
       const std::int64_t middle = (low + high) / 2;
-      (fits(middle * row) ? high : low) = middle;
+      (fits(middle * step) ? high : low) = middle;
     }
-    return "; at least " + std::to_string(divide_up(high * row, 1024)) + " KiB would do";
+    return "; at least " + std::to_string(high * step / 1024) + " KiB would do";
   }
 
   /// The least plan runs with a scratchpad of so many bytes.
   bool fits(std::int64_t capacity_bytes) const {
-    ChipConfig larger = config_;
-    larger.scratchpad.capacity_bytes = capacity_bytes;
+    const ChipConfig larger = config_.with(
+        [&](ChipValues& chip) { chip.scratchpad.capacity_bytes = capacity_bytes; });
     try {
       Emission emission(larger, graph_, least_choices(kMostBlocks), cost_, false);
       emission.run(kInfeasible - 1);

@@ -73,4 +73,16 @@ void expect_published(const std::string& name, const std::string& page) {
       });
 }
 
+void expect_published_part(const std::string& name, const std::string& what,
+                           const std::string& part) {
+  std::string page = published(name);
+  const std::string first = "<!-- generated: " + what + " -->\n";
+  const std::size_t begin = page.find(first);
+  const std::size_t end = page.find("<!-- end: " + what + " -->\n");
+  ASSERT_TRUE(begin != std::string::npos && end != std::string::npos && begin < end)
+      << path_of(name) << " lacks the marks of " << what;
+  page.replace(begin + first.size(), end - begin - first.size(), part);
+  expect_published(name, page);
+}
+
 }  // namespace quadrille::testbench

@@ -19,4 +19,9 @@ bool blessed(const std::string& name, const std::string& page);
 /// Expects docs/`name` to be `page`, line by line, unless blessed().
 void expect_published(const std::string& name, const std::string& page);
 
+/// The same for the part of docs/`name` between the lines "<!-- generated: `what` -->"
+/// and "<!-- end: `what` -->"; the rest is written by hand.
+void expect_published_part(const std::string& name, const std::string& what,
+                           const std::string& part);
+
 }  // namespace quadrille::testbench

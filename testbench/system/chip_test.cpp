@@ -21,7 +21,7 @@ using testing::HasSubstr;
 
 // The default chip with engines of a few lanes.
 ChipConfig small_chip() {
-  ChipConfig config;
+  ChipValues config;
   config.name = "small";
   config.cim.macros = 64;
   config.cim.rows = 64;
@@ -41,7 +41,7 @@ ChipConfig small_chip() {
   config.scratchpad.word_bytes = 32;
   config.scratchpad.capacity_bytes = 256 << 10;
   config.dram.capacity_bytes = 16 << 20;
-  return config;
+  return resolve(config);
 }
 
 DmaCopy copy_of(bool to_scratchpad, std::uint64_t dram, std::uint64_t scratchpad, std::int64_t rows,
@@ -164,7 +164,7 @@ TEST_P(ChipLayers, CountersOfValuesAreNullWithoutData) {
 
 TEST_P(ChipLayers, WithoutWritingWhileComputingTheWaitHasItsCause) {
   const ChipResult free = run(Timing::kTile, false);
-  config_.cim.write_while_compute = false;
+  config_ = config_.with([](ChipValues& chip) { chip.cim.write_while_compute = false; });
   for (const Timing timing : {Timing::kTile, Timing::kBeat}) {
     const ChipResult exclusive = run(timing, false);
     EXPECT_GE(exclusive.cycles, free.cycles);
@@ -255,8 +255,9 @@ std::string error_of_exchange(const ChipConfig& config, const ChipOptions& optio
 // The linear engine keeps its state from one command to the next: a mapper that
 // mixes up the pieces of a sequence is found at every timing, with data and without.
 TEST(Chip, LinearCommandsOutOfOrderAreFound) {
-  ChipConfig config = small_chip();
-  config.scratchpad.capacity_bytes = 4 << 10;  // Not enough for the sequence at once.
+  // Not enough for the sequence at once.
+  const ChipConfig config =
+      small_chip().with([](ChipValues& chip) { chip.scratchpad.capacity_bytes = 4 << 10; });
   for (const bool causal : {false, true}) {
     const app::ShapedTensors shapes(
         "test", {{"Q", {60, 32}}, {"K", {60, 32}}, {"V", {60, 8}}, {"RP", {5, 32}}});

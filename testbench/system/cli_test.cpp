@@ -56,6 +56,26 @@ TEST(CommandLine, WrongUseIsOneLineAndExitCode2) {
   expect_bad_input({"eval", "softmax", "--level", "fxed", "-i", "a", "-o", "b"}, {"--level"});
 }
 
+TEST(CommandLine, SetIsCheckedLikeTheFile) {
+  const auto refuse = [](const std::string& set, const std::vector<std::string>& parts) {
+    SCOPED_TRACE(set);
+    expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--set", set}, parts);
+  };
+  refuse("cim.rows=none", {"quadrille: --set cim.rows=none: cim.rows: expected an integer"});
+  refuse("cim.rwos=1", {"--set cim.rwos=1: cim: unknown key 'rwos', did you mean 'rows'?"});
+  refuse("cim.columns=12", {"--set cim.columns=12: cim.columns: expected ", "found 12"});
+  refuse("workload.tokens=none",
+         {"--set workload.tokens=none: tokens: expected an integer in 1.."});
+  refuse("workload.tokns=3",
+         {"--set workload.tokns=3: unknown key 'tokns', did you mean 'tokens'?"});
+  refuse("workload.damf.mode=shft", {"--set workload.damf.mode=shft: damf.mode: ", "'shift'?"});
+  refuse("tokens=3", {"--set: tokens: expected a key of the chip", "workload.tokens"});
+  refuse("cim.rows", {"--set: 'cim.rows': expected KEY=VALUE"});
+  expect_bad_input(
+      {"eval", "damf", "--level", "fixed", "-i", "a", "-o", "b", "--set", "cim.rows=x"},
+      {"--set cim.rows=x: cim.rows: expected an integer"});
+}
+
 TEST(CommandLine, OneLineEvenForNamesWithLineBreaks) {
   expect_bad_input({"run", "-w", "no\nsuch\nfile", "-c", "small"}, {"no such file"});
   expect_bad_input({"e\nval"}, {"unknown command"});

@@ -486,11 +486,11 @@ TEST_F(Experiments, ScalingMeasuresFitsAndRecordsRefusals) {
 // A row of A' V is one 32-bit sum: 255 x 128 x 65793 < 2^31, and one key more is not.
 TEST_F(Experiments, KeysThatNoSumHoldsAreRefused) {
   static_assert(255LL * 128 * 65793 < (1LL << 31) && 255LL * 128 * 65794 >= (1LL << 31));
-  hw::ChipConfig chip = app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/default.yaml");
-  chip.scratchpad.capacity_bytes = 64 << 20;
-  chip.cim.macros = 5120;
-  chip.softmax.max_keys = 1 << 17;
-  hw::validate(chip, "enlarged");
+  const hw::ChipConfig chip = hw::ChipConfig().with([](hw::ChipValues& values) {
+    values.scratchpad.capacity_bytes = 64 << 20;
+    values.cim.macros = 5120;
+    values.softmax.max_keys = 1 << 17;
+  });
   const auto lowered = [&](std::int64_t keys) {
     const app::ShapedTensors shapes("test", {{"Q", {1, 64}}, {"K", {keys, 64}}, {"V", {keys, 64}}});
     app::OperatorOptions options;
@@ -555,15 +555,15 @@ TEST_F(Experiments, TheCrossoversGoalHasAConditionOnThePeakMacs) {
     curve.points[0].cost->cycles = curve.variant.linear ? 1 : 2;
     results.curves.push_back(curve);
   }
-  setup.chip.cim.rows = 8;
-  setup.chip.cim.columns = 16;
-  setup.chip.cim.input_bits = 8;
-  setup.chip.linear.lanes = 2;
-  setup.chip.linear.max_horizon = 0;
   for (const bool fair : {true, false}) {
     // 2 x 2 x (2 + 1 + 1) = 16 against 2 x 8 x 16 / 8 = 32; or 20 against 16.
-    setup.chip.cim.macros = fair ? 2 : 1;
-    setup.chip.linear.chunk_tokens = fair ? 1 : 2;
+    setup.chip = setup.chip.with([&](hw::ChipValues& chip) {
+      chip.cim.rows = 8;
+      chip.cim.columns = 16;
+      chip.cim.input_bits = 8;
+      chip.cim.macros = fair ? 2 : 1;
+      chip.linear = {2, 128, fair ? 1 : 2, 0};
+    });
     app::AreaPoint area;
     area.linear_um2 = area.cim_um2 = 1.0;
     area.peak = app::peak_macs(setup.chip);

@@ -23,8 +23,9 @@ using testing::HasSubstr;
 
 class RtlCheckTest : public EvalFixture {
  protected:
-  RtlCheckTest() : chip_(app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml")) {
-    chip_.timing = hw::Timing::kBeat;
+  RtlCheckTest()
+      : chip_(app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml")
+                  .with([](hw::ChipValues& chip) { chip.timing = hw::Timing::kBeat; })) {
     prepare(64, "mode=maclaurin");
   }
 
@@ -148,7 +149,7 @@ TEST_F(RtlCheckTest, AMissingBodyIsRefusedWithChipFileEngineAndWhatIsBuilt) {
 // RTL is built for certain parameters only: at others the engine stays in SystemC,
 // and the check says so.
 TEST_F(RtlCheckTest, AnEngineThatIsNotBuiltIsNamed) {
-  chip_.damf.lanes = 2;
+  chip_ = chip_.with([](hw::ChipValues& chip) { chip.damf.lanes = 2; });
   prepare(64, "mode=maclaurin");
   const app::RtlCheck found = check({});
   EXPECT_THAT(found.engines, testing::IsEmpty());
@@ -158,7 +159,7 @@ TEST_F(RtlCheckTest, AnEngineThatIsNotBuiltIsNamed) {
 // More rows than a packed command holds become several commands, in RTL as elsewhere.
 TEST_F(RtlCheckTest, MoreRowsThanACommandHoldsStayEqual) {
   const std::string input = write({{"Q", {65600, 1}}, {"K", {2, 1}}, {"V", {2, 1}}});
-  chip_.scratchpad.capacity_bytes = 16 << 20;
+  chip_ = chip_.with([](hw::ChipValues& chip) { chip.scratchpad.capacity_bytes = 16 << 20; });
   app::Simulation simulation(
       app::operator_task("softmax", app::FileTensors(SafetensorsFile::open(input)),
                          app::Settings::parse({"causal=true"})),

@@ -194,6 +194,36 @@ TEST_F(Run, OneSlotOfMacrosIsNotOverwrittenBeforeItsUse) {
   EXPECT_GT(summary("bert-small-mhsa-softmax").at("cycles"), 0);
 }
 
+// The same run from a file with the values in it, from a base with the differences
+// and from --set; without -c it is the default chip.
+TEST_F(Run, ABaseAndSetMakeTheChipThatAFileMakes) {
+  const std::string whole = edited("chips/small.yaml", "  macros:", "  macros: 16");
+  const std::string based = folder_.write("based.yaml", "base: small\ncim:\n  macros: 16\n");
+  const auto key = [](const json& made, const char* name) { return made.at(name).dump(); };
+  const json expected = summary("smoke-damf", {"--no-data"}, whole);
+  const json from_base = summary("smoke-damf", {"--no-data"}, based);
+  const json from_set = summary("smoke-damf", {"--no-data", "--set", "cim.macros=16"});
+  for (const char* name : {"cycles", "energy_pj", "area_um2", "memory"}) {
+    EXPECT_EQ(key(from_base, name), key(expected, name)) << name;
+    EXPECT_EQ(key(from_set, name), key(expected, name)) << name;
+  }
+  EXPECT_NE(key(summary("smoke-damf", {"--no-data"}), "area_um2"), key(expected, "area_um2"));
+  std::vector<std::string> roles;
+  for (const json& input : from_base.at("inputs")) roles.push_back(input.at("role"));
+  EXPECT_THAT(roles, testing::ElementsAre("workload", "chip", "chip base", "technology"));
+
+  const json longer = summary("smoke-damf", {"--no-data", "--set", "workload.tokens=40"});
+  const std::string workload = edited("workloads/smoke-damf.yaml", "tokens:", "tokens: 40");
+  EXPECT_EQ(key(longer, "cycles"), key(summary(workload, {"--no-data"}), "cycles"));
+  EXPECT_NE(key(longer, "cycles"), key(summary("smoke-damf", {"--no-data"}), "cycles"));
+  EXPECT_EQ(longer.at("settings"), json({"workload.tokens=40"}));
+
+  const ProgramRun bare = run_program({"run", "-w", "smoke-damf", "--no-data", "-o", out("bare")});
+  EXPECT_EQ(bare.exit_code, 0) << bare.err;
+  EXPECT_EQ(json::parse(TemporaryFolder::read(out("bare") + "/summary.json")).at("chip"),
+            "default");
+}
+
 TEST_F(Run, EnginesInRtlTakeTheCyclesOfBeat) {
   const hw::ChipConfig chip = app::read_chip_file(kRoot + "/chips/small.yaml");
   for (const auto& [workload, engine] :

@@ -118,9 +118,8 @@ TEST(DramTiming, BlockEqualsItsBursts) {
 
 // One copy alone on the chip: t0 = 0, first issue at 1; then the device's
 // closed form; then the last burst's word into its bank.
-std::int64_t copy_cycles(const DmaCopy& copy, Timing timing, ChipConfig config = {}) {
+std::int64_t copy_cycles(const DmaCopy& copy, Timing timing, const ChipConfig& config = {}) {
   SimulationContext context;
-  config.name = "default";
   ChipOptions options;
   options.timing = timing;
   options.data = false;
@@ -170,9 +169,11 @@ TEST(DmaTiming, TileEqualsBeatWhereBurstsTakeUnequalAccesses) {
   std::mt19937_64 random(6);
   const auto pick = [&random](int least, int most) { return quadrille::pick(random, least, most); };
   for (int round = 0; round < 120; ++round) {
-    ChipConfig config = app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml");
-    config.scratchpad.word_bytes = 16 << pick(0, 3);
-    config.dma.outstanding_bursts = pick(1, 16);
+    const ChipConfig config =
+        app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml").with([&](ChipValues& chip) {
+          chip.scratchpad.word_bytes = 16 << pick(0, 3);
+          chip.dma.outstanding_bursts = pick(1, 16);
+        });
     DmaCopy copy;
     copy.to_scratchpad = round % 2 == 0;
     copy.rows = pick(1, 40);

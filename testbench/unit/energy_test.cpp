@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
 #include "model/errors.h"
 
@@ -19,14 +20,20 @@ Technology table() {
   return Technology("test", rows, {{8, 2, 4, 10}, {32, 8, 16, 40}});
 }
 
-ChipConfig chip() {
-  ChipConfig config;
+ChipConfig chip(const std::function<void(ChipValues&)>& change = [](ChipValues&) {}) {
+  ChipValues config;
   config.scratchpad.capacity_bytes = 16 * 32 * 1024;  // Banks of two 16 KiB sub-arrays.
   config.scratchpad.banks = 16;
   config.scratchpad.word_bytes = 32;
+  config.cim = {64, 256, 64, 8, 8, 32, 32, 32, true};  // Ports and lanes that fit such words.
+  config.softmax.lanes = 8;
+  config.damf.lanes = config.linear.lanes = 32;
+  config.sinkhorn = {8, 16384, 4096, 8, 8, true};
+  config.vector.lanes = 8;
   config.sram_factor = 3.0;
   config.activity = 0.25;
-  return config;
+  change(config);
+  return resolve(config);
 }
 
 TEST(Technology, InterpolatesSramInLogLog) {
@@ -89,9 +96,10 @@ TEST(Energy, WideProductsAndMemoriesOfTheEnginesHaveTheirPrices) {
   activity.local_read_bytes = 320;
   activity.local_write_bytes = 64;
   const Technology technology = table();
-  ChipConfig config = chip();
-  config.sinkhorn.lanes = 8;
-  config.sinkhorn.tile_elements = 8 * 16 * 512;  // Banks of 16 KiB.
+  const ChipConfig config = chip([](ChipValues& values) {
+    values.sinkhorn.lanes = 8;
+    values.sinkhorn.tile_elements = 8 * 16 * 512;  // Banks of 16 KiB.
+  });
   const double macs = 60 * technology.value("op.mac8") + 40 * technology.value("op.mac_wide");
   const auto linear = dynamic_energy_pj(config, technology, Unit::kLinear, activity, Traffic{});
   EXPECT_DOUBLE_EQ(linear.at("linear"),
@@ -115,11 +123,7 @@ TEST(Energy, CimProductsScaleWithTheShareOfOnes) {
 
 // docs/engines/linear.md, storage and microarchitecture, of a small engine.
 TEST(Energy, AreaOfTheLinearEngineIsItsDocumentations) {
-  ChipConfig config = chip();
-  config.linear.lanes = 4;
-  config.linear.max_width = 32;
-  config.linear.chunk_tokens = 8;
-  config.linear.max_horizon = 2;
+  ChipConfig config = chip([](ChipValues& values) { values.linear = {4, 32, 8, 2}; });
   const Technology technology = table();
   const auto row = [&](const char* name) { return technology.value(name); };
   const double bits = 32 * 4 * (36 + 19)          // S and the chunk's share: 16 + log2 8.
@@ -134,7 +138,7 @@ TEST(Energy, AreaOfTheLinearEngineIsItsDocumentations) {
                        wide * row("area.mac_wide") + 32 * 5 * row("area.shift_add") +
                        3 * 256 * 8 * 4 * row("area.sram_bit") + 4 * row("area.requantise"));
   // A chunk that is no power of two takes the bits of the next one.
-  config.linear.chunk_tokens = 7;
+  config = config.with([](ChipValues& values) { values.linear.chunk_tokens = 7; });
   EXPECT_DOUBLE_EQ(area_um2(config, technology).at("linear"),
                    (bits - 8 * (2 * 32 + 2 * 4)) * row("area.register_bit") +
                        (narrow - 4) * row("area.mac8") + (wide - 4) * row("area.mac_wide") +
@@ -145,18 +149,19 @@ TEST(Energy, AreaOfTheLinearEngineIsItsDocumentations) {
 // docs/engines/sinkhorn.md: a rotator in front of the banks and one behind, both
 // for the 32-bit words of held K.
 TEST(Energy, RotatorsOfTheSinkhornUnitAreAsWideAsHeldWords) {
-  ChipConfig config = chip();
-  config.sinkhorn.lanes = 32;
+  ChipConfig config = chip([](ChipValues& values) {
+    values.scratchpad.word_bytes = 128;
+    values.sinkhorn.lanes = 32;
+  });
   const Technology technology = table();
   const double skewed = area_um2(config, technology).at("sinkhorn");
-  config.sinkhorn.skewed = false;
+  config = config.with([](ChipValues& values) { values.sinkhorn.skewed = false; });
   const double plain = area_um2(config, technology).at("sinkhorn");
   EXPECT_NEAR(skewed - plain, 10240 * technology.value("area.mux_bit"), 1e-6);
 }
 
 TEST(Energy, LeakageIsPowerTimesTime) {
-  ChipConfig config = chip();
-  config.clock_hz = 1e9;
+  const ChipConfig config = chip([](ChipValues& values) { values.clock_hz = 1e9; });
   const auto energy = static_energy_pj(config, table(), 1000);  // One microsecond.
   EXPECT_NEAR(energy.at("sram"), 16 * 2 * 20.0, 1e-9);          // uW x us = pJ.
   const double logic_mm2 = area_um2(config, table()).at("vector") * 1e-6;

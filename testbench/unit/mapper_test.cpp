@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <random>
 
@@ -171,8 +172,8 @@ void expect_no_hazard(const ChipConfig& config, const Mapping& mapping) {
   EXPECT_LE(mapping.scratchpad_bytes, config.scratchpad.capacity_bytes);
 }
 
-ChipConfig little_chip() {
-  ChipConfig config;
+ChipConfig little_chip(const std::function<void(ChipValues&)>& change = [](ChipValues&) {}) {
+  ChipValues config;
   config.name = "little";
   config.cim = {24, 32, 16, 8, 8, 16, 16, 16, true};
   config.softmax = {4, 512};
@@ -181,7 +182,8 @@ ChipConfig little_chip() {
   config.linear = {4, 32, 4, 4};
   config.vector = {4};
   config.scratchpad = {64 << 10, 8, 16, 2};
-  return config;
+  change(config);
+  return resolve(config);
 }
 
 LayerProblem layer(int tokens, int width, int heads, int head_width, bool causal,
@@ -190,8 +192,8 @@ LayerProblem layer(int tokens, int width, int heads, int head_width, bool causal
 }
 
 TEST(Mapper, LayersHaveNoHazard) {
-  ChipConfig config = little_chip();
-  config.scratchpad.capacity_bytes = 256 << 10;
+  const ChipConfig config =
+      little_chip([](ChipValues& chip) { chip.scratchpad.capacity_bytes = 256 << 10; });
   for (const auto mechanism : {model::Mechanism::kSoftmax, model::Mechanism::kDamf,
                                model::Mechanism::kSinkhorn, model::Mechanism::kLinear}) {
     for (const int tokens : {1, 7, 33, 70}) {
@@ -207,8 +209,7 @@ TEST(Mapper, LayersHaveNoHazard) {
 
 // Few macros and little memory: strips of K and V, blocks of queries.
 TEST(Mapper, CrampedOperatorsHaveNoHazard) {
-  ChipConfig config = little_chip();
-  config.cim.macros = 6;
+  const ChipConfig config = little_chip([](ChipValues& chip) { chip.cim.macros = 6; });
   std::mt19937 random(5);
   for (int trial = 0; trial < 12; ++trial) {
     const model::SoftmaxShape shape{
@@ -262,8 +263,8 @@ TEST(Mapper, SinkhornHasNoHazard) {
 }
 
 TEST(Mapper, LinearHasNoHazard) {
-  ChipConfig config = little_chip();
-  config.scratchpad.capacity_bytes = 16 << 10;  // Several pieces.
+  const ChipConfig config = little_chip(
+      [](ChipValues& chip) { chip.scratchpad.capacity_bytes = 16 << 10; });  // Several pieces.
   for (const auto& [queries, keys] : {std::pair{1, 1}, {5, 40}, {40, 5}, {130, 130}, {300, 170}}) {
     for (const bool causal : {false, true}) {
       for (const int horizon : {-1, 0, 3}) {
@@ -284,8 +285,8 @@ TEST(Mapper, LinearHasNoHazard) {
 
 // More tokens than a command holds become several commands.
 TEST(Mapper, CutsLongOperatorsIntoCommands) {
-  ChipConfig config = little_chip();
-  config.scratchpad.capacity_bytes = 16 << 20;
+  const ChipConfig config =
+      little_chip([](ChipValues& chip) { chip.scratchpad.capacity_bytes = 16 << 20; });
   constexpr int kTokens = 70000;
   const auto multiplied = [&](const Mapping& mapping) {
     std::int64_t tokens = 0;
@@ -311,9 +312,10 @@ TEST(Mapper, CutsLongOperatorsIntoCommands) {
 }
 
 TEST(Mapper, RefusesMoreThanADamfCommandHolds) {
-  ChipConfig config = little_chip();
-  config.scratchpad.capacity_bytes = 16 << 20;
-  config.damf.max_tokens = config.damf.max_model_width = 100000;
+  const ChipConfig config = little_chip([](ChipValues& chip) {
+    chip.scratchpad.capacity_bytes = 16 << 20;
+    chip.damf.max_tokens = chip.damf.max_model_width = 100000;
+  });
   EXPECT_NO_THROW(map_damf_attend(config, 4, 65535, {}, {}));
   EXPECT_THROW(map_damf_attend(config, 4, 65536, {}, {}), InputError);
   EXPECT_THROW(map_damf_attend(config, 65536, 4, {}, {}), InputError);
@@ -326,10 +328,11 @@ TEST(Mapper, RefusesMoreThanADamfCommandHolds) {
 
 // Sums of products have 32 bits: of a head's width, of the keys, of a token's elements.
 TEST(Mapper, RefusesProductsThatNoSumHolds) {
-  ChipConfig config = little_chip();
-  config.scratchpad.capacity_bytes = 16 << 20;
-  config.cim.macros = 1 << 16;
-  config.softmax.max_keys = 100000;
+  const ChipConfig config = little_chip([](ChipValues& chip) {
+    chip.scratchpad.capacity_bytes = 16 << 20;
+    chip.cim.macros = 1 << 16;
+    chip.softmax.max_keys = 100000;
+  });
   EXPECT_NO_THROW(map_softmax(config, {1, 1, 65793, 1, false}, {}));
   EXPECT_THROW(map_softmax(config, {1, 1, 65794, 1, false}, {}), InputError);
   EXPECT_THROW(map_softmax(config, {1, 65794, 1, 1, false}, {}), InputError);
@@ -341,10 +344,9 @@ TEST(Mapper, RefusesProductsThatNoSumHolds) {
 }
 
 TEST(Mapper, RefusesWhatDoesNotFit) {
-  ChipConfig config = little_chip();
-  config.scratchpad.capacity_bytes = 4096;
+  ChipConfig config = little_chip([](ChipValues& chip) { chip.scratchpad.capacity_bytes = 4096; });
   EXPECT_NO_THROW(map_matmul(config, 64, 128, 128, 8, 8)) << "in parts of the tokens";
-  config.scratchpad.capacity_bytes = 512;
+  config = little_chip([](ChipValues& chip) { chip.scratchpad.capacity_bytes = 1024; });
   try {
     map_matmul(config, 64, 128, 128, 8, 8);
     ADD_FAILURE() << "a strip of weights takes more";
@@ -353,8 +355,7 @@ TEST(Mapper, RefusesWhatDoesNotFit) {
                                                testing::HasSubstr("node matmul"),
                                                testing::HasSubstr("KiB would do")));
   }
-  config = little_chip();
-  config.cim.macros = 1;
+  config = little_chip([](ChipValues& chip) { chip.cim.macros = 1; });
   EXPECT_THROW(map_matmul(config, 4, 64, 16, 8, 8), InputError);
   config = little_chip();
   EXPECT_THROW(map_sinkhorn(config, sinkhorn_problem(1, 513, 4, false)), InputError);

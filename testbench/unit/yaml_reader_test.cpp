@@ -357,5 +357,65 @@ TEST(YamlReaderFuzz, MutationsOnlyEverGiveInputErrors) {
   EXPECT_GT(accepted, 100) << "many mutations should get as far as finish()";
 }
 
+YamlNode read_two(const std::string& base, const std::string& over) {
+  return overlaid(parse_yaml(base, "base.yaml"), parse_yaml(over, "over.yaml"));
+}
+
+TEST(YamlOverlay, MapsMergeAndEverythingElseIsReplaced) {
+  const YamlNode root = read_two("a: 1\nm:\n  x: 1\n  y: [1, 2]\nl: [1, 2, 3]\nn: {k: 1}\n",
+                                 "m:\n  y: [7]\n  z: 4\nl: [9]\nn: 5\nb: 2\n");
+  EXPECT_THAT(root.keys(), ElementsAre("a", "m", "l", "n", "b"));
+  EXPECT_EQ(root.integer("a", 0, 9), 1);
+  EXPECT_EQ(root.child("m").integer("x", 0, 9), 1);
+  EXPECT_EQ(root.child("m").integer("z", 0, 9), 4);
+  EXPECT_THAT(root.child("m").required<std::vector<int>>("y"), ElementsAre(7));
+  EXPECT_THAT(root.required<std::vector<int>>("l"), ElementsAre(9));
+  EXPECT_EQ(root.integer("n", 0, 9), 5);
+  EXPECT_EQ(root.integer("b", 0, 9), 2);
+  root.finish();
+}
+
+TEST(YamlOverlay, EveryKeyKnowsItsFile) {
+  const YamlNode root = read_two("m:\n  x: one\n  odd: 1\n", "m:\n  y: two\nq: 1\n");
+  EXPECT_EQ(root.file(), "over.yaml");
+  EXPECT_EQ(root.child("m").child("x").file(), "base.yaml");
+  EXPECT_EQ(input_error([&] { root.child("m").integer("x", 1, 9); }),
+            "base.yaml: line 2:6, m.x: expected an integer in 1..9, found 'one'");
+  EXPECT_EQ(input_error([&] { root.child("m").integer("y", 1, 9); }),
+            "over.yaml: line 2:6, m.y: expected an integer in 1..9, found 'two'");
+  EXPECT_EQ(input_error([&] { root.finish(); }),
+            "base.yaml: line 3:3, m: unknown key 'odd', expected one of x, y");
+  root.child("m").has("odd");
+  root.child("m").child("odd");
+  EXPECT_EQ(input_error([&] { root.finish(); }),
+            "over.yaml: line 3:1: unknown key 'q', expected one of m");
+}
+
+TEST(YamlOverlay, AnOptionSetsOneValue) {
+  YamlNode root = parse("m:\n  x: 1\nl: [1]\n");
+  root = assigned(root, "m.x", "2", "--set m.x=2");
+  root = assigned(root, "m.deep.y", "true", "--set m.deep.y=true");
+  root = assigned(root, "l", "[3, four]", "--set l=[3, four]");
+  root = assigned(root, "t", "{no: map}", "--set t={no: map}");
+  EXPECT_EQ(root.file(), "chips/foo.yaml") << "paths in it stay relative to the file";
+  EXPECT_EQ(root.child("m").file(), "chips/foo.yaml");
+  EXPECT_EQ(root.child("m").integer("x", 0, 9), 2);
+  EXPECT_TRUE(root.child("m").child("deep").boolean("y"));
+  EXPECT_EQ(root.text("t"), "{no: map}");
+  EXPECT_EQ(root.child("l").at(0).as_integer(), 3);
+  EXPECT_EQ(input_error([&] { root.child("l").at(1).as_integer(); }),
+            "--set l=[3, four]: l[1]: expected an integer, found 'four'");
+  EXPECT_EQ(input_error([&] { assigned(root, "u", "1", "--set u=1").finish(); }),
+            "chips/foo.yaml: line 1:1: unknown key 'm', expected no key here");
+  EXPECT_EQ(input_error([&] { root.child("m").child("z"); }),
+            "chips/foo.yaml: line 2:3, m: expected the key 'z'");
+  EXPECT_EQ(input_error([&] { assigned(root, "m..x", "1", "--set m..x=1"); }),
+            "--set m..x=1: expected a key, found 'm..x'");
+  EXPECT_EQ(input_error([&] { assigned(root, "l", "[1]: 2", "--set l=[1]: 2"); }).rfind("--set", 0),
+            0U);
+  EXPECT_THAT(input_error([&] { assigned(parse("- 1\n"), "l", "1", "--set l=1"); }),
+              HasSubstr("chips/foo.yaml: line 1:1: expected a map"));
+}
+
 }  // namespace
 }  // namespace quadrille::app
