@@ -137,7 +137,7 @@ int eval_command(const EvalOptions& options) {
     return kGood;
   }
   if (options.level == "all") {
-    const RtlCheckOptions rtl{options.waves, options.waves_cycles, {}, {}};
+    const RtlCheckOptions rtl{options.waves, options.waves_cycles, {}};
     if (!rtl.waves.empty()) require_waves(simulation, rtl);
     const OperatorResult fixed = fixed_result(simulation);
     if (!compare_all(simulation, options.input, rtl)) return kComparisonFailed;

@@ -92,10 +92,10 @@ std::int64_t copy_cycles(const ChipConfig& config, Timing timing) {
   copy.row_bytes = std::min<std::int64_t>(100, config.scratchpad.capacity_bytes / 4);
   copy.dram_pitch_bytes = copy.scratchpad_pitch_bytes = copy.row_bytes;
   Program program;
-  program.layers = {"copy"};
-  program.commands.push_back({copy, {}, 0, Phase::kLoadInput, -1});
+  program.nodes = {{"copy", "copy"}};
+  program.commands.push_back({copy, {}, 0, "load_input", -1});
   copy.to_scratchpad = false;
-  program.commands.push_back({copy, {0}, 0, Phase::kStoreOutput, -1});
+  program.commands.push_back({copy, {0}, 0, "store_output", -1});
   chip.load(program);
   return chip.run().cycles;
 }
