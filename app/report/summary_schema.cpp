@@ -237,6 +237,7 @@ std::string summary_schema_json() {
   properties["rtl"] = list_of(text(), "Engines that ran in RTL.");
   properties["seed"] = or_null(whole("Seed of random data, null for other data."));
   properties["inputs"] = inputs();
+  properties["settings"] = list_of(text(), "Values of --set in place of the files', as given.");
   add_measures(properties);
   properties["dma"] = dma();
   properties["values"] = by_engine(

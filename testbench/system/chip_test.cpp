@@ -339,7 +339,7 @@ TEST(Chip, BeatsThatStraddleWordsAreRefusedAtEveryTiming) {
       requantise.rows = 3;
       requantise.columns = 8;
       Program program;
-      program.layers = {"straddle"};
+      program.nodes = {{"straddle", "straddle"}};
       program.commands.resize(1);
       program.commands[0].operation = requantise;
       chip.load(program);

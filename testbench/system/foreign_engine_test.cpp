@@ -157,7 +157,7 @@ constexpr std::int64_t kBytes = 1000;
 /// Loads, inverts, stores; meanwhile the DMA loads more, into the same banks.
 Program program() {
   Program program;
-  program.layers = {"invert"};
+  program.nodes = {{"invert", "invert"}};
   program.commands.resize(4);
   program.commands[0].operation = copy_of(true, 64, 0, kBytes);
   program.commands[1].operation = copy_of(true, 8192, 4096, 2048);

@@ -187,6 +187,9 @@ void LinearTile::load_tables(const Bytes& memory) {
     for (int l = 0; l < op_.width; ++l)
       positions_[cell(l, r, weights_)] = look_up(tables_[2], row[l]);
   }
+  // Under the mask no key has a positive offset: those rows come in, too, and go nowhere.
+  for (int r = linear_weights(op_); r < 2 * op_.horizon + 1; ++r)
+    codes_at(memory, op_.positions, op_.position_pitch_bytes, r, op_.width);
 }
 
 void LinearTile::load_keys(const Bytes& memory, int first, int count) {
