@@ -24,8 +24,11 @@ constexpr std::int64_t kMacroToken = 2;
 constexpr std::int64_t kMostSearched = 300'000;
 /// A plan that takes at most this much more than its busiest unit is good enough.
 constexpr std::int64_t kGoodEnoughShare = 200;
-/// Blocks that a start and a remedy try at most.
+/// From so many commands on, finer blocks must pay.
+constexpr std::int64_t kManyCommands = 1024;
+/// Blocks that a start and a remedy try at most, with projections and without.
 constexpr std::int64_t kMostBlocks = 64;
+constexpr std::int64_t kMostOperatorBlocks = 4096;
 constexpr std::int64_t kInfeasible = std::numeric_limits<std::int64_t>::max();
 
 std::unique_ptr<Stage> make_stage(Workspace& workspace, const model::IntegerGraph& graph,
@@ -258,7 +261,8 @@ class Planner {
       emission.run(best_price_ == kInfeasible ? kInfeasible - 1 : best_price_);
       price = emission.price();
       const Emitter& emit = emission.emitter();
-      searched_ += emit.command_count();
+      commands_ = emit.command_count();
+      searched_ += commands_;
       if (price < best_price_) {
         best_price_ = price;
         best_ = choices;
@@ -313,8 +317,8 @@ class Planner {
   }
 
   std::optional<Choices> start_with(int copies, int spill, int tiles) {
-    constexpr std::int64_t kMostBlocks = 64;
-    const std::int64_t most = std::min(kMostBlocks, std::max(freedom_.tokens, freedom_.queries));
+    const std::int64_t most = std::min(freedom_.projections ? kMostBlocks : kMostOperatorBlocks,
+                                       std::max(freedom_.tokens, freedom_.queries));
     std::pair<std::int64_t, std::int64_t> lacking{-1, -1};
     for (std::int64_t blocks = 1; blocks <= most; blocks *= 4) {
       Choices start;
@@ -359,6 +363,8 @@ class Planner {
         choices.*member = static_cast<int>(next);
         const std::int64_t cycles = consider(choices);
         if (cycles > before) break;
+        // Many more commands for next to nothing are not worth their memory.
+        if (commands_ > kManyCommands && cycles > before - before / 1000) break;
         before = cycles;
       }
     }
@@ -417,8 +423,8 @@ class Planner {
 
   /// The least plan runs with a scratchpad of so many bytes.
   bool fits(std::int64_t capacity_bytes) const {
-    const ChipConfig larger = config_.with(
-        [&](ChipValues& chip) { chip.scratchpad.capacity_bytes = capacity_bytes; });
+    const ChipConfig larger =
+        config_.with([&](ChipValues& chip) { chip.scratchpad.capacity_bytes = capacity_bytes; });
     try {
       Emission emission(larger, graph_, least_choices(kMostBlocks), cost_, false);
       emission.run(kInfeasible - 1);
@@ -458,7 +464,7 @@ class Planner {
   Choices best_;
   std::int64_t best_price_ = kInfeasible;
   bool good_ = false;  ///< The best is as good as its busiest unit allows.
-  std::int64_t searched_ = 0;
+  std::int64_t searched_ = 0, commands_ = 0;
   std::vector<std::pair<Choices, std::int64_t>> tried_;  ///< From the present start.
   DoesNotFit missing_;
 };
