@@ -83,9 +83,10 @@ class Limits {
     needs("linear.max_width", keys.columns, config_.linear.max_width, "columns of a key");
     if (op.causal && op.align == model::CausalAlign::kEnd &&
         keys.rows != query_grid(op.heads, tensor(0)).rows) {
-      refuse("linear",
-             "as many queries as keys with causal_align: end, since the engine counts "
-             "positions from the first token");
+      throw InputError(graph_.source, "causal_align",
+                       "node " + node_.name +
+                           ": end with other keys than queries, expected start: "
+                           "the linear engine counts positions from the first token");
     }
     if (node_.input(3) == model::kAbsent) return;
     needs("linear.max_horizon", op.horizon(tensor(3).rows), config_.linear.max_horizon,
