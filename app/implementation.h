@@ -13,7 +13,7 @@ struct Implementation {
   std::set<std::string> rtl;  ///< Names of the engines in RTL; the others are SystemC.
 
   bool any_rtl() const { return !rtl.empty(); }
-  /// The same names in the order of hw::engines().
+  /// These are the names in the order of hw::engines().
   std::vector<std::string> rtl_engines() const;
 };
 

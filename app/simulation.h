@@ -87,7 +87,7 @@ struct SinkhornFigures {
   /// As the unit measured it (the largest of all matrices that went so far):
   /// index + 1 half-steps. Empty without data.
   std::vector<model::SinkhornResidual> residuals;
-  /// Of the K delivered, in double precision; with data only.
+  /// It is that of the K delivered, in double precision; with data only.
   std::optional<model::SinkhornResidual> final_residual;
 };
 

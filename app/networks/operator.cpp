@@ -38,7 +38,7 @@ struct Leading {
     shape.insert(shape.end(), rest.begin(), rest.end());
     return shape;
   }
-  /// The same with another number of heads; -1: any.
+  /// It takes another number of heads; -1: any.
   Shape with(std::int64_t heads, const Shape& rest) const {
     Shape shape = with(rest);
     if (!front.empty()) shape[1] = heads;
@@ -90,7 +90,7 @@ class Builder {
     constants_.push_back(std::move(made));
     return constants_.back().tensor;
   }
-  /// The same from numbers that the builder made; `scales` if codes were given.
+  /// The numbers are the builder's own; `scales` are there if codes were given.
   TensorId constant(const std::string& name, std::int64_t rows, std::int64_t columns, Role role,
                     Format format, std::vector<double> values, std::vector<double> scales = {}) {
     constants_.push_back(
@@ -595,7 +595,7 @@ struct Maker {
   const char* name;
   Task (*make)(Builder, const OperatorOptions&);
 };
-/// In the order of the documentation.
+/// The operators stand in the order of the documentation.
 constexpr Maker kMakers[] = {{"softmax", softmax_task},
                              {"damf", damf_task},
                              {"sinkhorn", sinkhorn_task},

@@ -86,7 +86,7 @@ std::optional<std::string> first_difference(const Task& task, const std::string&
 
 /// -ln softmax(logits)[target], in nats.
 double cross_entropy(const std::vector<double>& logits, int target);
-/// Of rows of logits: -ln p(tokens[i + 1] | tokens[0..i]), i = 0, 1, ...
+/// Losses of rows of logits are -ln p(tokens[i + 1] | tokens[0..i]), i = 0, 1, ...
 std::vector<double> next_token_losses(const std::vector<double>& logits,
                                       const std::vector<int>& tokens);
 /// 0 without losses.

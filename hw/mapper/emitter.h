@@ -121,8 +121,8 @@ class Emitter {
   std::int64_t written_at(std::uint64_t address, std::int64_t bytes) const;
   std::int64_t macros_free_at(int first, int count) const;
   std::int64_t cycles() const { return cycles_; }
-  /// Of all units together, and of the one that works the longest: no order of the same
-  /// commands ends earlier.
+  /// All units together work so long, and the busiest one: no order of the same commands
+  /// ends earlier.
   std::int64_t busy_cycles() const;
   std::int64_t busiest_cycles() const;
   /// Tokens that pass by a macro, of all macros together: MACs, masked ones and padding

@@ -58,8 +58,8 @@ struct Mapping {
 /// the bytes or macros needed and there, and the smallest change that would do.
 Mapping lower(const ChipConfig& config, const model::IntegerGraph& graph);
 
-/// The same with every tensor spilled that can be and the least blocks: what a
-/// graph needs at least. For tests.
+/// Plans with every tensor spilled that can be and the least blocks: what a graph
+/// needs at least. For tests.
 Mapping lower_least(const ChipConfig& config, const model::IntegerGraph& graph);
 
 }  // namespace quadrille::hw

@@ -167,7 +167,7 @@ struct DamfInteger {
   std::vector<PowerRule> rules;  ///< Per head.
   Multiplier out;
 };
-/// Of Sinkhorn and SinkhornAttention.
+/// Sinkhorn and SinkhornAttention share this form.
 struct SinkhornFormat {
   Multiplier factor;  ///< Codes or scores to logits.
   int fraction_bits = kLeastLogitFractionBits;

@@ -68,8 +68,8 @@ struct CimMultiply {
   int first_token = 0;
   CimRegion region;
   int weight_bits = 8;  ///< The region was written with so many; bit planes above are gated off.
-  /// Of `rows` and `columns`, those that only keep heads apart: weights of zero,
-  /// sums that nobody reads. They are computed and count as wasted.
+  /// These of the `rows` and `columns` only keep heads apart: their weights are zero,
+  /// nobody reads their sums. They are computed and count as wasted.
   int padding_rows = 0;
   int padding_columns = 0;
 };

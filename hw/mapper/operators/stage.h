@@ -92,10 +92,10 @@ std::unique_ptr<Stage> make_softmax_stage(Workspace& workspace, const model::Int
                                           const StageGrant& grant);
 std::unique_ptr<Stage> make_damf_stage(Workspace& workspace, const model::IntegerGraph& graph,
                                        const StageGrant& grant);
-/// Of Sinkhorn and SinkhornAttention.
+/// It lowers Sinkhorn and SinkhornAttention.
 std::unique_ptr<Stage> make_sinkhorn_stage(Workspace& workspace, const model::IntegerGraph& graph,
                                            const StageGrant& grant);
-/// Of LinearAttention, and of DamfAttention on that engine.
+/// It lowers LinearAttention, and DamfAttention on that engine.
 std::unique_ptr<Stage> make_linear_attention_stage(Workspace& workspace,
                                                    const model::IntegerGraph& graph,
                                                    const StageGrant& grant);
