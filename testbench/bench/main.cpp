@@ -30,6 +30,7 @@
 #include "hw/mapper/mapping.h"
 #include "testbench/bench/onednn_baseline.h"
 #include "testbench/common/layer_program.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille::bench {
 namespace {
@@ -163,7 +164,7 @@ struct Row {
 };
 
 int run(const std::string& file) {
-  const std::string chips = QUADRILLE_SOURCE_DIR "/chips/";
+  const std::string chips = testbench::source_path("chips/");
   const hw::ChipConfig config = app::read_chip_file(chips + "default.yaml");
   const double baseline = onednn_seconds(attention_layer_products(kTokens, kWidth, kHeads), 30);
   fmt::print("oneDNN ({}): {:.3f} ms for the BERT-base attention layer's int8 products\n\n",
@@ -226,7 +227,7 @@ int sc_main(int argc, char* argv[]) {
   ::setenv("OMP_NUM_THREADS", "1", 1);
   if (argc == 3 && std::string(argv[1]) == "--linear-tokens") {
     quadrille::bench::simulate_linear(
-        quadrille::app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/default.yaml"),
+        quadrille::app::read_chip_file(quadrille::testbench::source_path("chips/default.yaml")),
         std::stoi(argv[2]));
     return 0;
   }

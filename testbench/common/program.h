@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "testbench/common/source_tree.h"
 #include "testbench/common/temporary_folder.h"
 
 namespace quadrille::testbench {
@@ -22,7 +23,7 @@ struct ProgramRun {
 inline ProgramRun run_program(const std::vector<std::string>& arguments,
                               const std::string& folder = "/tmp") {
   const TemporaryFolder files;
-  std::string command = "cd '" + folder + "' && '" QUADRILLE_PROGRAM "'";
+  std::string command = "cd '" + folder + "' && '" + program_path() + "'";
   for (const std::string& argument : arguments) {
     command += " '";
     for (const char c : argument) command += c == '\'' ? std::string("'\\''") : std::string(1, c);

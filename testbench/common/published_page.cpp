@@ -8,13 +8,12 @@
 #include <vector>
 
 #include "testbench/common/environment.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille::testbench {
 namespace {
 
-std::string path_of(const std::string& name) {
-  return std::string(QUADRILLE_SOURCE_DIR "/docs/") + name;
-}
+std::string path_of(const std::string& name) { return source_path("docs/") + name; }
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;

@@ -18,6 +18,7 @@
 #include "testbench/common/environment.h"
 #include "testbench/common/node_case.h"
 #include "testbench/common/portable_random.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille::testbench {
 
@@ -87,8 +88,8 @@ class Census {
 class RandomCases : public testing::Test {
  protected:
   RandomCases()
-      : default_(app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/default.yaml")),
-        small_(app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml")),
+      : default_(app::read_chip_file(source_path("chips/default.yaml"))),
+        small_(app::read_chip_file(source_path("chips/small.yaml"))),
         seed_(test_seed(20240607)),
         draw_(seed_) {
     fmt::print("seed {}\n", seed_);

@@ -7,11 +7,12 @@
 #include "app/config/workload_file.h"
 #include "app/files/safetensors.h"
 #include "app/networks/attention_layer.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille::testbench {
 namespace {
 
-const std::string kRoot = QUADRILLE_SOURCE_DIR;
+const std::string kRoot = source_folder();
 
 app::AttentionLayerWorkload layer_of(const std::string& twin) {
   return std::get<app::AttentionLayerWorkload>(

@@ -12,12 +12,13 @@
 #include "hw/engines/paired_body.h"
 #include "hw/simulation_context.h"
 #include "testbench/common/layer_program.h"
+#include "testbench/common/source_tree.h"
 #include "testbench/common/wrong_rtl.h"
 
 namespace quadrille::hw {
 namespace {
 
-ChipConfig small_chip() { return app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml"); }
+ChipConfig small_chip() { return app::read_chip_file(testbench::source_path("chips/small.yaml")); }
 
 struct LayerRun {
   ChipResult result;

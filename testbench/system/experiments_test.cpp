@@ -20,6 +20,7 @@
 #include "app/simulation.h"
 #include "model/errors.h"
 #include "testbench/common/expect_bad_input.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -543,7 +544,7 @@ TEST_F(Experiments, CrossoverInterpolatesInLogarithms) {
 TEST_F(Experiments, TheCrossoversGoalHasAConditionOnThePeakMacs) {
   app::ScalingPlan plan;
   app::ExperimentSetup setup;
-  setup.technology = app::read_technology_file(QUADRILLE_SOURCE_DIR "/technology/cmos28.yaml");
+  setup.technology = app::read_technology_file(source_path("technology/cmos28.yaml"));
   app::ScalingResults results;
   for (const char* name : {"softmax", "softmax_causal", "linear", "linear_causal"}) {
     app::ScalingCurve curve;

@@ -14,6 +14,7 @@
 #include "hw/simulation_context.h"
 #include "model/errors.h"
 #include "testbench/common/drive.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille::hw {
 namespace {
@@ -189,7 +190,7 @@ class ForeignEngine : public testing::Test {
     return result;
   }
 
-  const ChipConfig config_ = app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml");
+  const ChipConfig config_ = app::read_chip_file(testbench::source_path("chips/small.yaml"));
   const InverterEntry entry_;
   const EngineList list_ = with(entry_);
 };

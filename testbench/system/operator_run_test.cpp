@@ -11,6 +11,7 @@
 #include "app/files/safetensors.h"
 #include "testbench/common/expect_bad_input.h"
 #include "testbench/common/expect_schema.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -33,8 +34,7 @@ class OperatorRun : public testing::Test {
     const ProgramRun made = run(workload, more);
     EXPECT_EQ(made.exit_code, 0) << made.err;
     const json total = json::parse(TemporaryFolder::read(out() + "/summary.json"));
-    expect_schema(json::parse(TemporaryFolder::read(std::string(QUADRILLE_SOURCE_DIR) +
-                                                    "/docs/summary.schema.json")),
+    expect_schema(json::parse(TemporaryFolder::read(source_folder() + "/docs/summary.schema.json")),
                   total, "summary");
     return total;
   }

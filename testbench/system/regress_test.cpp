@@ -9,6 +9,7 @@
 #include "testbench/common/expect_bad_input.h"
 #include "testbench/common/model_vs_rtl_page.h"
 #include "testbench/common/published_page.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-const std::string kCases = std::string(QUADRILLE_SOURCE_DIR) + "/traces/cases";
+const std::string kCases = source_path("traces/cases");
 
 TEST(Regress, EveryShippedCaseHoldsAtEveryLevel) {
   const TemporaryFolder folder;

@@ -14,6 +14,7 @@
 #include "model/errors.h"
 #include "testbench/common/damf_wrong_body.h"
 #include "testbench/common/eval_fixture.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -24,8 +25,9 @@ using testing::HasSubstr;
 class RtlCheckTest : public EvalFixture {
  protected:
   RtlCheckTest()
-      : chip_(app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml")
-                  .with([](hw::ChipValues& chip) { chip.timing = hw::Timing::kBeat; })) {
+      : chip_(app::read_chip_file(source_path("chips/small.yaml")).with([](hw::ChipValues& chip) {
+          chip.timing = hw::Timing::kBeat;
+        })) {
     prepare(64, "mode=maclaurin");
   }
 
@@ -113,7 +115,7 @@ TEST_F(RtlCheckTest, TheWaveformHoldsTheCyclesAroundTheDifference) {
 
 /// chips/small.yaml with DAMF's lanes replaced.
 std::string chip_with_damf_lanes(const TemporaryFolder& folder, int lanes) {
-  std::string text = TemporaryFolder::read(QUADRILLE_SOURCE_DIR "/chips/small.yaml");
+  std::string text = TemporaryFolder::read(source_path("chips/small.yaml"));
   const std::string before = "damf:\n  lanes: 4\n";
   text.replace(text.find(before), before.size(), fmt::format("damf:\n  lanes: {}\n", lanes));
   folder.write("odd.yaml", text);

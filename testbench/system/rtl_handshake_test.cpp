@@ -15,6 +15,7 @@
 #include "hw/engines/sinkhorn/sinkhorn_engine.h"
 #include "hw/engines/softmax/softmax_engine.h"
 #include "testbench/common/layer_program.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille::hw {
 namespace {
@@ -78,7 +79,7 @@ class RtlHandshake : public testing::Test {
     throw InvariantError("no such command in this layer");
   }
 
-  const ChipConfig config_ = app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml");
+  const ChipConfig config_ = app::read_chip_file(testbench::source_path("chips/small.yaml"));
 };
 
 TEST_F(RtlHandshake, OfTheCimBankWritePortIsAsserted) {

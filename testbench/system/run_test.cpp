@@ -15,6 +15,7 @@
 #include "testbench/common/expect_bad_input.h"
 #include "testbench/common/expect_schema.h"
 #include "testbench/common/published_page.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -24,7 +25,7 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 
-const std::string kRoot = QUADRILLE_SOURCE_DIR;
+const std::string kRoot = source_folder();
 
 class Run : public testing::Test {
  protected:

@@ -9,6 +9,7 @@
 #include "hw/mapper/mapping.h"
 #include "hw/simulation_context.h"
 #include "testbench/common/layer_program.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille {
 namespace {
@@ -33,7 +34,7 @@ hw::ChipResult run(const hw::ChipConfig& chip, const model::IntegerGraph& layer)
 TEST(CycleBounds, NoRunIsFasterAndTheLinksCarryExactlyTheCompulsoryBytes) {
   for (const char* name : {"default", "small"}) {
     const hw::ChipConfig chip =
-        app::read_chip_file(fmt::format("{}/chips/{}.yaml", QUADRILLE_SOURCE_DIR, name));
+        app::read_chip_file(fmt::format("{}/chips/{}.yaml", testbench::source_folder(), name));
     for (const auto mechanism : {model::Mechanism::kSoftmax, model::Mechanism::kDamf}) {
       for (const int tokens : {1, 16, 128}) {
         SCOPED_TRACE(fmt::format("{} tokens {}", name, tokens));

@@ -10,6 +10,7 @@
 #include "hw/chip.h"
 #include "hw/simulation_context.h"
 #include "testbench/common/portable_random.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille::hw {
 namespace {
@@ -170,7 +171,7 @@ TEST(DmaTiming, TileEqualsBeatWhereBurstsTakeUnequalAccesses) {
   const auto pick = [&random](int least, int most) { return quadrille::pick(random, least, most); };
   for (int round = 0; round < 120; ++round) {
     const ChipConfig config =
-        app::read_chip_file(QUADRILLE_SOURCE_DIR "/chips/small.yaml").with([&](ChipValues& chip) {
+        app::read_chip_file(testbench::source_path("chips/small.yaml")).with([&](ChipValues& chip) {
           chip.scratchpad.word_bytes = 16 << pick(0, 3);
           chip.dma.outstanding_bursts = pick(1, 16);
         });

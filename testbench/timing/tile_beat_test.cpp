@@ -13,6 +13,7 @@
 #include "hw/simulation_context.h"
 #include "testbench/common/layer_program.h"
 #include "testbench/common/published_page.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille {
 namespace {
@@ -84,7 +85,7 @@ Comparison compare_all() {
   const auto list = cases();
   for (const LayerCase& item : list) {
     const hw::ChipConfig chip =
-        app::read_chip_file(fmt::format("{}/chips/{}.yaml", QUADRILLE_SOURCE_DIR, item.chip));
+        app::read_chip_file(fmt::format("{}/chips/{}.yaml", testbench::source_folder(), item.chip));
     const auto layer = layer_of(item);
     const std::int64_t tile = cycles(chip, layer, hw::Timing::kTile);
     const std::int64_t beat = cycles(chip, layer, hw::Timing::kBeat);

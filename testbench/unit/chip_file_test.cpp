@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "model/errors.h"
+#include "testbench/common/source_tree.h"
 #include "testbench/common/temporary_folder.h"
 
 namespace quadrille::testbench {
@@ -20,7 +21,7 @@ using app::ParsedChip;
 using app::read_chip_file;
 using testing::HasSubstr;
 
-const std::string kChips = QUADRILLE_SOURCE_DIR "/chips/";
+const std::string kChips = source_path("chips/");
 
 class ChipFile : public testing::Test {
  protected:
@@ -166,7 +167,7 @@ TEST_F(ChipFile, ATechnologyTableIsSoughtBesideTheFileThatNamesIt) {
   const std::string top = folder_.write("top.yaml", "base: bases/base.yaml\n");
   EXPECT_TRUE(std::filesystem::equivalent(technology_path(parse_chip_file(top)), table));
   EXPECT_EQ(technology_path(parse_chip_file(kChips + "small.yaml")),
-            QUADRILLE_SOURCE_DIR "/technology/cmos28.yaml");
+            source_path("technology/cmos28.yaml"));
 }
 
 TEST_F(ChipFile, SetPutsAValueInPlaceOfTheFilesAndIsCheckedLikeIt) {

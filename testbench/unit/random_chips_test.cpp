@@ -12,8 +12,9 @@
 #include "hw/energy/energy.h"
 #include "hw/simulation_context.h"
 #include "model/errors.h"
-#include "testbench/common/portable_random.h"
 #include "testbench/common/environment.h"
+#include "testbench/common/portable_random.h"
+#include "testbench/common/source_tree.h"
 
 namespace quadrille::hw {
 namespace {
@@ -103,7 +104,7 @@ std::int64_t copy_cycles(const ChipConfig& config, Timing timing) {
 TEST(RandomChips, AreRefusedOrCanBeBuiltPricedAndRun) {
   const std::uint64_t seed = testbench::test_seed(20261130);
   const Technology technology =
-      app::read_technology_file(QUADRILLE_SOURCE_DIR "/technology/cmos28.yaml");
+      app::read_technology_file(testbench::source_path("technology/cmos28.yaml"));
   Draw draw(seed);
   int accepted = 0;
   constexpr int kChips = 3000;

@@ -6,12 +6,13 @@
 #include <gtest/gtest.h>
 
 #include "model/errors.h"
+#include "testbench/common/source_tree.h"
 #include "testbench/common/temporary_folder.h"
 
 namespace quadrille::testbench {
 namespace {
 
-const std::string kShipped = std::string(QUADRILLE_SOURCE_DIR) + "/technology/cmos28.yaml";
+const std::string kShipped = source_path("technology/cmos28.yaml");
 
 class TechnologyFile : public testing::Test {
  protected:
