@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
 
-.PHONY: help setup build test run bench lockstep plan-grid chip-search synth synth-bless mutate coverage asan ubsan dev format tidy clean
+.PHONY: help setup build test run bench lockstep lockstep-programs plan-tool plan-grid chip-search synth synth-bless mutate coverage asan ubsan dev format tidy clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -11,11 +11,13 @@ help: ## list the verbs
 setup: ## install what Debian packages are missing (root or sudo)
 	@scripts/setup.sh
 
-build: setup ## build the program (release) at build/quadrille
+build: setup ## build the program (release) at build/quadrille, and nothing else
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target quadrille
+
+test: setup ## set up, build and run all tests
 	@cmake --preset release
 	@cmake --build --preset release -j $(JOBS)
-
-test: build ## set up, build and run all tests
 	@cd build && ctest -j $(JOBS) --output-on-failure --no-tests=error
 
 dev: setup ## build with warnings as errors and run the tests
@@ -36,37 +38,46 @@ run: build ## the main job: real text through a trained layer on the chip, both 
 	@build/quadrille run -w licences-damf -c default -o out/licences-damf
 
 bench: build ## speed as ratios in one run; writes build/bench.json
+	@cmake --build --preset release -j $(JOBS) --target quadrille_bench
+	@build/quadrille rtl build -c default
 	@OMP_NUM_THREADS=1 build/testbench/quadrille_bench build/bench.json
 
-lockstep: build ## the long lockstep run of every engine with RTL (QUADRILLE_SEED, QUADRILLE_LOCKSTEP_RUNS)
+lockstep-programs: setup
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target test_lockstep
+
+lockstep: lockstep-programs ## long lockstep of every engine with RTL (CHIP=my.yaml: at that chip's sizes only; QUADRILLE_SEED, QUADRILLE_LOCKSTEP_RUNS)
 	@for source in testbench/lockstep/*_lockstep_test.cpp; do \
 	  program=$${source##*/}; program=build/testbench/test_lockstep_$${program%_lockstep_test.cpp}; \
-	  QUADRILLE_LOCKSTEP_RUNS=$${QUADRILLE_LOCKSTEP_RUNS:-100000} $$program || exit 1; done
+	  $(if $(CHIP),QUADRILLE_CHIP=$(CHIP)) QUADRILLE_LOCKSTEP_RUNS=$${QUADRILLE_LOCKSTEP_RUNS:-$(if $(CHIP),2000,100000)} \
+	    $$program $(if $(CHIP),--gtest_filter='*AtAnyChip*') || exit 1; done
 
-plan-grid: build ## judge plans over a drawn grid of workloads and chips; writes docs/plan_quality.md (QUADRILLE_SEED, QUADRILLE_POINTS)
+plan-grid: plan-tool ## judge plans over a drawn grid of workloads and chips; writes docs/plan_quality.md (QUADRILLE_SEED, QUADRILLE_POINTS)
 	@build/testbench/quadrille_plan_grid grid docs/plan_quality.md
 
-chip-search: build ## short runs on drawn chips, tile and beat, with data: no crash, no hang, no exit 3 (QUADRILLE_SEED, QUADRILLE_POINTS)
+chip-search: plan-tool ## short runs on drawn chips, tile and beat, with data: no crash, no hang, no exit 3 (QUADRILLE_SEED, QUADRILLE_POINTS)
 	@build/testbench/quadrille_plan_grid search
 
-mutate: build ## plant faults in RTL and SystemC engines, count what the tests catch (ENGINES, SEED; hours)
+plan-tool: setup
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target quadrille_plan_grid
+
+mutate: lockstep-programs ## plant faults in RTL and SystemC engines, count what the tests catch (ENGINES, SEED; hours)
 	@mkdir -p build/mutation
 	@rtl=0; scripts/mutate_rtl.py $(ENGINES) --seed $(or $(SEED),1) --jobs $(JOBS) || rtl=$$?; \
 	systemc=0; scripts/mutate_systemc.py $(ENGINES) --seed $(or $(SEED),1) --jobs $(JOBS) || systemc=$$?; \
 	[ $$rtl -eq 0 ] && [ $$systemc -eq 0 ]
 
-coverage: build ## line and toggle coverage of the RTL by the lockstep tests (ENGINES)
+coverage: lockstep-programs ## line and toggle coverage of the RTL by the lockstep tests (ENGINES)
 	@scripts/rtl_coverage.py --self-test
 	@scripts/rtl_coverage.py $(ENGINES)
 
-synth: setup ## yosys on every engine: checks, cells, flip-flops, memories, longest path, change
-	@cmake --preset release >/dev/null
-	@cmake --build --preset release --target rtl_sources -j $(JOBS) >/dev/null
+synth: build ## yosys on every engine: checks, cells, flip-flops, memories, longest path, change
+	@build/quadrille rtl list -c default --sources build/rtl/synth >/dev/null
 	@python3 scripts/synth/synth.py --jobs $(JOBS)
 
-synth-bless: setup ## the same, and rewrite the baseline and the tables of docs/synthesis.md
-	@cmake --preset release >/dev/null
-	@cmake --build --preset release --target rtl_sources -j $(JOBS) >/dev/null
+synth-bless: build ## the same, and rewrite the baseline and the tables of docs/synthesis.md
+	@build/quadrille rtl list -c default --sources build/rtl/synth >/dev/null
 	@python3 scripts/synth/synth.py --jobs $(JOBS) --bless
 
 format: ## rewrite all C++ in the project's format
@@ -74,7 +85,6 @@ format: ## rewrite all C++ in the project's format
 
 tidy: ## clang-tidy over model, hw and app
 	@cmake --preset dev -B build-tidy -D CMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null
-	@ninja -C build-tidy $$(ninja -C build-tidy -t targets all | grep -oE '^rtl/[^:]*/V[^:/]*\.h') >/dev/null
 	@git ls-files 'model/*.cpp' 'hw/*.cpp' 'app/*.cpp' | xargs -P $(JOBS) -n 4 clang-tidy -p build-tidy --quiet
 
 clean: ## remove build folders

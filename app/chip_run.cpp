@@ -1,5 +1,6 @@
 #include "app/chip_run.h"
 
+#include "app/rtl/rtl_cache.h"
 #include "hw/chip.h"
 #include "hw/simulation_context.h"
 #include "model/errors.h"
@@ -51,7 +52,7 @@ ChipRun run_on_chip(const hw::ChipConfig& config, const Body& body, const ChipJo
   options.timing = body.timing;
   options.data = inputs != nullptr;
   options.rtl = body.implementation.rtl;
-  options.rtl_bodies = body.rtl;
+  options.rtl_bodies = or_cached(body.rtl);
   const hw::SimulationContext context;
   hw::Chip chip("chip", config, options);
   chip.load(job.mapping.program, [&](const hw::Bytes& dram) { write_inputs(job, *inputs, dram); });

@@ -34,7 +34,7 @@ struct Body {
   hw::Timing timing = hw::Timing::kTile;
   /// With RTL in it the timing is `beat`, whatever `timing` says.
   Implementation implementation;
-  hw::RtlBodies rtl;  ///< Where the RTL comes from.
+  hw::RtlBodies rtl;  ///< Where the RTL comes from: the cache unless it says.
 };
 
 struct ChipRun {

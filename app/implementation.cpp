@@ -29,14 +29,22 @@ Implementation parse_implementation(const std::vector<std::string>& assignments)
     if (equals == std::string::npos) fail("expected ENGINE=systemc or ENGINE=rtl");
     const std::string engine = assignment.substr(0, equals);
     const std::string body = assignment.substr(equals + 1);
+    if (std::find(bodies.begin(), bodies.end(), body) == bodies.end())
+      fail("unknown body, expected systemc or rtl" + did_you_mean(body, bodies));
+    if (engine == "all") {
+      result.rtl.clear();
+      if (body == "rtl") {
+        for (const std::string& name : hw::engines().names_in_rtl()) result.rtl.insert(name);
+      }
+      continue;
+    }
     const hw::EngineEntry* entry = hw::engines().find(engine);
     if (entry == nullptr) {
-      const std::vector<std::string> names = hw::engines().names();
+      std::vector<std::string> names = hw::engines().names();
+      names.emplace_back("all");
       fail(fmt::format("unknown engine, expected one of {}{}", fmt::join(names, ", "),
                        did_you_mean(engine, names)));
     }
-    if (std::find(bodies.begin(), bodies.end(), body) == bodies.end())
-      fail("unknown body, expected systemc or rtl" + did_you_mean(body, bodies));
     if (body == "systemc") {
       result.rtl.erase(engine);
     } else if (!entry->in_rtl()) {

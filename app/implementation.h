@@ -17,7 +17,8 @@ struct Implementation {
   std::vector<std::string> rtl_engines() const;
 };
 
-/// From "ENGINE=systemc" and "ENGINE=rtl" words; of two about one engine the last
+/// From "ENGINE=systemc" and "ENGINE=rtl" words, ENGINE perhaps "all" for every engine
+/// that exists in RTL; of two about one engine the last
 /// holds. InputError for an unknown engine or body and for an engine without RTL.
 Implementation parse_implementation(const std::vector<std::string>& assignments);
 

@@ -17,14 +17,15 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 
 from explained import Explanations
 from live_bits import LiveBits
-from rtl_program import (BUILD, ENGINES, ROOT, SYSTEMC_ONLY, Point, ToolError, built_engines, compile_model,
-                         link_with_model, positive, run, summary_file)
+from rtl_program import (BUILD, ENGINES, ROOT, SYSTEMC_ONLY, Point, ToolError, built_engines, make_library,
+                         programs_with, positive, run, summary_file)
 
 FOLDER = BUILD / "mutation"
 EXPLAINED = ROOT / "testbench/mutate/explained_rtl.csv"
@@ -185,18 +186,18 @@ def write_wrapper(point, folder):
 
 def build(point, folder, count, seed):
     folder.mkdir(parents=True, exist_ok=True)
-    for old in (folder / "model").glob("*"):
-        old.unlink()
+    shutil.rmtree(folder / "model", ignore_errors=True)
     faults = plant(point, folder, count, seed)
     write_wrapper(point, folder)
     model = folder / "model"
     point.verilate(model, "mutant_select", ["-O3", folder / "netlist.v", folder / "wrapper.sv"])
-    return faults, link_with_model(point, model, compile_model(model, "-O2"))
+    make_library(point, model, "-O2")
+    return faults, *programs_with(point, model)
 
 
-def attempt(programs, number, tests_filter, timeout_s, runs=None, seed=None):
+def attempt(programs, environment, number, tests_filter, timeout_s, runs=None, seed=None):
     """Runs the tests on one fault: the empty string when all pass, else what failed."""
-    environment = dict(os.environ, QUADRILLE_MUTANT=str(number), GTEST_FAIL_FAST="1", GTEST_FILTER=tests_filter)
+    environment = dict(environment, QUADRILLE_MUTANT=str(number), GTEST_FAIL_FAST="1", GTEST_FILTER=tests_filter)
     environment.pop("QUADRILLE_SEED", None)
     environment.pop("QUADRILLE_LOCKSTEP_RUNS", None)
     if runs:
@@ -214,10 +215,10 @@ def attempt(programs, number, tests_filter, timeout_s, runs=None, seed=None):
     return ""
 
 
-def time_without_fault(engine, programs, tests, runs=None, seed=None):
+def time_without_fault(engine, programs, environment, tests, runs=None, seed=None):
     """Seconds that the tests take on the netlist without a fault, which they must pass."""
     start = time.monotonic()
-    broken = attempt(programs, 0, tests, 3600, runs, seed)
+    broken = attempt(programs, environment, 0, tests, 3600, runs, seed)
     if broken:
         raise ToolError(f"{engine}: the netlist without a fault fails {broken}")
     return time.monotonic() - start
@@ -227,20 +228,20 @@ def study(engine, arguments):
     """One engine: its table row, and whether the goal is met."""
     folder = FOLDER / engine
     point = Point(engine)
-    faults, programs = build(point, folder, arguments.count, arguments.seed)
+    faults, programs, environment = build(point, folder, arguments.count, arguments.seed)
     if arguments.faults:
         faults = [fault for fault in faults if fault.number in arguments.faults]
     tests = ENGINES[engine]
-    short_s = time_without_fault(engine, programs, tests)
-    long_s = time_without_fault(engine, programs, tests, LONG_RUNS[engine], LONG_SEED)
+    short_s = time_without_fault(engine, programs, environment, tests)
+    long_s = time_without_fault(engine, programs, environment, tests, LONG_RUNS[engine], LONG_SEED)
     print(f"{engine}: {len(faults)} faults; without one the tests take {short_s:.1f} s, the long run {long_s:.1f} s",
           flush=True)
 
     def judge(fault):
-        by = attempt(programs, fault.number, tests, 20 + HANG * short_s)
+        by = attempt(programs, environment, fault.number, tests, 20 + HANG * short_s)
         if by:
             return fault, "caught", by
-        by = attempt(programs, fault.number, tests, 20 + HANG * long_s, LONG_RUNS[engine], LONG_SEED)
+        by = attempt(programs, environment, fault.number, tests, 20 + HANG * long_s, LONG_RUNS[engine], LONG_SEED)
         return fault, "caught long" if by else "survived", by
 
     results = []

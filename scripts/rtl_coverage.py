@@ -24,8 +24,8 @@ import subprocess
 import sys
 
 from explained import Explanations
-from rtl_program import (BUILD, ENGINES, ROOT, Point, ToolError, built_engines, compile_model, link_with_model,
-                         positive, run, summary_file, verilator_root)
+from rtl_program import (BUILD, ENGINES, ROOT, Point, ToolError, built_engines, make_library,
+                         positive, programs_with, run, summary_file)
 
 FOLDER = BUILD / "coverage"
 EXPLAINED = ROOT / "testbench/coverage/explained.csv"
@@ -54,20 +54,16 @@ def memory_cells(sources):
 
 
 def build(point, folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*"):
-        old.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     (folder / "coverage_writer.sv").write_text(WRITER.replace("TOP", point.top))
     (folder / "memories.vlt").write_text(memory_cells(point.sources))
     parameters = [f"-G{name}={value}" for name, value in point.parameters.items()]
     point.verilate(folder, point.top, [*OPTIONS, *parameters, folder / "memories.vlt", *point.waivers,
                                        *point.sources, folder / "coverage_writer.sv"])
-    definitions = ["-DVM_COVERAGE=1", "-include", "cstdlib", "-include", "verilated_cov.h"]
-    model = compile_model(folder, "-O0", definitions)
-    include = verilator_root() + "/include"
-    run(["c++", "-std=c++17", "-O1", "-w", "-DVM_COVERAGE=1", f"-I{include}", "-c", f"{include}/verilated_cov.cpp",
-         "-o", folder / "verilated_cov.o"], folder / "runtime.log")
-    return link_with_model(point, folder, model, [folder / "verilated_cov.o"])
+    make_library(point, folder, "-O0", ["-DVM_COVERAGE=1", "-include", "cstdlib", "-include", "verilated_cov.h"],
+                 ["verilated_cov.cpp"])
+    return programs_with(point, folder)
 
 
 def read_points(path, points):
@@ -94,8 +90,9 @@ def measure(engine, runs):
     """One engine's rows of the table, and whether the goals are met."""
     folder = FOLDER / engine
     points = {}
-    for program in build(Point(engine), folder):
-        environment = dict(os.environ, QUADRILLE_COVERAGE=str(folder / f"{program.name}_"))
+    programs, environment = build(Point(engine), folder)
+    for program in programs:
+        environment = dict(environment, QUADRILLE_COVERAGE=str(folder / f"{program.name}_"))
         if runs is not None:
             environment["QUADRILLE_LOCKSTEP_RUNS"] = str(runs)
         result = subprocess.run([program, f"--gtest_filter={ENGINES[engine]}"], env=environment, capture_output=True,

@@ -1,15 +1,14 @@
-"""Links an engine's lockstep programs against another model of its smallest point.
+"""Gives an engine's lockstep programs another model of its smallest point: that of the chip `small`.
 
-The programs, their tests and their drivers stay as they are: only the verilated class
-and the adapter that is compiled against it are exchanged. mutate_rtl.py puts a
-netlist with faults there, rtl_coverage.py an instrumented model.
+The programs stay as they are: they load the library from a cache of their own, where
+mutate_rtl.py puts a netlist with faults and rtl_coverage.py an instrumented model.
 """
 
 import argparse
-import json
+import os
 import pathlib
-import re
 import shlex
+import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -17,11 +16,11 @@ BUILD = ROOT / "build"
 
 # The engines with RTL, and which tests run the smallest point: the others would only cost time.
 ENGINES = {
-    "cim": "-*Default*:*Wrong*:*Names*:*SmallPoint*",
-    "softmax": "-*Default*:*Wrong*:*Names*:*OddPoint*:*OneLane*",
-    "damf": "-*Default*:*Wrong*:*Names*:*Tile.*:*Beat.*:*WiderPoint*",
-    "sinkhorn": "-*Default*:*Wrong*:*Names*",
-    "linear": "-*Default*:*Wrong*:*Names*:*OddPoint*:*ChunkForEveryToken*",
+    "cim": "-*Default*:*Wrong*:*AnyChip*:*SmallPoint*",
+    "softmax": "-*Default*:*Wrong*:*AnyChip*:*OddPoint*:*OneLane*",
+    "damf": "-*Default*:*Wrong*:*AnyChip*:*Tile.*:*Beat.*:*WiderPoint*",
+    "sinkhorn": "-*Default*:*Wrong*:*AnyChip*",
+    "linear": "-*Default*:*Wrong*:*AnyChip*:*OddPoint*:*ChunkForEveryToken*",
 }
 
 
@@ -62,10 +61,7 @@ def built_engines(wanted):
     for engine in wanted or ENGINES:
         if engine not in ENGINES:
             raise ToolError(f"no engine {engine}; expected one of {', '.join(ENGINES)}")
-        if (BUILD / "rtl/sources" / f"{engine}.points").exists():
-            present.append(engine)
-        else:
-            raise ToolError(f"{engine}: no RTL in this build")
+        present.append(engine)
     return present
 
 
@@ -75,16 +71,20 @@ def summary_file(folder, name, partial):
 
 
 class Point:
-    """The smallest point of an engine: the first one that its CMakeLists.txt lists."""
+    """An engine at its size in the chip `small`."""
 
     def __init__(self, engine):
         sources = BUILD / "rtl/sources"
-        prefix, top, *parameters = (sources / f"{engine}.points").read_text().splitlines()[0].split()
+        program = BUILD / "quadrille"
+        if not program.exists():
+            raise ToolError(f"no {program}: expected a built project")
+        sources.mkdir(parents=True, exist_ok=True)
+        run([program, "rtl", "list", "-c", "small", "--engine", engine, "--sources", sources],
+            sources / f"{engine}.log")
         self.engine = engine
-        self.prefix = prefix
-        self.top = top
-        self.parameters = dict(p.split("=") for p in ";".join(parameters).split(";") if p)
-        self.library = f"librtl_{engine}_{prefix.removeprefix(f'V{engine}Engine')}.a"
+        self.top, parameters, self.key = (sources / f"{engine}.point").read_text().split()
+        self.parameters = dict(p.split("=") for p in parameters.split(";"))
+        self.pins = sources / f"{engine}_pins.h"
         files = (sources / f"{engine}.f").read_text().split()
         self.waivers = [f for f in files if f.endswith(".vlt")]
         self.sources = [f for f in files if f.endswith(".sv")]
@@ -92,7 +92,7 @@ class Point:
     def verilate(self, folder, top, options):
         """Runs Verilator and compiles its C++ to one object file."""
         folder.mkdir(parents=True, exist_ok=True)
-        run(["verilator", "--cc", "-Wno-fatal", "--x-assign", "fast", "--x-initial", "fast", "--prefix", self.prefix,
+        run(["verilator", "--cc", "-Wno-fatal", "--x-assign", "fast", "--x-initial", "fast", "--prefix", "Vengine",
              "--top-module", top, "--Mdir", folder, *options], folder / "verilator.log")
         sources = sorted(p.name for p in folder.glob("*.cpp"))
         (folder / "all.cc").write_text("".join(f'#include "{s}"\n' for s in sources))
@@ -104,57 +104,28 @@ def verilator_root():
                           text=True).stdout.strip()
 
 
-def compile_model(folder, level, definitions=()):
-    """Compiles FOLDER/all.cc."""
-    include = verilator_root() + "/include"
-    run(["c++", "-std=c++17", level, "-w", *definitions, f"-I{folder}", f"-I{include}", f"-I{include}/vltstd",
-         "-c", folder / "all.cc", "-o", folder / "model.o"], folder / "compile.log")
-    return folder / "model.o"
+def make_library(point, folder, level, definitions=(), more_sources=()):
+    """Compiles FOLDER/all.cc and the interface to the point's library, in a cache of its own: FOLDER/cache."""
+    include = pathlib.Path(verilator_root()) / "include"
+    interface = ROOT / "rtl/interface"
+    shutil.copy(point.pins, folder / "engine_pins.h")
+    words = ["c++", "-std=c++17", "-w", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", *definitions, f"-I{folder}",
+             f"-I{interface}", f"-I{include}", f"-I{include}/vltstd"]
+    objects = []
+    sources = [(folder / "all.cc", level), (interface / "quadrille_rtl.cpp", "-O1"), (include / "verilated.cpp", "-O2"),
+               (include / "verilated_threads.cpp", "-O2"), *((include / s, "-O1") for s in more_sources)]
+    for source, optimisation in sources:
+        objects.append(folder / f"{source.stem}.o")
+        run([*words, optimisation, "-c", source, "-o", objects[-1]], folder / f"{source.stem}.log")
+    (folder / "cache").mkdir(exist_ok=True)
+    run(["c++", "-shared", "-Wl,-Bsymbolic", "-o", folder / "cache" / f"{point.key}.so", *objects, "-pthread"],
+        folder / "link.log")
 
 
-def compile_command(source):
-    """The compile command of a source of the build, as a list without `-o` and `-c`."""
-    if not (BUILD / "compile_commands.json").exists():
-        raise ToolError(f"no {BUILD}/compile_commands.json: expected a built project")
-    for entry in json.loads((BUILD / "compile_commands.json").read_text()):
-        if entry["file"] == str(source):
-            words = shlex.split(entry["command"])
-            if words[0].endswith("ccache"):
-                words = words[1:]
-            place = words.index("-o")
-            del words[place:place + 2]
-            place = words.index("-c")
-            del words[place:place + 2]
-            return words
-    raise ToolError(f"{source} is not in {BUILD}/compile_commands.json")
-
-
-def link_command(program):
-    """The link command of a test program, as a list: run it in the build folder."""
-    answer = subprocess.run(["ninja", "-C", BUILD, "-t", "commands", f"testbench/{program}"], check=False,
-                            capture_output=True, text=True)
-    for command in reversed(answer.stdout.splitlines()):
-        match = re.match(rf": && (.* -o testbench/{program} .*?) && ", command)
-        if match:
-            return shlex.split(match.group(1))
-    raise ToolError(f"no link command for {program} in {BUILD}: expected a built project")
-
-
-def link_with_model(point, folder, model, extra=()):
-    """Links the engine's lockstep programs with `model` in place of its smallest point; returns their paths."""
-    adapter = ROOT / f"hw/engines/{point.engine}/rtl_adapter.cpp"
-    words = compile_command(adapter)
-    run([words[0], f"-I{folder}", *words[1:], "-c", adapter, "-o", folder / "adapter.o"], folder / "adapter.log")
-    programs = []
-    for program in lockstep_programs(point.engine):
-        words = link_command(program)
-        replaced = [w for w in words if w.endswith("/" + point.library)]
-        if not replaced:
-            raise ToolError(f"{program} does not link {point.library}")
-        words = [str(model) if w in replaced else w for w in words]
-        place = words.index("-o")
-        words[place + 1] = str(folder / program)
-        words[place:place] = [str(folder / "adapter.o"), *map(str, extra)]
-        run(words, folder / "link.log")
-        programs.append(folder / program)
-    return programs
+def programs_with(point, folder):
+    """The engine's lockstep programs, and the environment in which they load the library of make_library()."""
+    programs = [BUILD / "testbench" / name for name in lockstep_programs(point.engine)]
+    for program in programs:
+        if not program.exists():
+            raise ToolError(f"no {program}: expected a built project")
+    return programs, dict(os.environ, QUADRILLE_RTL_CACHE=str(folder / "cache"))

@@ -11,6 +11,7 @@
 #include "app/commands/eval.h"
 #include "app/commands/list.h"
 #include "app/commands/regress.h"
+#include "app/commands/rtl.h"
 #include "app/commands/run.h"
 #include "app/commands/tables.h"
 #include "app/files/suggest.h"
@@ -85,7 +86,7 @@ int parse_and_run(int argc, const char* const* argv) {
       ->allow_extra_args(false);
   run_app
       ->add_option("--impl", run.implementations,
-                   "ENGINE=systemc|rtl: the body of an engine; rtl implies beat timing")
+                   "ENGINE=systemc|rtl: the body of an engine, or of all; rtl implies beat timing")
       ->allow_extra_args(false);
   run_app->add_option("--timing", run.timing, "tile or beat, instead of the chip file's")
       ->check(word_of_list({"tile", "beat"}));
@@ -110,12 +111,10 @@ int parse_and_run(int argc, const char* const* argv) {
                    "KEY=VALUE: a setting of the operator, or a chip key such as cim.rows")
       ->allow_extra_args(false);
   eval_app->add_option("--waves", eval.waves,
-                       "With --level all: FST waveform of the RTL around the first difference");
-  eval_app
-      ->add_option("--waves-cycles", eval.waves_cycles, "Cycles before and after the difference")
-      ->needs("--waves")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
-      ->capture_default_str();
+                       "With --level rtl or all: FST waveform of the RTL, around the first "
+                       "difference where there is one");
+  eval_app->add_option("--waves-cycles", eval.waves_cycles, "FROM:TO, cycles of the waveform")
+      ->needs("--waves");
 
   RegressOptions regress;
   CLI::App* regress_app = program.add_subcommand("regress", "Stored cases against stored goldens");
@@ -126,6 +125,25 @@ int parse_and_run(int argc, const char* const* argv) {
   regress_app->add_flag("--bless", regress.bless, "Rewrite the goldens");
   regress_app->add_option("--cycles", regress.cycles,
                           "With --level all: table of every case's cycles in tile, beat and RTL");
+
+  RtlOptions rtl;
+  CLI::App* rtl_app = program.add_subcommand("rtl", "The engines' RTL at the sizes of a chip file");
+  rtl_app->require_subcommand(1);
+  const auto add_rtl = [&](const char* name, const char* what) {
+    CLI::App* app = rtl_app->add_subcommand(name, what);
+    app->add_option("-c,--chip", rtl.chip, "Chip file or name")->capture_default_str();
+    app->add_option("--set", rtl.settings, "KEY=VALUE: a chip key instead of the file's")
+        ->allow_extra_args(false);
+    app->add_option("--engine", rtl.engines, "An engine; none: all that exist in RTL")
+        ->allow_extra_args(false);
+    app->add_flag("--waves", rtl.waves, "Of the kind that writes waveforms");
+    return app;
+  };
+  CLI::App* rtl_build = add_rtl("build", "Verilate and compile them into the cache");
+  CLI::App* rtl_list = add_rtl("list", "Sizes, what is built, and the command that builds it");
+  rtl_list->add_option("--sources", rtl.sources,
+                       "Folder for file lists (ENGINE.f), parameters and generated tables");
+  CLI::App* rtl_lint = add_rtl("lint", "Verilator's lint at these sizes");
 
   std::string tables_chip = "default";
   CLI::App* tables_app = program.add_subcommand(
@@ -152,6 +170,9 @@ int parse_and_run(int argc, const char* const* argv) {
   if (run_app->parsed()) return run_command(run);
   if (eval_app->parsed()) return eval_command(eval);
   if (regress_app->parsed()) return regress_command(regress);
+  if (rtl_build->parsed()) return rtl_build_command(rtl);
+  if (rtl_list->parsed()) return rtl_list_command(rtl);
+  if (rtl_lint->parsed()) return rtl_lint_command(rtl);
   if (tables_app->parsed()) return tables_command(tables_chip);
   if (list_app->parsed()) return list_command();
   return kBadInput;

@@ -10,7 +10,7 @@
 #include "app/files/shipped.h"
 #include "app/networks/operator.h"
 #include "app/operators/tensor_source.h"
-#include "app/rtl_check.h"
+#include "app/rtl/rtl_check.h"
 #include "app/version.h"
 #include "model/errors.h"
 
@@ -49,11 +49,9 @@ bool compare_all(Simulation& simulation, const std::string& input, const RtlChec
     beat_cycles = run.result.cycles;
   }
   const RtlCheck check = check_rtl(simulation, beat_cycles, rtl);
-  if (check.difference) {
-    fmt::print(stderr, "{}: {}\n", input, *check.difference);
-    if (check.waves_written) fmt::print("waveform in {}\n", rtl.waves);
-    return false;
-  }
+  if (check.difference) fmt::print(stderr, "{}: {}\n", input, *check.difference);
+  for (const std::string& file : check.waves) fmt::print("waveform in {}\n", file);
+  if (check.difference) return false;
   if (!check.not_built.empty()) {
     fmt::print("not built in RTL for chip {}, so in SystemC: {}\n", chip.name,
                fmt::join(check.not_built, ", "));
@@ -124,10 +122,14 @@ int eval_command(const EvalOptions& options) {
       operator_task(options.operation, FileTensors(SafetensorsFile::open(options.input)),
                     Settings::parse(settings)),
       chip);
-  if (!options.waves.empty() && options.level != "all") {
+  if (!options.waves.empty() && options.level != "all" && options.level != "rtl") {
     throw InputError("--waves", "'" + options.waves + "'",
-                     "waveforms are of the first difference, expected --level all");
+                     "waveforms are the RTL's, expected --level rtl or all");
   }
+  RtlCheckOptions rtl{
+      options.waves, {}, options.operation == "matmul" ? "cim" : options.operation, {}};
+  if (!options.waves_cycles.empty())
+    rtl.waves_cycles = parse_cycle_range("--waves-cycles", options.waves_cycles);
   if (options.level == "float") {
     write_result(simulation, real_result(simulation.task(), simulation.values()), "float", options);
     return kGood;
@@ -137,7 +139,6 @@ int eval_command(const EvalOptions& options) {
     return kGood;
   }
   if (options.level == "all") {
-    const RtlCheckOptions rtl{options.waves, options.waves_cycles, {}};
     if (!rtl.waves.empty()) require_waves(simulation, rtl);
     const OperatorResult fixed = fixed_result(simulation);
     if (!compare_all(simulation, options.input, rtl)) return kComparisonFailed;
@@ -146,9 +147,15 @@ int eval_command(const EvalOptions& options) {
   }
   Body body{chip.timing, {}, {}};
   if (options.level == "rtl") body.implementation = all_in_rtl(simulation.job().mapping.program);
+  if (!rtl.waves.empty()) {
+    require_waves(simulation, rtl);
+    body.rtl.traces = waves_of(rtl, chip, body.implementation.rtl_engines());
+  }
   const ChipRun run = simulation.run(body);
   write_result(simulation, simulation.result(run), options.level, options);
   print_run(options.level, chip, run);
+  for (const auto& [engine, trace] : body.rtl.traces)
+    fmt::print("waveform of {} in {}\n", engine, trace.file);
   return kGood;
 }
 

@@ -14,8 +14,8 @@ struct EvalOptions {
   std::string output;
   std::string chip = "default";
   std::vector<std::string> settings;  ///< KEY=VALUE
-  std::string waves;                  ///< FST file of a difference in RTL; "": none.
-  std::int64_t waves_cycles = 200;    ///< Before and after it.
+  std::string waves;                  ///< FST file of the RTL; "": none.
+  std::string waves_cycles;           ///< FROM:TO; "": around a difference, or all.
 };
 
 /// Words of --level.

@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "app/built_rtl.h"
 #include "app/config/chip_file.h"
 #include "app/config/workload_file.h"
 #include "app/files/atomic_file.h"
@@ -18,6 +17,7 @@
 #include "app/networks/operator.h"
 #include "app/operators/compare.h"
 #include "app/operators/tensor_source.h"
+#include "app/rtl/built_rtl.h"
 #include "model/errors.h"
 
 namespace quadrille::app {

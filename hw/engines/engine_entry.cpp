@@ -1,12 +1,16 @@
 #include "hw/engines/engine_entry.h"
 
 #include "hw/energy/operations.h"
-#include "hw/engines/rtl_not_built.h"
 #include "model/errors.h"
 
 namespace quadrille::hw {
 
-EngineBodies EngineEntry::rtl_bodies(const ChipConfig&, ChipEngine&, const RtlTrace*) const {
+RtlDesign EngineEntry::rtl_design(const ChipConfig&) const {
+  throw InvariantError(std::string("engine ") + name() + " exists in SystemC only");
+}
+
+EngineBodies EngineEntry::rtl_bodies(const ChipConfig&, ChipEngine&,
+                                     std::shared_ptr<const RtlLibrary>, const RtlTrace*) const {
   throw InvariantError(std::string("engine ") + name() + " exists in SystemC only");
 }
 
@@ -24,13 +28,11 @@ double EngineEntry::leakage_uw(const ChipConfig& chip, const Technology& technol
 
 EngineBodies make_rtl_bodies(const EngineEntry& entry, const ChipConfig& chip, ChipEngine& engine,
                              const RtlBodies& bodies) {
-  const auto instead = bodies.instead.find(entry.name());
-  try {
-    return instead == bodies.instead.end() ? entry.rtl_bodies(chip, engine, nullptr)
-                                           : instead->second(chip, engine);
-  } catch (const RtlNotBuilt& error) {
-    throw InputError(chip.source(), entry.name(), error.what());
-  }
+  if (!bodies.find) throw InvariantError(std::string("no RTL to find for engine ") + entry.name());
+  const auto traced = bodies.traces.find(entry.name());
+  const RtlTrace* trace = traced == bodies.traces.end() ? nullptr : &traced->second;
+  return entry.rtl_bodies(chip, engine, bodies.find(chip, entry.rtl_design(chip), trace != nullptr),
+                          trace);
 }
 
 }  // namespace quadrille::hw

@@ -14,7 +14,7 @@
 #include "hw/energy/technology.h"
 #include "hw/engines/activity.h"
 #include "hw/engines/beat_engine.h"
-#include "hw/engines/rtl_wave.h"
+#include "hw/engines/rtl/rtl_library.h"
 #include "hw/sequencer/unit.h"
 
 namespace quadrille::hw {
@@ -68,9 +68,12 @@ class EngineEntry {
   virtual std::unique_ptr<ChipEngine> make(const ChipConfig& chip) const = 0;
 
   virtual bool in_rtl() const { return false; }
-  /// Bodies in RTL for `engine`, which make() has made; with a waveform when `trace`
-  /// is not null. Throws RtlNotBuilt when none is built with the chip's parameters.
+  /// What of the RTL is to be built for such a chip; InvariantError unless in_rtl().
+  virtual RtlDesign rtl_design(const ChipConfig& chip) const;
+  /// Bodies in RTL for `engine`, which make() has made, around a library of
+  /// rtl_design(); with a waveform when `trace` is not null.
   virtual EngineBodies rtl_bodies(const ChipConfig& chip, ChipEngine& engine,
+                                  std::shared_ptr<const RtlLibrary> library,
                                   const RtlTrace* trace) const;
 
   /// Whether a run with data has its counters of values (saturated, uniform_rows).
@@ -83,21 +86,22 @@ class EngineEntry {
   virtual double leakage_uw(const ChipConfig& chip, const Technology& technology) const;
 };
 
-/// How bodies in RTL are made (EngineEntry::rtl_bodies without a waveform).
-using MakeRtl = std::function<EngineBodies(const ChipConfig& chip, ChipEngine& engine)>;
+/// Finds the library of an engine's design. Throws InputError, which says how to build
+/// it, when there is none.
+using FindRtl = std::function<std::shared_ptr<const RtlLibrary>(
+    const ChipConfig& chip, const RtlDesign& design, bool waves)>;
 
 /// Which RTL a chip's engines get.
 struct RtlBodies {
-  /// By engine, in place of its own: the same pins, say with a planted fault or a
-  /// waveform.
-  std::map<std::string, MakeRtl> instead;
+  FindRtl find;
+  /// By engine: the waveform that it writes.
+  std::map<std::string, RtlTrace> traces;
   /// Each beside its SystemC body, compared in every cycle: the run stops with
   /// PinsDiffer (hw/engines/paired_body.h) at the first difference.
   bool paired = false;
 };
 
-/// `engine`'s bodies in RTL, from `bodies`. RtlNotBuilt, which knows parameters
-/// only, comes out as InputError naming the chip and the engine.
+/// `engine`'s bodies in RTL.
 EngineBodies make_rtl_bodies(const EngineEntry& entry, const ChipConfig& chip, ChipEngine& engine,
                              const RtlBodies& bodies);
 

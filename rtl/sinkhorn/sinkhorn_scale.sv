@@ -622,7 +622,7 @@ module sinkhorn_scale #(
         if (turn_q == LaneW'(Lanes - 1) && !step_last) other_q <= other_q + 1'b1;
         if (side_q) tile_q <= tile_q + 1'b1;
         else if (turn_q == LaneW'(Lanes - 1) && !step_last) begin
-          tile_q <= tile_q + TileW'(resident ? rows : chunk_rows);
+          tile_q <= tile_q + (resident ? TileW'(rows) : TileW'(chunk_rows));
         end
       end else begin
         sub_q <= sub_q + 1'b1;

@@ -71,21 +71,15 @@ def engine_table(path):
         return [tuple(line.split()) for line in file if line.split() and not line.startswith("#")]
 
 
-def read_point(folder, engine, point):
-    """(top, sources, parameters) as CMake wrote them."""
-    if not os.path.exists(os.path.join(folder, engine + ".points")):
-        fail("%s: no list of %s's points; expected a build folder with the target rtl_sources built" %
-             (folder, engine))
+def read_point(folder, engine):
+    """(top, sources, parameters) as `quadrille rtl list --sources` wrote them."""
+    if not os.path.exists(os.path.join(folder, engine + ".point")):
+        fail("%s: no sources of %s; expected what `quadrille rtl list -c CHIP --sources %s` writes" %
+             (folder, engine, folder))
     with open(os.path.join(folder, engine + ".f")) as file:
         sources = [line.strip() for line in file if line.strip().endswith(".sv")]
-    wanted = "V%sEngine%s" % (engine, point)
-    with open(os.path.join(folder, engine + ".points")) as file:
-        lines = [line.split() for line in file]
-    found = [line for line in lines if line[0] == wanted]
-    if not found:
-        fail("scripts/synth/engines.txt asks for %s %s; rtl/%s/CMakeLists.txt has no such point" %
-             (engine, point, engine))
-    top, parameters = found[0][1], (found[0] + [""])[2]
+    with open(os.path.join(folder, engine + ".point")) as file:
+        top, parameters, _ = file.read().split()
     return top, sources, [tuple(pair.split("=")) for pair in parameters.split(";") if pair]
 
 
@@ -321,7 +315,7 @@ def main():
 
     points = []
     for engine, point in table:
-        top, sources, parameters = read_point(os.path.join(options.build, "rtl", "sources"), engine, point)
+        top, sources, parameters = read_point(os.path.join(options.build, "rtl", "synth"), engine)
         try:
             waivers = checks.read_waivers(os.path.join(ROOT, "rtl", engine, engine + ".synth"))
         except ValueError as error:

@@ -21,11 +21,11 @@
 #include <optional>
 #include <systemc>
 
-#include "app/built_rtl.h"
 #include "app/config/chip_file.h"
 #include "app/files/atomic_file.h"
 #include "app/networks/operator.h"
 #include "app/operators/tensor_source.h"
+#include "app/rtl/built_rtl.h"
 #include "app/simulation.h"
 #include "hw/mapper/mapping.h"
 #include "testbench/bench/onednn_baseline.h"

@@ -27,9 +27,11 @@ constexpr Variable kVariables[] = {
     {"QUADRILLE_BLESS", 1, 1},
 };
 
-/// Names that scripts/mutate_rtl.py and scripts/rtl_coverage.py set for code
-/// that they generate; no test reads them.
-constexpr std::string_view kOfScripts[] = {"QUADRILLE_MUTANT", "QUADRILLE_COVERAGE"};
+/// Names whose values are files, and those that scripts/mutate_rtl.py and
+/// scripts/rtl_coverage.py set for code that they generate; the program itself reads
+/// QUADRILLE_RTL_CACHE.
+constexpr std::string_view kNoNumbers[] = {"QUADRILLE_CHIP", "QUADRILLE_RTL_CACHE",
+                                           "QUADRILLE_MUTANT", "QUADRILLE_COVERAGE"};
 
 constexpr std::string_view kPrefix = "QUADRILLE_";
 
@@ -66,6 +68,13 @@ std::uint64_t test_seed(std::uint64_t fallback) {
   return number_from_environment("QUADRILLE_SEED").value_or(fallback);
 }
 
+std::string chip_of_environment() {
+  const char* file = std::getenv("QUADRILLE_CHIP");
+  if (file == nullptr) return "";
+  if (*file == '\0') throw std::invalid_argument("QUADRILLE_CHIP is empty, expected a chip file");
+  return file;
+}
+
 int lockstep_runs(int fallback) {
   const auto runs = number_from_environment("QUADRILLE_LOCKSTEP_RUNS");
   return runs ? static_cast<int>(*runs) : fallback;
@@ -89,7 +98,7 @@ std::vector<std::string> environment_faults(const std::vector<std::string>& vari
     if (variable.substr(0, kPrefix.size()) != kPrefix) continue;
     const std::size_t equals = variable.find('=');
     const std::string_view name = variable.substr(0, equals);
-    if (std::find(std::begin(kOfScripts), std::end(kOfScripts), name) != std::end(kOfScripts))
+    if (std::find(std::begin(kNoNumbers), std::end(kNoNumbers), name) != std::end(kNoNumbers))
       continue;
     try {
       parse_environment_number(

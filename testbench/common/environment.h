@@ -24,6 +24,9 @@ int random_cases(int fallback);
 /// QUADRILLE_POINTS, or `fallback`: points that plans are judged on.
 int plan_points(int fallback);
 
+/// QUADRILLE_CHIP: a chip file for lockstep at its sizes; empty when it is not set.
+std::string chip_of_environment();
+
 /// True when QUADRILLE_BLESS is 1: published pages are rewritten, and the tests
 /// that rewrite them fail.
 bool blessing();

@@ -8,10 +8,10 @@
 
 #include "hw/engines/damf/damf_engine.h"
 #include "testbench/common/damf_case.h"
-#include "testbench/common/damf_wrong_body.h"
 #include "testbench/common/drive.h"
 #include "testbench/common/environment.h"
 #include "testbench/common/lockstep.h"
+#include "testbench/common/test_rtl.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -103,8 +103,13 @@ TEST(DamfBeat, EqualsTheSpecificationAndTheTimingContract) {
 
 void dance_with_rtl(const hw::DamfConfig& config, int commands) {
   const auto beat = hw::make_damf_beat_body(config);
-  const auto rtl = hw::make_damf_rtl_body(config);
+  const auto rtl = damf_rtl(config);
   dance(config, {beat.get(), rtl.get()}, commands);
+}
+
+// Sizes that nobody chose: drawn, or those of the user's chip.
+TEST(DamfRtl, StaysInStepAtAnyChip) {
+  dance_with_rtl(lockstep_chip().damf, lockstep_runs(400) / 4);
 }
 
 TEST(DamfRtl, StaysInStepAtTheSmallPoint) { dance_with_rtl(kSmall, lockstep_runs(500) * 3 / 5); }
@@ -119,7 +124,7 @@ TEST(DamfRtl, StaysInStepWhenTheOutputStandsStill) {
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   const auto beat = hw::make_damf_beat_body(kSmall);
-  const auto rtl = hw::make_damf_rtl_body(kSmall);
+  const auto rtl = damf_rtl(kSmall);
   std::vector<DamfCase> cases{make_project_case(random, 200, 3, Codes::kUniform)};
   for (const auto mode : {model::DamfMode::kMaclaurin, model::DamfMode::kCollapsed}) {
     for (const bool causal : {false, true}) {
@@ -146,7 +151,7 @@ void run_largest(const hw::DamfConfig& config, const std::vector<Codes>& kinds) 
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   const auto beat = hw::make_damf_beat_body(config);
-  const auto rtl = hw::make_damf_rtl_body(config);
+  const auto rtl = damf_rtl(config);
   std::int64_t cycle = 0;
   for (const Codes kind : kinds) {
     for (const model::DamfMode mode :
@@ -189,7 +194,7 @@ TEST(DamfLargest, CountersFitTheMostTokensOfTheSmallestPoint) {
 TEST(DamfLargest, CountersFitWideValues) {
   std::mt19937_64 random(test_seed(6));
   const auto beat = hw::make_damf_beat_body(kSmall);
-  const auto rtl = hw::make_damf_rtl_body(kSmall);
+  const auto rtl = damf_rtl(kSmall);
   std::int64_t cycle = 0;
   for (const int width : {0x5557, 0xAAAA}) {
     const DamfCase test = make_attend_case(random, 3, width, {}, 0.1, Codes::kUniform);
@@ -209,7 +214,7 @@ TEST(DamfRtl, OneWrongConstantIsFound) {
   int found = 0;
   for (int trial = 0; trial < 20; ++trial) {
     const auto beat = hw::make_damf_beat_body(kSmall);
-    const auto wrong = make_wrong_damf_rtl_body(kSmall);
+    const auto wrong = hw::make_damf_rtl_body(wrong_rtl_library(hw::damf_rtl_design(kSmall)));
     // Uniform rows of 8 keys: the reciprocal of a power of two, entry 0.
     const DamfCase test = make_attend_case(random, 8, 4, {}, 1.0, Codes::kNegativeScores);
     Image memory = test.before;
@@ -218,16 +223,6 @@ TEST(DamfRtl, OneWrongConstantIsFound) {
     found += result.difference.rfind("output bytes", 0) == 0 ? 1 : 0;
   }
   EXPECT_EQ(found, 20);
-}
-
-TEST(DamfRtl, NamesTheBuiltPointsForAnother) {
-  try {
-    hw::make_damf_rtl_body({64, 16, 1024, 4096});
-    FAIL() << "accepted";
-  } catch (const InputError& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr("lanes 64, query_rows 16, max_tokens 1024"));
-    EXPECT_THAT(error.what(), testing::HasSubstr("(lanes 4, query_rows 2"));
-  }
 }
 
 }  // namespace

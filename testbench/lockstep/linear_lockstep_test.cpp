@@ -15,7 +15,7 @@
 #include "testbench/common/drive.h"
 #include "testbench/common/environment.h"
 #include "testbench/common/linear_case.h"
-#include "testbench/common/linear_wrong_body.h"
+#include "testbench/common/test_rtl.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -68,7 +68,7 @@ void dance(const hw::LinearConfig& config, int commands) {
   const std::uint64_t seed = test_seed(1);
   std::mt19937_64 random(seed);
   const auto beat = hw::make_linear_beat_body(config, nullptr);
-  const auto rtl = hw::make_linear_rtl_body(config);
+  const auto rtl = linear_rtl(config);
   std::int64_t cycle = 0;
   int done = 0;
   while (done < commands) {
@@ -84,6 +84,9 @@ void dance(const hw::LinearConfig& config, int commands) {
   std::cout << "linear lanes " << config.lanes << ", max_width " << config.max_width << ": " << done
             << " commands, " << cycle << " cycles, seed " << seed << "\n";
 }
+
+// Sizes that nobody chose: drawn, or those of the user's chip.
+TEST(LinearRtl, StaysInStepAtAnyChip) { dance(lockstep_chip().linear, lockstep_runs(4'000) / 4); }
 
 TEST(LinearRtl, StaysInStepAtTheSmallPoint) { dance(kSmall, lockstep_runs(10'000) * 2 / 5); }
 TEST(LinearRtl, StaysInStepWithAChunkForEveryToken) {
@@ -121,7 +124,7 @@ void spread(std::vector<std::int32_t>& values, std::size_t c, std::int64_t first
 void expect_one(std::mt19937_64& random, const model::LinearShape& shape,
                 const LinearOperands& operands) {
   const auto beat = hw::make_linear_beat_body(kSmall, nullptr);
-  const auto rtl = hw::make_linear_rtl_body(kSmall);
+  const auto rtl = linear_rtl(kSmall);
   std::int64_t cycle = 0;
   const LinearCase c = make_linear_case(random, kSmall, shape, shape.keys, operands);
   SCOPED_TRACE(c.description);
@@ -133,7 +136,7 @@ void expect_one(std::mt19937_64& random, const model::LinearShape& shape,
 TEST(LinearRtl, LongSequencesFitEverywhere) {
   std::mt19937_64 random(test_seed(3));
   const auto beat = hw::make_linear_beat_body(kSmall, nullptr);
-  const auto rtl = hw::make_linear_rtl_body(kSmall);
+  const auto rtl = linear_rtl(kSmall);
   std::int64_t cycle = 0;
   const auto run = [&](int keys, int queries, bool causal, bool largest, int horizon = 4) {
     model::LinearShape shape = plain_shape(keys, queries, 32);
@@ -270,7 +273,7 @@ TEST(LinearRtl, OneWrongConstantIsFound) {
   int found = 0;
   for (int trial = 0; trial < 20; ++trial) {
     const auto beat = hw::make_linear_beat_body(kSmall, nullptr);
-    const auto wrong = make_wrong_linear_rtl_body();
+    const auto wrong = hw::make_linear_rtl_body(wrong_rtl_library(hw::linear_rtl_design(kSmall)));
     std::string difference;
     std::int64_t cycle = 0;
     // Denominators of random size: entry 0 of the table is one of 128.
@@ -289,16 +292,6 @@ TEST(LinearRtl, OneWrongConstantIsFound) {
     found += difference.rfind("output bytes", 0) == 0 ? 1 : 0;
   }
   EXPECT_EQ(found, 20);
-}
-
-TEST(LinearRtl, NamesTheBuiltPointsForAnother) {
-  try {
-    hw::make_linear_rtl_body({64, 128, 8, 16});
-    FAIL() << "accepted";
-  } catch (const InputError& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr("lanes 64, max_width 128, chunk_tokens 8"));
-    EXPECT_THAT(error.what(), testing::HasSubstr("(lanes 4, max_width 32"));
-  }
 }
 
 }  // namespace

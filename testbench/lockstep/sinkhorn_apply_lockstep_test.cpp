@@ -10,6 +10,7 @@
 #include "testbench/common/lockstep.h"
 #include "testbench/common/sinkhorn_apply_case.h"
 #include "testbench/common/sinkhorn_points.h"
+#include "testbench/common/test_rtl.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -28,7 +29,7 @@ class Pair {
   explicit Pair(const hw::SinkhornConfig& config)
       : config_(config),
         beat_(hw::make_sinkhorn_beat_body(config, nullptr)),
-        rtl_(hw::make_sinkhorn_rtl_body(config)) {}
+        rtl_(sinkhorn_rtl(config)) {}
 
   void expect_equal(const ApplyCase& test, const Surroundings& surroundings, bool stalled) {
     auto memory = test.before;

@@ -11,7 +11,7 @@
 #include "testbench/common/environment.h"
 #include "testbench/common/lockstep.h"
 #include "testbench/common/softmax_case.h"
-#include "testbench/common/softmax_wrong_body.h"
+#include "testbench/common/test_rtl.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -68,8 +68,13 @@ void dance(const hw::SoftmaxConfig& config, const std::vector<Body*>& bodies, in
 
 void dance_with_rtl(const hw::SoftmaxConfig& config, int commands) {
   const auto beat = hw::make_softmax_beat_body(config);
-  const auto rtl = hw::make_softmax_rtl_body(config);
+  const auto rtl = softmax_rtl(config);
   dance(config, {beat.get(), rtl.get()}, commands);
+}
+
+// Sizes that nobody chose: drawn, or those of the user's chip.
+TEST(SoftmaxRtl, StaysInStepAtAnyChip) {
+  dance_with_rtl(lockstep_chip().softmax, lockstep_runs(4'000) / 4);
 }
 
 TEST(SoftmaxRtl, StaysInStepAtTheSmallPoint) { dance_with_rtl(kSmall, lockstep_runs(20'000) / 2); }
@@ -88,7 +93,7 @@ TEST(SoftmaxRtl, StaysInStepWhenTheOutputStandsStill) {
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   const auto beat = hw::make_softmax_beat_body(kSmall);
-  const auto rtl = hw::make_softmax_rtl_body(kSmall);
+  const auto rtl = softmax_rtl(kSmall);
   std::int64_t cycle = 0;
   for (const int keys : {1, 4, 5, 40, 64}) {
     hw::SoftmaxRows op;
@@ -107,7 +112,7 @@ TEST(SoftmaxRtl, StaysInStepWhenTheOutputStandsStill) {
 TEST(SoftmaxLargest, RowsAreCountedToTheLast) {
   std::mt19937_64 random(test_seed(5));
   const auto beat = hw::make_softmax_beat_body(kSmall);
-  const auto rtl = hw::make_softmax_rtl_body(kSmall);
+  const auto rtl = softmax_rtl(kSmall);
   std::int64_t cycle = 0;
   for (const int rows : {0xDDDD, 0xEEEE}) {
     hw::SoftmaxRows op;
@@ -126,7 +131,7 @@ TEST(SoftmaxLargest, SumsAndDistancesFitEverywhere) {
   std::mt19937_64 random(seed);
   for (const hw::SoftmaxConfig& config : {kOneLane, kSmall, kOdd, kDefault}) {
     const auto beat = hw::make_softmax_beat_body(config);
-    const auto rtl = hw::make_softmax_rtl_body(config);
+    const auto rtl = softmax_rtl(config);
     std::int64_t cycle = 0;
     for (const Scores kind : {Scores::kEqual, Scores::kExtreme}) {
       for (const int shift : {0, 35, 36, 37, 47, 48, 49, 62}) {
@@ -161,7 +166,7 @@ std::vector<std::int64_t> telling_distances(int shift) {
 TEST(SoftmaxShifts, EveryBitOfAProductTells) {
   for (const hw::SoftmaxConfig& config : {kSmall, kOdd}) {
     const auto beat = hw::make_softmax_beat_body(config);
-    const auto rtl = hw::make_softmax_rtl_body(config);
+    const auto rtl = softmax_rtl(config);
     std::int64_t cycle = 0;
     for (int shift = 0; shift <= 62; ++shift) {
       const std::vector<std::int64_t> distances = telling_distances(shift);
@@ -189,7 +194,7 @@ TEST(SoftmaxRtl, OneWrongConstantIsFound) {
   int found = 0;
   for (int trial = 0; trial < 20; ++trial) {
     const auto beat = hw::make_softmax_beat_body(kSmall);
-    const auto wrong = make_wrong_softmax_rtl_body(kSmall);
+    const auto wrong = hw::make_softmax_rtl_body(wrong_rtl_library(hw::softmax_rtl_design(kSmall)));
     const SoftmaxCase test = random_softmax_case(random, kSmall);
     Image memory = test.before;
     std::int64_t cycle = 0;
@@ -197,16 +202,6 @@ TEST(SoftmaxRtl, OneWrongConstantIsFound) {
     found += result.difference.rfind("output bytes", 0) == 0 ? 1 : 0;
   }
   EXPECT_EQ(found, 20);
-}
-
-TEST(SoftmaxRtl, NamesTheBuiltPointsForAnother) {
-  try {
-    hw::make_softmax_rtl_body({32, 1024});
-    FAIL() << "accepted";
-  } catch (const InputError& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr("lanes 32, max_keys 1024"));
-    EXPECT_THAT(error.what(), testing::HasSubstr("(lanes 4, max_keys 512)"));
-  }
 }
 
 }  // namespace

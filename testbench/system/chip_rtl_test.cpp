@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <numeric>
 
-#include "app/built_rtl.h"
 #include "app/config/chip_file.h"
+#include "app/rtl/built_rtl.h"
 #include "hw/engines/paired_body.h"
 #include "hw/simulation_context.h"
 #include "testbench/common/layer_program.h"
@@ -69,7 +69,7 @@ class ChipRtl : public testing::TestWithParam<RtlLayer> {
   ChipRtl() : config_(small_chip()) {
     mapping_ = lower(config_, testing_layers::layer(GetParam().mechanism, 24, 64, 2, 32,
                                                     GetParam().causal, GetParam().mode));
-    for (const std::string& engine : app::built_in_rtl(mapping_.program, config_).rtl)
+    for (const std::string& engine : app::all_in_rtl(mapping_.program).rtl)
       engines_.push_back(engine);
   }
 
@@ -77,6 +77,7 @@ class ChipRtl : public testing::TestWithParam<RtlLayer> {
     ChipOptions options;
     options.timing = rtl.empty() ? Timing::kBeat : Timing::kTile;  // RTL implies beat timing.
     options.rtl = rtl;
+    options.rtl_bodies = testbench::test_rtl_bodies();
     options.data = data;
     return run_layer(config_, mapping_, options);
   }
@@ -121,6 +122,7 @@ TEST_P(ChipRtl, NoPinDiffersFromSystemcInAnyCycle) {
             app::all_in_rtl(mapping_.program).rtl);
   ChipOptions options;
   options.rtl = {engines_.begin(), engines_.end()};
+  options.rtl_bodies = testbench::test_rtl_bodies();
   options.rtl_bodies.paired = true;
   const LayerRun pairs = run_layer(config_, mapping_, options);
   const LayerRun beat = run({}, true);
@@ -151,7 +153,7 @@ class WrongRtl : public testing::TestWithParam<testbench::WrongRtl> {
       : config_(small_chip()),
         mapping_(lower(config_, testing_layers::layer(GetParam().mechanism, 128, 64, 4, 16))) {
     options_.rtl = {GetParam().engine};
-    GetParam().plant(options_.rtl_bodies);
+    options_.rtl_bodies = testbench::test_rtl_bodies(GetParam().engine);
   }
 
   ChipConfig config_;

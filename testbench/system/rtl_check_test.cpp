@@ -1,6 +1,6 @@
 // Question: does `eval --level all` find where the RTL first differs, name the
 // tensor, index, values and cycle, and write the waveform around it?
-#include "app/rtl_check.h"
+#include "app/rtl/rtl_check.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -12,9 +12,9 @@
 #include "app/networks/operator.h"
 #include "app/operators/tensor_source.h"
 #include "model/errors.h"
-#include "testbench/common/damf_wrong_body.h"
 #include "testbench/common/eval_fixture.h"
 #include "testbench/common/source_tree.h"
+#include "testbench/common/test_rtl.h"
 
 namespace quadrille::testbench {
 namespace {
@@ -42,9 +42,7 @@ class RtlCheckTest : public EvalFixture {
   /// The wrong entry stands for one 128th of all sums, and not all of its results
   /// round to another code: looks for a problem where one does.
   app::RtlCheck check_wrong(app::RtlCheckOptions options) {
-    options.bodies.instead["damf"] = [](const hw::ChipConfig& chip, hw::ChipEngine&) {
-      return hw::one_body(make_wrong_damf_rtl_body(chip.damf));
-    };
+    options.bodies = test_rtl_bodies("damf");
     app::RtlCheck found;
     for (const char* mode : {"mode=maclaurin", "mode=shift", "mode=collapsed"}) {
       for (const std::int64_t tokens : {512, 256, 128}) {
@@ -73,16 +71,19 @@ std::uint64_t fst_header(const std::string& bytes, std::size_t at) {
   return value;
 }
 
-TEST_F(RtlCheckTest, TheRightRtlDiffersNowhere) {
+TEST_F(RtlCheckTest, TheRightRtlDiffersNowhereAndShowsItsWholeRun) {
   app::RtlCheckOptions options;
+  options.bodies = test_rtl_bodies();
   options.waves = folder_.file("waves.fst");
   const app::RtlCheck found = check(options);
   EXPECT_EQ(found.difference, std::nullopt);
   EXPECT_THAT(found.engines, testing::ElementsAre("damf"));
   EXPECT_THAT(found.not_built, testing::IsEmpty());
   EXPECT_EQ(found.cycles, beat_cycles_);
-  EXPECT_FALSE(found.waves_written);
-  EXPECT_FALSE(std::filesystem::exists(options.waves));
+  EXPECT_THAT(found.waves, testing::ElementsAre(options.waves));
+  const std::string bytes = TemporaryFolder::read(options.waves);
+  ASSERT_GT(bytes.size(), 330U);
+  EXPECT_GE(fst_header(bytes, 17) / 2, static_cast<std::uint64_t>(beat_cycles_) * 9 / 10);
 }
 
 TEST_F(RtlCheckTest, AWrongConstantIsNamedWithTensorIndexValuesAndCycle) {
@@ -100,17 +101,16 @@ TEST_F(RtlCheckTest, AWrongConstantIsNamedWithTensorIndexValuesAndCycle) {
 TEST_F(RtlCheckTest, TheWaveformHoldsTheCyclesAroundTheDifference) {
   app::RtlCheckOptions options;
   options.waves = folder_.file("waves.fst");
-  options.waves_cycles = 10;
   const app::RtlCheck found = check_wrong(options);
-  ASSERT_TRUE(found.waves_written);
+  ASSERT_THAT(found.waves, testing::ElementsAre(options.waves));
   const std::string bytes = TemporaryFolder::read(options.waves);
   ASSERT_GT(bytes.size(), 330U);
   EXPECT_EQ(bytes[0], 0) << "no FST header block";
   EXPECT_EQ(fst_header(bytes, 1), 329U);
   // Cycle c is the time from 2c to 2c + 2.
   const auto cycle = static_cast<std::uint64_t>(found.cycles);
-  EXPECT_EQ(fst_header(bytes, 9), 2 * (cycle - 10) + 1);
-  EXPECT_EQ(fst_header(bytes, 17), 2 * (cycle + 10) + 2);
+  EXPECT_EQ(fst_header(bytes, 9), 2 * (cycle - 200) + 1);
+  EXPECT_EQ(fst_header(bytes, 17), 2 * (cycle + 200) + 2);
 }
 
 /// chips/small.yaml with DAMF's lanes replaced.
@@ -122,23 +122,22 @@ std::string chip_with_damf_lanes(const TemporaryFolder& folder, int lanes) {
   return folder.file("odd.yaml");
 }
 
-// The RTL is built without waveforms at 8 lanes, and not at all at 2.
 TEST_F(RtlCheckTest, AChipWithoutWaveformsIsRefusedBeforeAnythingRuns) {
-  for (const int lanes : {8, 2}) {
-    const std::string chip = chip_with_damf_lanes(folder_, lanes);
-    std::vector<std::string> words = arguments("damf", "all", input_);
-    words.back() = chip;
-    words.insert(words.end(), {"--waves", folder_.file("waves.fst")});
-    const ProgramRun run = run_program(words);
-    EXPECT_EQ(run.out, "");
-    expect_bad_input(words, {chip + ": damf: no waveforms", "expected (lanes 4, query_rows 2"});
-  }
+  const std::string chip = chip_with_damf_lanes(folder_, 2);
+  std::vector<std::string> words = arguments("damf", "all", input_);
+  words.back() = chip;
+  words.insert(words.end(), {"--waves", folder_.file("waves.fst")});
+  const ProgramRun run = run_program(words);
+  EXPECT_EQ(run.out, "");
+  expect_bad_input(words, {chip + ": damf: its RTL is not built with waveforms",
+                           "quadrille rtl build -c " + chip + " --engine damf --waves"});
 }
 
-TEST_F(RtlCheckTest, AMissingBodyIsRefusedWithChipFileEngineAndWhatIsBuilt) {
+TEST_F(RtlCheckTest, AMissingBodyIsRefusedWithTheCommandThatBuildsIt) {
   const std::string chip = chip_with_damf_lanes(folder_, 2);
-  const std::vector<std::string> named = {chip + ": damf: RTL is not built for lanes 2",
-                                          "expected (lanes 4, query_rows 2"};
+  const std::vector<std::string> named = {
+      chip + ": damf: its RTL is not built for damf.lanes 2, damf.query_rows 2",
+      "quadrille rtl build -c " + chip + " --engine damf"};
   std::vector<std::string> words = arguments("damf", "rtl", input_);
   words.back() = chip;
   expect_bad_input(words, named);

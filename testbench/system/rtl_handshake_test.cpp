@@ -16,6 +16,7 @@
 #include "hw/engines/softmax/softmax_engine.h"
 #include "testbench/common/layer_program.h"
 #include "testbench/common/source_tree.h"
+#include "testbench/common/test_rtl.h"
 
 namespace quadrille::hw {
 namespace {
@@ -88,7 +89,7 @@ TEST_F(RtlHandshake, OfTheCimBankWritePortIsAsserted) {
   CimWrite narrow = write;
   narrow.rows -= 1;
   expect_assertions<CimWrite>(
-      "write", [&] { return make_cim_rtl_bodies(bank).write; }, write, narrow);
+      "write", [&] { return testbench::cim_rtl(bank).write; }, write, narrow);
 }
 
 TEST_F(RtlHandshake, OfTheCimBankMultiplyPortIsAsserted) {
@@ -100,7 +101,7 @@ TEST_F(RtlHandshake, OfTheCimBankMultiplyPortIsAsserted) {
   CimMultiply fewer = multiply;
   fewer.tokens -= 1;
   expect_assertions<CimMultiply>(
-      "multiply", [&] { return make_cim_rtl_bodies(bank).multiply; }, multiply, fewer);
+      "multiply", [&] { return testbench::cim_rtl(bank).multiply; }, multiply, fewer);
 }
 
 TEST_F(RtlHandshake, OfTheSoftmaxEngineIsAsserted) {
@@ -108,7 +109,7 @@ TEST_F(RtlHandshake, OfTheSoftmaxEngineIsAsserted) {
   SoftmaxRows fewer = rows;
   fewer.queries -= 1;
   expect_assertions<SoftmaxRows>(
-      "softmax", [&] { return make_softmax_rtl_body(config_.softmax); }, rows, fewer);
+      "softmax", [&] { return testbench::softmax_rtl(config_.softmax); }, rows, fewer);
 }
 
 TEST_F(RtlHandshake, OfTheDamfEngineIsAsserted) {
@@ -116,7 +117,7 @@ TEST_F(RtlHandshake, OfTheDamfEngineIsAsserted) {
   DamfProject fewer = project;
   fewer.tokens -= 1;
   expect_assertions<DamfOperation>(
-      "damf", [&] { return make_damf_rtl_body(config_.damf); }, project, fewer);
+      "damf", [&] { return testbench::damf_rtl(config_.damf); }, project, fewer);
 }
 
 TEST_F(RtlHandshake, OfTheSinkhornUnitIsAsserted) {
@@ -124,7 +125,7 @@ TEST_F(RtlHandshake, OfTheSinkhornUnitIsAsserted) {
   SinkhornScale fewer = scale;
   fewer.half_steps += 1;
   expect_assertions<SinkhornOperation>(
-      "sinkhorn", [&] { return make_sinkhorn_rtl_body(config_.sinkhorn); }, scale, fewer);
+      "sinkhorn", [&] { return testbench::sinkhorn_rtl(config_.sinkhorn); }, scale, fewer);
 }
 
 TEST_F(RtlHandshake, OfTheLinearEngineIsAsserted) {
@@ -132,7 +133,7 @@ TEST_F(RtlHandshake, OfTheLinearEngineIsAsserted) {
   LinearAttend fewer = attend;
   fewer.key_tokens -= 1;
   expect_assertions<LinearAttend>(
-      "linear", [&] { return make_linear_rtl_body(config_.linear); }, attend, fewer);
+      "linear", [&] { return testbench::linear_rtl(config_.linear); }, attend, fewer);
 }
 
 }  // namespace

@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "app/built_rtl.h"
 #include "app/config/chip_file.h"
 #include "app/files/safetensors.h"
 #include "app/report/summary_schema.h"
+#include "app/rtl/built_rtl.h"
 #include "hw/engines.h"
 #include "model/errors.h"
 #include "testbench/common/expect_bad_input.h"

@@ -12,7 +12,7 @@
 #include "hw/engines/beat_engine.h"
 #include "hw/engines/cim/cim_operations.h"
 #include "hw/engines/cim/exact_product.h"
-#include "hw/engines/rtl_wave.h"
+#include "hw/engines/rtl/rtl_library.h"
 #include "hw/memory/bytes.h"
 
 namespace quadrille::hw {
@@ -98,12 +98,12 @@ struct CimBodies {
   std::unique_ptr<BeatEngine<CimMultiply>> multiply;
 };
 
-/// The RTL, verilated, with cells of its own: the bank keeps the books only
-/// (start() and finish()). Parameters are baked in when it is built: throws
-/// RtlNotBuilt that lists the built points when the bank's are none of them.
-CimBodies make_cim_rtl_bodies(CimBank& bank);
-/// Makes the same bodies with a waveform, where one is built.
-CimBodies make_cim_traced_rtl_bodies(CimBank& bank, const RtlTrace& trace);
+/// What of the RTL is to be built for `config`, and the bodies around a library of it,
+/// with cells of their own: the bank keeps the books only (start() and finish()). With a
+/// waveform when `trace` is not null.
+RtlDesign cim_rtl_design(const CimConfig& config);
+CimBodies make_cim_rtl_bodies(CimBank& bank, std::shared_ptr<const RtlLibrary> library,
+                              const RtlTrace* trace = nullptr);
 
 /// The value that `bits` cells or input planes hold of a code's byte.
 constexpr int low_bits(std::uint8_t code, int bits, bool is_signed) {

@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "hw/engine_unit.h"
+#include "hw/engines/cim/cim_bank.h"
 
 namespace quadrille::hw {
 namespace {
@@ -90,11 +91,12 @@ class CimEntry final : public EngineEntry {
   }
 
   bool in_rtl() const override { return true; }
+  RtlDesign rtl_design(const ChipConfig& chip) const override { return cim_rtl_design(chip.cim); }
   EngineBodies rtl_bodies(const ChipConfig&, ChipEngine& engine,
+                          std::shared_ptr<const RtlLibrary> library,
                           const RtlTrace* trace) const override {
     CimBank& bank = dynamic_cast<CimOfChip&>(engine).bank();
-    return both(trace == nullptr ? make_cim_rtl_bodies(bank)
-                                 : make_cim_traced_rtl_bodies(bank, *trace));
+    return both(make_cim_rtl_bodies(bank, std::move(library), trace));
   }
 
   /// No value saturates here: the counters are zero in every body.
@@ -131,12 +133,6 @@ class CimEntry final : public EngineEntry {
 const EngineEntry& cim_entry() {
   static const CimEntry entry;
   return entry;
-}
-
-MakeRtl make_cim_rtl(CimBodies (*make)(CimBank& bank)) {
-  return [make](const ChipConfig&, ChipEngine& engine) {
-    return both(make(dynamic_cast<CimOfChip&>(engine).bank()));
-  };
 }
 
 }  // namespace quadrille::hw

@@ -4,7 +4,7 @@
 #include <variant>
 
 #include "hw/engines/damf/damf_operations.h"
-#include "hw/engines/rtl_body.h"
+#include "hw/engines/rtl/command_bits.h"
 
 namespace quadrille::hw {
 

@@ -8,7 +8,7 @@
 #include "hw/engines/activity.h"
 #include "hw/engines/beat_engine.h"
 #include "hw/engines/damf/damf_operations.h"
-#include "hw/engines/rtl_wave.h"
+#include "hw/engines/rtl/rtl_library.h"
 #include "hw/memory/bytes.h"
 
 namespace quadrille::hw {
@@ -54,13 +54,10 @@ class DamfEngine {
 /// The SystemC-side body, cycle by cycle.
 std::unique_ptr<BeatEngine<DamfOperation>> make_damf_beat_body(const DamfConfig& config);
 
-/// The RTL, verilated. Parameters are baked in when it is built: throws
-/// RtlNotBuilt that lists the built points when `config` is none of them.
-std::unique_ptr<BeatEngine<DamfOperation>> make_damf_rtl_body(const DamfConfig& config);
-
-/// Makes the same body with a waveform. InputError lists the points that can
-/// write one.
-std::unique_ptr<BeatEngine<DamfOperation>> make_damf_traced_rtl_body(const DamfConfig& config,
-                                                                     const RtlTrace& trace);
+/// What of the RTL is to be built for `config`, and the body around a library of it;
+/// with a waveform when `trace` is not null.
+RtlDesign damf_rtl_design(const DamfConfig& config);
+std::unique_ptr<BeatEngine<DamfOperation>> make_damf_rtl_body(
+    std::shared_ptr<const RtlLibrary> library, const RtlTrace* trace = nullptr);
 
 }  // namespace quadrille::hw

@@ -46,10 +46,10 @@ class DamfEntry final : public EngineEntry {
   }
 
   bool in_rtl() const override { return true; }
-  EngineBodies rtl_bodies(const ChipConfig& chip, ChipEngine&,
+  RtlDesign rtl_design(const ChipConfig& chip) const override { return damf_rtl_design(chip.damf); }
+  EngineBodies rtl_bodies(const ChipConfig&, ChipEngine&, std::shared_ptr<const RtlLibrary> library,
                           const RtlTrace* trace) const override {
-    return one_body(trace == nullptr ? make_damf_rtl_body(chip.damf)
-                                     : make_damf_traced_rtl_body(chip.damf, *trace));
+    return one_body(make_damf_rtl_body(std::move(library), trace));
   }
 
   /// No body tells them, only the tile data path.

@@ -1,49 +1,24 @@
-// The verilated parameter points of the DAMF engine (rtl/damf/CMakeLists.txt).
-#include <string>
-
-#include "VdamfEngine4x2.h"
-#include "VdamfEngine4x2Traced.h"
-#include "VdamfEngine64x16.h"
-#include "VdamfEngine8x4.h"
+// The DAMF engine's RTL: its parameters, and the body around a library of it.
 #include "hw/engines/damf/damf_command.h"
 #include "hw/engines/damf/damf_engine.h"
+#include "hw/engines/rtl/rtl_body.h"
 
 namespace quadrille::hw {
-namespace {
 
-using Body = std::unique_ptr<BeatEngine<DamfOperation>>;
-
-template <typename Model>
-Body make(const DamfConfig&) {
-  return std::make_unique<RtlBody<Model, DamfOperation>>(pack_damf_operation);
+RtlDesign damf_rtl_design(const DamfConfig& config) {
+  RtlDesign design;
+  design.engine = "damf";
+  design.parameters = {{"damf.lanes", "Lanes", config.lanes},
+                       {"damf.query_rows", "QueryRows", config.query_rows},
+                       {"damf.max_tokens", "MaxTokens", config.max_tokens},
+                       {"damf.max_model_width", "MaxModelWidth", config.max_model_width}};
+  design.limits = {{"damf.lanes", "2 to 64", config.lanes >= 2 && config.lanes <= 64}};
+  return design;
 }
 
-template <typename Model>
-Body make_traced(const DamfConfig&, const RtlTrace& trace) {
-  return std::make_unique<RtlBody<Model, DamfOperation>>(pack_damf_operation, trace);
-}
-
-constexpr RtlPoint<DamfConfig, Body> kPoints[] = {
-    {{4, 2, 512, 256}, make<VdamfEngine4x2>, make_traced<VdamfEngine4x2Traced>},
-    {{8, 4, 512, 256}, make<VdamfEngine8x4>},
-    {{64, 16, 4096, 4096}, make<VdamfEngine64x16>},
-};
-
-std::string describe(const DamfConfig& config) {
-  return "lanes " + std::to_string(config.lanes) + ", query_rows " +
-         std::to_string(config.query_rows) + ", max_tokens " + std::to_string(config.max_tokens) +
-         ", max_model_width " + std::to_string(config.max_model_width);
-}
-
-}  // namespace
-
-std::unique_ptr<BeatEngine<DamfOperation>> make_damf_rtl_body(const DamfConfig& config) {
-  return make_at_point(kPoints, config, describe);
-}
-
-std::unique_ptr<BeatEngine<DamfOperation>> make_damf_traced_rtl_body(const DamfConfig& config,
-                                                                     const RtlTrace& trace) {
-  return make_traced_at_point(kPoints, config, trace, describe);
+std::unique_ptr<BeatEngine<DamfOperation>> make_damf_rtl_body(
+    std::shared_ptr<const RtlLibrary> library, const RtlTrace* trace) {
+  return std::make_unique<RtlBody<DamfOperation>>(std::move(library), pack_damf_operation, trace);
 }
 
 }  // namespace quadrille::hw

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "hw/engines/linear/linear_operations.h"
-#include "hw/engines/rtl_body.h"
+#include "hw/engines/rtl/command_bits.h"
 
 namespace quadrille::hw {
 

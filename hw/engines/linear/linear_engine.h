@@ -9,7 +9,7 @@
 #include "hw/engines/activity.h"
 #include "hw/engines/beat_engine.h"
 #include "hw/engines/linear/linear_operations.h"
-#include "hw/engines/rtl_wave.h"
+#include "hw/engines/rtl/rtl_library.h"
 #include "hw/memory/bytes.h"
 
 namespace quadrille::hw {
@@ -92,11 +92,10 @@ class LinearEngine {
 std::unique_ptr<BeatEngine<LinearAttend>> make_linear_beat_body(const LinearConfig& config,
                                                                 Activity* values);
 
-/// The RTL, verilated. Parameters are baked in when it is built: throws
-/// RtlNotBuilt that lists the built points when `config` is none of them.
-std::unique_ptr<BeatEngine<LinearAttend>> make_linear_rtl_body(const LinearConfig& config);
-/// Makes the same body with a waveform, where one is built.
-std::unique_ptr<BeatEngine<LinearAttend>> make_linear_traced_rtl_body(const LinearConfig& config,
-                                                                      const RtlTrace& trace);
+/// What of the RTL is to be built for `config`, and the body around a library of it;
+/// with a waveform when `trace` is not null.
+RtlDesign linear_rtl_design(const LinearConfig& config);
+std::unique_ptr<BeatEngine<LinearAttend>> make_linear_rtl_body(
+    std::shared_ptr<const RtlLibrary> library, const RtlTrace* trace = nullptr);
 
 }  // namespace quadrille::hw

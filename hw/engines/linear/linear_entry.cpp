@@ -83,10 +83,12 @@ class LinearEntry final : public EngineEntry {
   }
 
   bool in_rtl() const override { return true; }
-  EngineBodies rtl_bodies(const ChipConfig& chip, ChipEngine&,
+  RtlDesign rtl_design(const ChipConfig& chip) const override {
+    return linear_rtl_design(chip.linear);
+  }
+  EngineBodies rtl_bodies(const ChipConfig&, ChipEngine&, std::shared_ptr<const RtlLibrary> library,
                           const RtlTrace* trace) const override {
-    return one_body(trace == nullptr ? make_linear_rtl_body(chip.linear)
-                                     : make_linear_traced_rtl_body(chip.linear, *trace));
+    return one_body(make_linear_rtl_body(std::move(library), trace));
   }
 
   double area_um2(const ChipConfig& chip, const Technology& technology) const override {

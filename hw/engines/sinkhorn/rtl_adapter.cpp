@@ -1,50 +1,32 @@
-// The verilated parameter points of the Sinkhorn unit (rtl/sinkhorn/CMakeLists.txt).
-#include <string>
-
-#include "VsinkhornEngine32.h"
-#include "VsinkhornEngine4.h"
-#include "VsinkhornEngine4Traced.h"
-#include "VsinkhornEngine6.h"
+// The Sinkhorn unit's RTL: its parameters, and the body around a library of it.
+#include "hw/engines/rtl/rtl_tables.h"
 #include "hw/engines/sinkhorn/sinkhorn_rtl_body.h"
 
 namespace quadrille::hw {
-namespace {
 
-using Body = std::unique_ptr<BeatEngine<SinkhornOperation>>;
-
-template <typename Model>
-Body make(const SinkhornConfig& config) {
-  return std::make_unique<SinkhornRtlBody<Model>>(config);
+RtlDesign sinkhorn_rtl_design(const SinkhornConfig& config) {
+  RtlDesign design;
+  design.engine = "sinkhorn";
+  design.parameters = {{"sinkhorn.lanes", "Lanes", config.lanes},
+                       {"sinkhorn.tile_elements", "TileElements", config.tile_elements},
+                       {"sinkhorn.max_lines", "MaxLines", config.max_lines},
+                       {"sinkhorn.log_units", "LogUnits", config.log_units},
+                       {"sinkhorn.value_columns", "ValueColumns", config.value_columns},
+                       {"sinkhorn.skewed", "Skewed", config.skewed ? 1 : 0}};
+  design.tables = {{"sinkhorn_power_table", power_module},
+                   {"sinkhorn_logarithm_table", logarithm_module}};
+  design.more_pins = {"repeat_input_o", "sweep_end_o",    "block_end_o",      "sweep_kept_o",
+                      "sweep_o",        "row_residual_o", "column_residual_o"};
+  design.limits = {{"sinkhorn.lanes", "2 to 64", config.lanes >= 2 && config.lanes <= 64}};
+  // Its C++ is large: at -O3 the compiler takes minutes for many lanes.
+  design.optimisation = "-O1";
+  return design;
 }
-
-template <typename Model>
-Body make_traced(const SinkhornConfig& config, const RtlTrace& trace) {
-  return std::make_unique<SinkhornRtlBody<Model>>(config, trace);
-}
-
-constexpr RtlPoint<SinkhornConfig, Body> kPoints[] = {
-    {{4, 1024, 512, 2, 2, true}, make<VsinkhornEngine4>, make_traced<VsinkhornEngine4Traced>},
-    {{6, 450, 100, 3, 3, false}, make<VsinkhornEngine6>},
-    {{32, 16384, 4096, 8, 16, true}, make<VsinkhornEngine32>},
-};
-
-std::string describe(const SinkhornConfig& config) {
-  return "lanes " + std::to_string(config.lanes) + ", tile_elements " +
-         std::to_string(config.tile_elements) + ", max_lines " + std::to_string(config.max_lines) +
-         ", log_units " + std::to_string(config.log_units) + ", value_columns " +
-         std::to_string(config.value_columns) + ", skewed " + (config.skewed ? "true" : "false");
-}
-
-}  // namespace
 
 std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_rtl_body(
-    const SinkhornConfig& config) {
-  return make_at_point(kPoints, config, describe);
-}
-
-std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_traced_rtl_body(
-    const SinkhornConfig& config, const RtlTrace& trace) {
-  return make_traced_at_point(kPoints, config, trace, describe);
+    const SinkhornConfig& config, std::shared_ptr<const RtlLibrary> library,
+    const RtlTrace* trace) {
+  return std::make_unique<SinkhornRtlBody>(config, std::move(library), trace);
 }
 
 }  // namespace quadrille::hw

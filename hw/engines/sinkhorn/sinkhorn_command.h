@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "hw/engines/rtl_body.h"
+#include "hw/engines/rtl/command_bits.h"
 #include "hw/engines/sinkhorn/sinkhorn_layout.h"
 
 namespace quadrille::hw {

@@ -7,7 +7,7 @@
 
 #include "hw/engines/activity.h"
 #include "hw/engines/beat_engine.h"
-#include "hw/engines/rtl_wave.h"
+#include "hw/engines/rtl/rtl_library.h"
 #include "hw/engines/sinkhorn/sinkhorn_operations.h"
 #include "hw/memory/bytes.h"
 
@@ -75,11 +75,11 @@ class SinkhornEngine {
 std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_beat_body(const SinkhornConfig& config,
                                                                        Activity* values);
 
-/// The RTL, verilated. Parameters are baked in when it is built: throws
-/// RtlNotBuilt that lists the built points when `config` is none of them.
-std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_rtl_body(const SinkhornConfig& config);
-/// Makes the same body with a waveform, where one is built.
-std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_traced_rtl_body(
-    const SinkhornConfig& config, const RtlTrace& trace);
+/// What of the RTL is to be built for `config`, and the body around a library of it;
+/// with a waveform when `trace` is not null.
+RtlDesign sinkhorn_rtl_design(const SinkhornConfig& config);
+std::unique_ptr<BeatEngine<SinkhornOperation>> make_sinkhorn_rtl_body(
+    const SinkhornConfig& config, std::shared_ptr<const RtlLibrary> library,
+    const RtlTrace* trace = nullptr);
 
 }  // namespace quadrille::hw

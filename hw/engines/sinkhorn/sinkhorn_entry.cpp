@@ -77,10 +77,13 @@ class SinkhornEntry final : public EngineEntry {
   }
 
   bool in_rtl() const override { return true; }
+  RtlDesign rtl_design(const ChipConfig& chip) const override {
+    return sinkhorn_rtl_design(chip.sinkhorn);
+  }
   EngineBodies rtl_bodies(const ChipConfig& chip, ChipEngine&,
+                          std::shared_ptr<const RtlLibrary> library,
                           const RtlTrace* trace) const override {
-    return one_body(trace == nullptr ? make_sinkhorn_rtl_body(chip.sinkhorn)
-                                     : make_sinkhorn_traced_rtl_body(chip.sinkhorn, *trace));
+    return one_body(make_sinkhorn_rtl_body(chip.sinkhorn, std::move(library), trace));
   }
 
   /// Its exponentials are powers of 32-bit logarithms, and its memory is SRAM,

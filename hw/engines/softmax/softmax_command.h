@@ -2,7 +2,7 @@
 // docs/engines/softmax.md.
 #pragma once
 
-#include "hw/engines/rtl_body.h"
+#include "hw/engines/rtl/command_bits.h"
 #include "hw/engines/softmax/softmax_operations.h"
 
 namespace quadrille::hw {

@@ -8,7 +8,7 @@
 
 #include "hw/engines/activity.h"
 #include "hw/engines/beat_engine.h"
-#include "hw/engines/rtl_wave.h"
+#include "hw/engines/rtl/rtl_library.h"
 #include "hw/engines/softmax/softmax_operations.h"
 #include "hw/memory/bytes.h"
 
@@ -58,11 +58,10 @@ int visible_keys(const SoftmaxRows& operation, int row);
 /// Throws InvariantError with names and numbers when the operation is impossible.
 void validate(const SoftmaxConfig& config, const SoftmaxRows& operation);
 
-/// The RTL, verilated. Parameters are baked in when it is built: throws
-/// RtlNotBuilt that lists the built points when `config` is none of them.
-std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_rtl_body(const SoftmaxConfig& config);
-/// Makes the same body with a waveform, where one is built.
-std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_traced_rtl_body(const SoftmaxConfig& config,
-                                                                      const RtlTrace& trace);
+/// What of the RTL is to be built for `config`, and the body around a library of it;
+/// with a waveform when `trace` is not null.
+RtlDesign softmax_rtl_design(const SoftmaxConfig& config);
+std::unique_ptr<BeatEngine<SoftmaxRows>> make_softmax_rtl_body(
+    std::shared_ptr<const RtlLibrary> library, const RtlTrace* trace = nullptr);
 
 }  // namespace quadrille::hw

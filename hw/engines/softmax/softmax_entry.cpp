@@ -46,10 +46,12 @@ class SoftmaxEntry final : public EngineEntry {
   }
 
   bool in_rtl() const override { return true; }
-  EngineBodies rtl_bodies(const ChipConfig& chip, ChipEngine&,
+  RtlDesign rtl_design(const ChipConfig& chip) const override {
+    return softmax_rtl_design(chip.softmax);
+  }
+  EngineBodies rtl_bodies(const ChipConfig&, ChipEngine&, std::shared_ptr<const RtlLibrary> library,
                           const RtlTrace* trace) const override {
-    return one_body(trace == nullptr ? make_softmax_rtl_body(chip.softmax)
-                                     : make_softmax_traced_rtl_body(chip.softmax, *trace));
+    return one_body(make_softmax_rtl_body(std::move(library), trace));
   }
 
   /// No value saturates here: the counters are zero in every body.

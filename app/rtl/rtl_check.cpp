@@ -1,11 +1,14 @@
-#include "app/rtl_check.h"
+#include "app/rtl/rtl_check.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <filesystem>
 
-#include "app/built_rtl.h"
 #include "app/files/atomic_file.h"
+#include "app/files/suggest.h"
+#include "app/rtl/built_rtl.h"
 #include "hw/clock.h"
 #include "hw/engines/paired_body.h"
 #include "model/errors.h"
@@ -76,26 +79,20 @@ std::string pin_text(const hw::PinDifference& where, const hw::Mapping& mapping)
   return element ? text + fmt::format(", stored in {}", *element) : text;
 }
 
-/// `bodies`, with the engine's own RTL replaced by the one that writes waveforms.
-hw::RtlBodies with_waves(hw::RtlBodies bodies, const std::string& engine,
-                         const hw::RtlTrace& trace) {
-  const hw::EngineEntry* entry = hw::engines().find(engine);
-  if (entry == nullptr) throw InvariantError("there is no engine named '" + engine + "'");
-  bodies.instead[engine] = [entry, trace](const hw::ChipConfig& chip, hw::ChipEngine& made) {
-    return entry->rtl_bodies(chip, made, &trace);
-  };
-  return bodies;
+hw::RtlTrace wave(const std::string& file, const CycleRange& range, const hw::ChipConfig& chip) {
+  hw::RtlTrace trace;
+  trace.file = file;
+  trace.first_cycle = range.first;
+  trace.last_cycle = range.last;
+  trace.now = [clock = hw::Clock(chip.clock_hz)] { return clock.now(); };
+  return trace;
 }
 
-/// The engine's waveform around `cycle`, from RTL that runs without its pair.
-hw::RtlBodies bodies_with_waves(const RtlCheckOptions& options, const hw::ChipConfig& chip,
-                                const std::string& engine, std::int64_t cycle) {
-  hw::RtlTrace trace;
-  trace.file = options.waves;
-  trace.first_cycle = std::max<std::int64_t>(cycle - options.waves_cycles, 0);
-  trace.last_cycle = cycle + options.waves_cycles;
-  trace.now = [clock = hw::Clock(chip.clock_hz)] { return clock.now(); };
-  return with_waves(options.bodies, engine, trace);
+/// The cycles asked for, or those around `cycle`, where a difference lies.
+CycleRange around(const RtlCheckOptions& options, std::int64_t cycle) {
+  constexpr std::int64_t kAround = 200;
+  return options.waves_cycles.value_or(
+      CycleRange{std::max<std::int64_t>(cycle - kAround, 0), cycle + kAround});
 }
 
 /// What the RTL alone makes of it: the first wrong element, or the cycles.
@@ -116,8 +113,9 @@ void explain(Simulation& simulation, const hw::PinDifference& where, const RtlCh
   check.cycles = where.cycle;
   body.rtl = options.bodies;
   if (!options.waves.empty()) {
-    body.rtl = bodies_with_waves(options, simulation.chip(), where.engine, where.cycle);
-    check.waves_written = true;
+    body.rtl.traces[where.engine] =
+        wave(options.waves, around(options, where.cycle), simulation.chip());
+    check.waves = {options.waves};
   }
   check.difference = fmt::format("{}; {}", pin_text(where, simulation.job().mapping),
                                  tensor_text(simulation, body));
@@ -125,10 +123,43 @@ void explain(Simulation& simulation, const hw::PinDifference& where, const RtlCh
 
 }  // namespace
 
+CycleRange parse_cycle_range(const std::string& option, const std::string& text) {
+  CycleRange range;
+  const std::size_t colon = text.find(':');
+  const auto number = [&](const std::string& digits, std::int64_t& value) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc() || end != digits.data() + digits.size() || value < 0)
+      throw InputError(option, in_quotes(text), "expected FROM:TO, two cycles such as 0:5000");
+  };
+  if (colon == std::string::npos)
+    throw InputError(option, in_quotes(text), "expected FROM:TO, two cycles such as 0:5000");
+  number(text.substr(0, colon), range.first);
+  number(text.substr(colon + 1), range.last);
+  if (range.last < range.first)
+    throw InputError(option, in_quotes(text), "expected FROM:TO with TO not before FROM");
+  return range;
+}
+
+std::map<std::string, hw::RtlTrace> waves_of(const RtlCheckOptions& options,
+                                             const hw::ChipConfig& chip,
+                                             const std::vector<std::string>& engines) {
+  const std::filesystem::path path(options.waves);
+  std::map<std::string, hw::RtlTrace> traces;
+  for (const std::string& name : engines) {
+    const bool own = name == options.waves_engine || engines.size() == 1;
+    const std::string other = path.stem().string() + "." + name + path.extension().string();
+    traces[name] = wave(own ? options.waves : (path.parent_path() / other).string(),
+                        options.waves_cycles.value_or(CycleRange{}), chip);
+  }
+  return traces;
+}
+
 void require_waves(Simulation& simulation, const RtlCheckOptions& options) {
   const AtomicFile writable(options.waves);
+  hw::RtlBodies bodies = options.bodies;
   for (const std::string& engine : all_in_rtl(simulation.job().mapping.program).rtl_engines()) {
-    require_rtl(engine, simulation.chip(), with_waves(options.bodies, engine, {}));
+    bodies.traces[engine] = {};
+    require_rtl(engine, simulation.chip(), bodies);
   }
 }
 
@@ -157,6 +188,11 @@ RtlCheck check_rtl(Simulation& simulation, std::int64_t beat_cycles,
     check.difference =
         fmt::format("rtl takes {} cycles, systemc (beat) {}", check.cycles, beat_cycles);
   }
+  if (options.waves.empty()) return check;
+  body.rtl = options.bodies;
+  body.rtl.traces = waves_of(options, simulation.chip(), check.engines);
+  simulation.run(body);
+  for (const auto& [engine, trace] : body.rtl.traces) check.waves.push_back(trace.file);
   return check;
 }
 

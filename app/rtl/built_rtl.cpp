@@ -1,4 +1,4 @@
-#include "app/built_rtl.h"
+#include "app/rtl/built_rtl.h"
 
 #include "model/errors.h"
 
@@ -8,8 +8,7 @@ void require_rtl(const std::string& engine, const hw::ChipConfig& chip,
                  const hw::RtlBodies& bodies) {
   const hw::EngineEntry* entry = hw::engines().find(engine);
   if (entry == nullptr) throw InvariantError("there is no engine named '" + engine + "'");
-  const std::unique_ptr<hw::ChipEngine> made = entry->make(chip);
-  hw::make_rtl_bodies(*entry, chip, *made, bodies);
+  or_cached(bodies).find(chip, entry->rtl_design(chip), bodies.traces.count(engine) != 0);
 }
 
 Implementation built_in_rtl(const hw::Program& program, const hw::ChipConfig& chip,
@@ -19,8 +18,8 @@ Implementation built_in_rtl(const hw::Program& program, const hw::ChipConfig& ch
     try {
       require_rtl(engine, chip, bodies);
       built.rtl.insert(engine);
-    } catch (const InputError&) {  // As require_rtl() names what is not built.
-      // Not built: it stays in SystemC.
+    } catch (const RtlNotBuilt&) {
+      // It stays in SystemC; whoever wants to know compares with all_in_rtl().
     }
   }
   return built;

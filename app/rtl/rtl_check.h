@@ -2,6 +2,9 @@
 // `fixed`: where do they first differ, and what did the RTL do around there?
 #pragma once
 
+#include <cstdint>
+#include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,11 +14,28 @@
 
 namespace quadrille::app {
 
+/// Cycles of a run that go to a waveform, both ends included.
+struct CycleRange {
+  std::int64_t first = 0;
+  std::int64_t last = std::numeric_limits<std::int64_t>::max();
+};
+
+/// From "FROM:TO". InputError naming `option`.
+CycleRange parse_cycle_range(const std::string& option, const std::string& text);
+
 struct RtlCheckOptions {
-  std::string waves;                ///< FST file for the engine that differs; "": none.
-  std::int64_t waves_cycles = 200;  ///< Before and after the difference.
+  std::string waves;  ///< FST file; "": none.
+  /// Without it, 200 cycles before and after a difference; else the whole run.
+  std::optional<CycleRange> waves_cycles;
+  /// Whose waveform is the file `waves`; another engine's is NAME.ENGINE.fst.
+  std::string waves_engine;
   hw::RtlBodies bodies;
 };
+
+/// The waveforms of a run with these engines in RTL.
+std::map<std::string, hw::RtlTrace> waves_of(const RtlCheckOptions& options,
+                                             const hw::ChipConfig& chip,
+                                             const std::vector<std::string>& engines);
 
 struct RtlCheck {
   std::int64_t cycles = 0;
@@ -23,7 +43,7 @@ struct RtlCheck {
   std::vector<std::string> not_built;  ///< That the task uses, without RTL for this chip.
   /// One line: engine, command, cycle, pin and values; then tensor, index, values.
   std::optional<std::string> difference;
-  bool waves_written = false;
+  std::vector<std::string> waves;  ///< Files that were written.
 };
 
 /// Throws InputError when an engine that the task uses has no RTL with
@@ -34,7 +54,8 @@ void require_waves(Simulation& simulation, const RtlCheckOptions& options);
 /// chip's parameters, SystemC bodies beside it, and compares all pins in every
 /// cycle; the outputs with `fixed`, the cycles with `beat_cycles`. At the first
 /// difference the run stops. Then the RTL runs alone to its end, for the tensors
-/// and, if asked for, the waveform, which require_waves() must have allowed.
+/// and, if asked for, the waveform, which require_waves() must have allowed; without a
+/// difference it runs alone for the waveforms of all engines.
 RtlCheck check_rtl(Simulation& simulation, std::int64_t beat_cycles,
                    const RtlCheckOptions& options = {});
 
