@@ -69,6 +69,7 @@ void write_sources(const CachedRtl& rtl, const std::string& folder) {
 
 int rtl_build_command(const RtlOptions& options) {
   const Wanted chip = wanted(options);
+  for (const CachedRtl& rtl : chip.libraries) require_rtl_limits(rtl.design, chip.chip.source());
   for (const CachedRtl& rtl : chip.libraries) {
     fmt::print("{}: {} ...", rtl.design.engine, hw::describe(rtl.design.parameters));
     std::fflush(stdout);

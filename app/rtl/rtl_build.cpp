@@ -74,8 +74,10 @@ std::string compiler() {
 
 /// The standard output of a program; throws InputError saying what the program is for.
 std::string output_of(const std::vector<std::string>& command, const std::string& what_for) {
-  const std::string log =
-      fmt::format("{}/quadrille-{}.log", fs::temp_directory_path().string(), ::getpid());
+  std::string log = fs::temp_directory_path().string() + "/quadrille-XXXXXX";
+  const int made = ::mkstemp(log.data());
+  if (made < 0) throw InputError(log, "temporary file", std::strerror(errno));
+  ::close(made);
   const int status = run_job({command, log});
   const std::string text = status == 0 ? read_bytes(log) : "";
   fs::remove(log);
@@ -266,17 +268,6 @@ void remove_left_behind(const std::string& cache, const std::string& prefix) {
   }
 }
 
-/// A size that the RTL does not exist at is no fault of the RTL: said before any tool is.
-void require_limits(const CachedRtl& rtl, const std::string& chip_source) {
-  for (const hw::RtlLimit& limit : rtl.design.limits) {
-    if (limit.kept) continue;
-    throw InputError(
-        chip_source, limit.key,
-        fmt::format("the RTL of {} needs {} (found {}); the SystemC body does not",
-                    rtl.design.engine, limit.rule, hw::describe(rtl.design.parameters)));
-  }
-}
-
 std::string tools_file(const CachedRtl& rtl) { return rtl.file + ".tools"; }
 
 }  // namespace
@@ -295,15 +286,24 @@ std::string rtl_tools_of(const CachedRtl& rtl) {
   return fs::exists(tools_file(rtl), error) ? read_bytes(tools_file(rtl)) : "";
 }
 
+void require_rtl_limits(const hw::RtlDesign& design, const std::string& chip_source) {
+  for (const hw::RtlLimit& limit : design.limits) {
+    if (limit.kept) continue;
+    throw InputError(chip_source, limit.key,
+                     fmt::format("the RTL of {} needs {} (found {}); the SystemC body does not",
+                                 design.engine, limit.rule, hw::describe(design.parameters)));
+  }
+}
+
 void lint_rtl(const CachedRtl& rtl, const std::string& chip_source) {
-  require_limits(rtl, chip_source);
+  require_rtl_limits(rtl.design, chip_source);
   BuildFolder folder(fmt::format("{}/.lint-{}-{}", fs::path(rtl.file).parent_path().string(),
                                  rtl.key, ::getpid()));
   lint(rtl, chip_source, folder, true);
 }
 
 RtlBuild build_rtl(const CachedRtl& rtl, const std::string& chip_source) {
-  require_limits(rtl, chip_source);
+  require_rtl_limits(rtl.design, chip_source);
   const std::string cache = fs::path(rtl.file).parent_path().string();
   std::error_code error;
   fs::create_directories(cache, error);

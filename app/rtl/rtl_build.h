@@ -7,6 +7,9 @@
 
 namespace quadrille::app {
 
+/// Throws InputError naming the chip's key when the RTL does not exist at this size.
+void require_rtl_limits(const hw::RtlDesign& design, const std::string& chip_source);
+
 /// Lints the design with Verilator. Throws InputError, which names the chip's key that
 /// a parameter comes from, at the first error or warning.
 void lint_rtl(const CachedRtl& rtl, const std::string& chip_source);

@@ -1353,7 +1353,8 @@ module sinkhorn_scale #(
     end else if (draining_q != '0) begin
       drain_turn_q <= drain_turn_q + 1'b1;
       drain_sums_q <= drain_sums_q >> (LogUnits * HeldSumW);
-      drain_blind_q <= drain_blind_q >> LogUnits;
+      // Lanes that do not exist are blind: LogUnits need not divide Lanes.
+      drain_blind_q <= ~(~drain_blind_q >> LogUnits);
       drain_octaves_q <= drain_octaves_q >> (LogUnits * 17);
       drain_old_q <= drain_old_q >> (LogUnits * 32);
       drain_stopped_q <= drain_stopped_q >> LogUnits;

@@ -2,7 +2,7 @@
 """Synthesises every engine at its default point with yosys: checks, cells,
 flip-flops, memories, longest paths, and what changed against the baseline.
 
-Needs a configured build folder whose target `rtl_sources` is built. Method and
+Needs what `quadrille rtl list -c default --sources build/rtl/synth` writes. Method and
 figures: docs/synthesis.md. Exit code 1 when a check fails."""
 import argparse
 import collections

@@ -74,9 +74,10 @@ DamfCase random_damf_case(std::mt19937_64& random, const hw::DamfConfig& config,
                           const model::DamfSettings& settings) {
   constexpr std::array<int, 12> kTokens = {1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 33, 47};
   const auto kind = static_cast<Codes>(random() % kCodesKinds);
-  const int tokens = random() % 16 == 0 ? 100 : kTokens[random() % kTokens.size()];
+  const int tokens =
+      std::min(config.max_tokens, random() % 16 == 0 ? 100 : kTokens[random() % kTokens.size()]);
   if (random() % 5 == 0) {
-    const int width = 1 + static_cast<int>(random() % 40);
+    const int width = std::min(config.max_model_width, 1 + static_cast<int>(random() % 40));
     return make_project_case(random, tokens, random() % 8 == 0 ? config.max_model_width : width,
                              kind);
   }

@@ -1,5 +1,4 @@
-// The Sinkhorn unit's parameter points that its RTL is verilated for
-// (rtl/sinkhorn/CMakeLists.txt).
+// Sizes of the Sinkhorn unit that its tests run.
 #pragma once
 
 #include "hw/engines/sinkhorn/sinkhorn_operations.h"

@@ -147,7 +147,7 @@ TEST_F(RtlCheckTest, AMissingBodyIsRefusedWithTheCommandThatBuildsIt) {
   EXPECT_FALSE(std::filesystem::exists(folder_.file("run") + "/summary.json"));
 }
 
-// RTL is built for certain parameters only: at others the engine stays in SystemC,
+// Where no RTL of this size is built the engine stays in SystemC,
 // and the check says so.
 TEST_F(RtlCheckTest, AnEngineThatIsNotBuiltIsNamed) {
   chip_ = chip_.with([](hw::ChipValues& chip) { chip.damf.lanes = 2; });
@@ -180,10 +180,10 @@ TEST_F(RtlCheckTest, WavesThatCannotBeWrittenAreRefusedByTheirOwnName) {
   }
 }
 
-TEST_F(RtlCheckTest, WavesNeedLevelAll) {
-  std::vector<std::string> words = arguments("damf", "rtl", input_);
+TEST_F(RtlCheckTest, WavesNeedALevelWithRtl) {
+  std::vector<std::string> words = arguments("damf", "systemc", input_);
   words.insert(words.end(), {"--waves", folder_.file("waves.fst")});
-  expect_bad_input(words, {"--waves", "--level all"});
+  expect_bad_input(words, {"--waves", "--level rtl or all"});
 }
 
 }  // namespace
