@@ -14,6 +14,7 @@ const std::vector<std::pair<std::string, Experiment>>& experiments() {
       {"heat-flow", run_heat_flow},
       {"sinkformer-geometry", run_sinkformer_geometry},
       {"scaleformer-scaling", run_scaleformer_scaling},
+      {"mechanism-lengths", run_mechanism_lengths},
       {"damf-comparison", run_damf_three_ways}};
   return all;
 }

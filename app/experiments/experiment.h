@@ -54,6 +54,7 @@ using Experiment = ExperimentReport (*)(const YamlNode& workload, const Experime
 ExperimentReport run_heat_flow(const YamlNode& workload, const ExperimentSetup& setup);
 ExperimentReport run_sinkformer_geometry(const YamlNode& workload, const ExperimentSetup& setup);
 ExperimentReport run_scaleformer_scaling(const YamlNode& workload, const ExperimentSetup& setup);
+ExperimentReport run_mechanism_lengths(const YamlNode& workload, const ExperimentSetup& setup);
 ExperimentReport run_damf_three_ways(const YamlNode& workload, const ExperimentSetup& setup);
 
 /// Null: not the kind of an experiment.

@@ -21,7 +21,8 @@ const std::vector<std::string>& report_file_names() {
       // scaleformer-scaling
       "scaling.csv", "cycles.svg", "energy.svg", "traffic.svg", "crossover.csv", "crossover.svg",
       // damf-comparison
-      "damf.csv", "damf_cycles.svg", "damf_energy.svg"};
+      "lengths.csv", "lengths_cycles.svg", "lengths_energy.svg", "damf.csv", "damf_cycles.svg",
+      "damf_energy.svg"};
   return names;
 }
 
