@@ -13,6 +13,7 @@
 #include "app/commands/regress.h"
 #include "app/commands/rtl.h"
 #include "app/commands/run.h"
+#include "app/commands/sweep.h"
 #include "app/commands/tables.h"
 #include "app/files/suggest.h"
 #include "app/version.h"
@@ -145,12 +146,27 @@ int parse_and_run(int argc, const char* const* argv) {
                        "Folder for file lists (ENGINE.f), parameters and generated tables");
   CLI::App* rtl_lint = add_rtl("lint", "Verilator's lint at these sizes");
 
+  SweepOptions sweep;
+  CLI::App* sweep_app =
+      program.add_subcommand("sweep", "Many runs and one table: grids and random samples");
+  sweep_app
+      ->add_option("SPEC", sweep.spec,
+                   "File of what to vary, or the name of a shipped one (docs/sweeps.md)")
+      ->required();
+  sweep_app
+      ->add_option("-o,--output", sweep.folder,
+                   "Folder of points.csv; one that an unfinished sweep left is taken up again")
+      ->required();
+  sweep_app->add_option("-j,--jobs", sweep.processes, "Processes; one per core if not given")
+      ->check(CLI::Range(1, 1024));
+
   std::string tables_chip = "default";
   CLI::App* tables_app = program.add_subcommand(
       "tables", "The DAMF document's Table II and Figure 5, beside simulated runs");
   tables_app->add_option("-c,--chip", tables_chip, "Chip file or name")->capture_default_str();
 
-  CLI::App* list_app = program.add_subcommand("list", "Shipped chips, workloads, operators, cases");
+  CLI::App* list_app =
+      program.add_subcommand("list", "Shipped chips, workloads, sweeps, operators, cases");
 
   if (argc > 1 && argv[1][0] != '-') {
     std::vector<std::string> names;
@@ -173,6 +189,8 @@ int parse_and_run(int argc, const char* const* argv) {
   if (rtl_build->parsed()) return rtl_build_command(rtl);
   if (rtl_list->parsed()) return rtl_list_command(rtl);
   if (rtl_lint->parsed()) return rtl_lint_command(rtl);
+
+  if (sweep_app->parsed()) return sweep_command(sweep);
   if (tables_app->parsed()) return tables_command(tables_chip);
   if (list_app->parsed()) return list_command();
   return kBadInput;

@@ -18,6 +18,7 @@ int list_command() {
   };
   print("chips", shipped_names("chips"));
   print("workloads", shipped_names("workloads"));
+  print("sweeps", shipped_names("sweeps"));
   print("technologies", shipped_names("technology"));
   print("operators", operator_names());
   std::vector<std::string> cases;

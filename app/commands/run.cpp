@@ -70,12 +70,9 @@ int run_command(const RunOptions& options) {
   RunReport report = make_report(std::move(request), std::move(outcome), std::move(inputs));
   report.settings = options.settings;
   std::vector<std::pair<std::string, std::string>> files = {
-      {"layers.csv", layers_csv(report)},
-      {"nodes.csv", nodes_csv(report)},
-      {"engines.csv", engines_csv(report)},
-      {"phases.csv", phases_csv(report)},
-      {"commands.csv", commands_csv(report)},
-      {"counters.csv", counters_csv(report.outcome.chip)}};
+      {"layers.csv", layers_csv(report)},     {"nodes.csv", nodes_csv(report)},
+      {"engines.csv", engines_csv(report)},   {"phases.csv", phases_csv(report)},
+      {"commands.csv", commands_csv(report)}, {"counters.csv", counters_csv(report.outcome.chip)}};
   if (report.outcome.sinkhorn)
     files.emplace_back("residuals.csv", residuals_csv(*report.outcome.sinkhorn));
   files.emplace_back("summary.json", summary_json(report));

@@ -109,16 +109,27 @@ std::optional<YamlNode> node_of(const YamlNode& root, const hw::ChipKey& key) {
 
 }  // namespace
 
-ParsedChip parse_chip_file(const std::string& path, const std::vector<Override>& overrides,
-                           const std::vector<hw::RemovedChipKey>& removed) {
-  ParsedChip parsed;
-  YamlNode root = read_with_bases(path, parsed.files);
-  const bool based = parsed.files.size() > 1;
+ChipSource read_chip_source(const std::string& path) {
+  std::vector<std::string> files;
+  YamlNode root = read_with_bases(path, files);
+  const bool based = files.size() > 1;
   if (based && (!has_key(root, kName) || root.child(kName).file() != path)) {
     // The base's name would be untrue of a chip that differs.
     root = assigned(root, kName, fs::path(path).stem().string(), path);
   }
-  root = with_overrides(root, overrides);
+  return {std::move(root), std::move(files)};
+}
+
+ParsedChip parse_chip_file(const std::string& path, const std::vector<Override>& overrides,
+                           const std::vector<hw::RemovedChipKey>& removed) {
+  return parse_chip(read_chip_source(path), overrides, removed);
+}
+
+ParsedChip parse_chip(const ChipSource& source, const std::vector<Override>& overrides,
+                      const std::vector<hw::RemovedChipKey>& removed) {
+  ParsedChip parsed;
+  parsed.files = source.files;
+  const YamlNode root = with_overrides(source.root, overrides);
   root.optional_child(kBase);
   refuse_removed(root, removed);
   for (const hw::ChipKey& key : hw::chip_keys()) {

@@ -24,6 +24,16 @@ struct ParsedChip {
   const std::string& file() const { return files.front(); }
 };
 
+/// A chip file over its bases, read once: any number of chips can be made of it that
+/// differ in what the command line says.
+struct ChipSource {
+  YamlNode root;
+  std::vector<std::string> files;  ///< As in ParsedChip.
+};
+ChipSource read_chip_source(const std::string& path);
+ParsedChip parse_chip(const ChipSource& source, const std::vector<Override>& overrides = {},
+                      const std::vector<hw::RemovedChipKey>& removed = hw::removed_chip_keys());
+
 /// Reads the keys of hw/chip_keys.h, and `base`: another chip file of which this
 /// one says only what differs (a path relative to the file, or a shipped name). A
 /// file with a base and without a name is called like the file. InputError for an

@@ -172,7 +172,7 @@ Json sinkhorn_json(const std::optional<SinkhornFigures>& sinkhorn) {
 
 }  // namespace
 
-std::string summary_json(const RunReport& report) {
+Json summary(const RunReport& report) {
   const RunRequest& request = report.request;
   const RunOutcome& outcome = report.outcome;
   Json json;
@@ -217,7 +217,9 @@ std::string summary_json(const RunReport& report) {
        {{"design", "MulTCIM on BERT-base, as the DAMF document quotes it"},
         {"power_share", kMultcimPowerShare},
         {"macs_share", kMultcimMacsShare}}}};
-  return json.dump(2) + "\n";
+  return json;
 }
+
+std::string summary_json(const RunReport& report) { return summary(report).dump(2) + "\n"; }
 
 }  // namespace quadrille::app

@@ -2,6 +2,7 @@
 // on. Its schema is docs/summary.schema.json.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "app/report/run_report.h"
@@ -13,6 +14,8 @@ inline constexpr int kSummarySchemaVersion = 1;
 /// MulTCIM on BERT-base as the DAMF document quotes it.
 inline constexpr double kMultcimPowerShare = 0.5816;
 inline constexpr double kMultcimMacsShare = 0.0406;
+
+nlohmann::ordered_json summary(const RunReport& report);
 
 /// The whole file: same report, same bytes.
 std::string summary_json(const RunReport& report);

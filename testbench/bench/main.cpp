@@ -27,10 +27,12 @@
 #include "app/operators/tensor_source.h"
 #include "app/rtl/built_rtl.h"
 #include "app/simulation.h"
+#include "app/sweep/sweep.h"
 #include "hw/mapper/mapping.h"
 #include "testbench/bench/onednn_baseline.h"
 #include "testbench/common/layer_program.h"
 #include "testbench/common/source_tree.h"
+#include "testbench/common/temporary_folder.h"
 
 namespace quadrille::bench {
 namespace {
@@ -156,6 +158,18 @@ std::optional<double> rtl_over_systemc(const hw::ChipConfig& config, model::Mech
   return in_rtl / in_systemc;
 }
 
+// Seconds for the 1,000 chips of a shipped sweep on two cores, results written.
+double sweep_1000_points_s() {
+  const testbench::TemporaryFolder folder;
+  int sweep = 0;
+  return seconds_of(
+      [&] {
+        const std::string out = folder.file(std::to_string(sweep++));
+        app::run_sweep({testbench::source_path("sweeps/bert-base-chips.yaml"), out, 2});
+      },
+      3);
+}
+
 struct Row {
   std::string name;
   double ratio;
@@ -204,6 +218,7 @@ int run(const std::string& file) {
   rows.push_back({"linear_time_slope", linear_time_slope(config), 1.05, true});
   rows.push_back(
       {"linear_memory_growth", linear_peak_kib(1 << 20) / linear_peak_kib(1 << 10), 1.05, true});
+  rows.push_back({"sweep_1000_points_s", sweep_1000_points_s(), 5.0, true});
 
   nlohmann::ordered_json json;
   json["instruction_set"] = onednn_instruction_set();
