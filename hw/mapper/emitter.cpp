@@ -24,38 +24,43 @@ std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
 
 // --- uses ----------------------------------------------------------------------
 
-UseMap::UseMap() : uses_{{0, kNobody, nobody()}} {}
+UseMap::UseMap() : begins_{0}, slots_{0}, uses_{{kNobody, nobody()}} {}
 
 std::size_t UseMap::find(std::int64_t at) const {
-  const auto behind =
-      std::upper_bound(uses_.begin(), uses_.end(), at,
-                       [](std::int64_t value, const Use& use) { return value < use.begin; });
-  return static_cast<std::size_t>(behind - uses_.begin()) - 1;
+  const auto behind = std::upper_bound(begins_.begin(), begins_.end(), at);
+  return static_cast<std::size_t>(behind - begins_.begin()) - 1;
 }
 
 std::size_t UseMap::split(std::int64_t at) {
   const std::size_t index = find(at);
-  if (uses_[index].begin == at) return index;
-  Use behind = uses_[index];
-  behind.begin = at;
-  uses_.insert(uses_.begin() + static_cast<std::ptrdiff_t>(index) + 1, behind);
+  if (begins_[index] == at) return index;
+  insert(index + 1, at);
   return index + 1;
 }
 
-void UseMap::read(std::int64_t begin, std::int64_t end, Unit unit, int command) {
-  const std::size_t first = split(begin);
-  const std::size_t last = split(end);
-  for (std::size_t i = first; i < last; ++i)
-    uses_[i].readers[static_cast<std::size_t>(unit)] = command;
+void UseMap::insert(std::size_t index, std::int64_t at) {
+  const Use use = uses_[slots_[index - 1]];
+  const auto place = static_cast<std::ptrdiff_t>(index);
+  auto slot = static_cast<std::uint32_t>(uses_.size());
+  if (spare_.empty()) {
+    uses_.push_back(use);
+  } else {
+    slot = spare_.back();
+    spare_.pop_back();
+    uses_[slot] = use;
+  }
+  begins_.insert(begins_.begin() + place, at);
+  slots_.insert(slots_.begin() + place, slot);
 }
 
-void UseMap::write(std::int64_t begin, std::int64_t end, int command) {
-  const std::size_t first = split(begin);
-  const std::size_t last = split(end);
-  uses_[first].writer = command;
-  uses_[first].readers = nobody();
-  uses_.erase(uses_.begin() + static_cast<std::ptrdiff_t>(first) + 1,
-              uses_.begin() + static_cast<std::ptrdiff_t>(last));
+void UseMap::replace(std::size_t first, std::size_t last, int writer) {
+  uses_[slots_[first]] = {writer, nobody()};
+  const auto from = static_cast<std::ptrdiff_t>(first) + 1;
+  const auto to = static_cast<std::ptrdiff_t>(last);
+  if (from >= to) return;
+  spare_.insert(spare_.end(), slots_.begin() + from, slots_.begin() + to);
+  begins_.erase(begins_.begin() + from, begins_.begin() + to);
+  slots_.erase(slots_.begin() + from, slots_.begin() + to);
 }
 
 // --- memory --------------------------------------------------------------------
@@ -133,25 +138,20 @@ Buffer Emitter::allocate(std::int64_t rows, std::int64_t row_bytes, const char* 
 std::int64_t Emitter::schedule(Unit unit, const Footprint& footprint, std::int64_t cycles) {
   const int index = static_cast<int>(ends_.size());
   latest_ = nobody();
-  const auto depend = [this](int command) {
-    if (command == kNobody) return;
+  const auto depend = [this, index](int command) {
+    if (command == kNobody || command == index) return;
     int& latest = latest_[static_cast<std::size_t>(units_[static_cast<std::size_t>(command)])];
     latest = std::max(latest, command);
   };
+  // A touch that meets an earlier one of the same command finds the command itself, or
+  // nobody: what was there before is known already.
   for (const Footprint::Touch& touch : footprint) {
-    map_of(touch).visit(touch.begin, touch.end, [&](const UseMap::Use& use) {
+    UseMap& map = touch.space == Footprint::Space::kMacros ? macros_ : scratchpad_;
+    map.touch(touch.begin, touch.end, touch.write, unit, index, [&](const Use& use) {
       depend(use.writer);
       if (!touch.write) return;
       for (const int reader : use.readers) depend(reader);
     });
-  }
-  for (const Footprint::Touch& touch : footprint) {
-    UseMap& map = touch.space == Footprint::Space::kMacros ? macros_ : scratchpad_;
-    if (touch.write) {
-      map.write(touch.begin, touch.end, index);
-    } else {
-      map.read(touch.begin, touch.end, unit, index);
-    }
   }
   // A unit works in the order of its queue.
   latest_[static_cast<std::size_t>(unit)] = kNobody;
@@ -194,7 +194,7 @@ Command Emitter::command(Operation operation) const {
 std::int64_t Emitter::written_at(std::uint64_t address, std::int64_t bytes) const {
   std::int64_t cycle = 0;
   const auto begin = static_cast<std::int64_t>(address);
-  scratchpad_.visit(begin, begin + bytes, [&](const UseMap::Use& use) {
+  scratchpad_.visit(begin, begin + bytes, [&](const Use& use) {
     if (use.writer != kNobody) cycle = std::max(cycle, ends_[static_cast<std::size_t>(use.writer)]);
   });
   return cycle;
@@ -202,7 +202,7 @@ std::int64_t Emitter::written_at(std::uint64_t address, std::int64_t bytes) cons
 
 std::int64_t Emitter::macros_free_at(int first, int count) const {
   std::int64_t cycle = 0;
-  macros_.visit(first, first + count, [&](const UseMap::Use& use) {
+  macros_.visit(first, first + count, [&](const Use& use) {
     for (const int reader : use.readers) {
       if (reader != kNobody) cycle = std::max(cycle, ends_[static_cast<std::size_t>(reader)]);
     }

@@ -37,32 +37,58 @@ struct DoesNotFit {
   enum class Resource { kScratchpad, kMacros, kDram } resource = Resource::kScratchpad;
 };
 
-/// Intervals of a memory (or of the macros), each with its last writer and the
-/// last reader of every unit since. A write replaces all that lies in its
-/// interval; it is ordered behind what it replaces, so nothing is lost where it
-/// covers a part only.
+/// Who last used an interval of a memory: its writer, and the last reader of every unit
+/// since; -1: nobody.
+struct Use {
+  int writer = -1;
+  std::array<int, kUnits> readers{};
+};
+
+/// Intervals of a memory (or of the macros), each with its Use. A write replaces all that
+/// lies in its interval; it is ordered behind what it replaces, so nothing is lost where
+/// it covers a part only.
+///
+/// The intervals' beginnings lie side by side, their uses elsewhere: a program of
+/// thousands of commands keeps a thousand intervals, and every command splits some.
 class UseMap {
  public:
   UseMap();
-  struct Use {
-    std::int64_t begin = 0;
-    int writer = -1;
-    std::array<int, kUnits> readers{};
-  };
   /// Calls visit(use) for every interval that overlaps [begin, end).
   template <typename Visit>
   void visit(std::int64_t begin, std::int64_t end, Visit visit) const {
-    for (std::size_t i = find(begin); i < uses_.size() && uses_[i].begin < end; ++i)
-      visit(uses_[i]);
+    for (std::size_t i = find(begin); i < begins_.size() && begins_[i] < end; ++i)
+      visit(uses_[slots_[i]]);
   }
-  void read(std::int64_t begin, std::int64_t end, Unit unit, int command);
-  void write(std::int64_t begin, std::int64_t end, int command);
+  /// Calls visit(use) as above, and then `command` of `unit` is the interval's last
+  /// writer or one of its readers.
+  template <typename Visit>
+  void touch(std::int64_t begin, std::int64_t end, bool write, Unit unit, int command,
+             Visit visit) {
+    const std::size_t first = split(begin);
+    std::size_t last = first;
+    for (; last < begins_.size() && begins_[last] < end; ++last) {
+      visit(uses_[slots_[last]]);
+      const bool longer = last + 1 == begins_.size() || begins_[last + 1] > end;
+      if (longer) insert(last + 1, end);
+      if (!write) uses_[slots_[last]].readers[static_cast<std::size_t>(unit)] = command;
+    }
+    if (write) replace(first, last, command);
+  }
 
  private:
+  /// The interval that `at` lies in.
   std::size_t find(std::int64_t at) const;
   /// An interval begins at `at`; its index.
   std::size_t split(std::int64_t at);
+  /// The interval before `index` ends at `at`, where one with the same use begins.
+  void insert(std::size_t index, std::int64_t at);
+  /// Makes one interval of those from `first` to before `last`, with this writer.
+  void replace(std::size_t first, std::size_t last, int writer);
+
+  std::vector<std::int64_t> begins_;
+  std::vector<std::uint32_t> slots_;  ///< Of an interval in uses_.
   std::vector<Use> uses_;
+  std::vector<std::uint32_t> spare_;  ///< Slots of no interval.
 };
 
 /// First fit over the free intervals of the scratchpad.
@@ -136,10 +162,6 @@ class Emitter {
  private:
   std::int64_t schedule(Unit unit, const Footprint& footprint, std::int64_t cycles);
   Command command(Operation operation) const;
-  const UseMap& map_of(const Footprint::Touch& touch) const {
-    return touch.space == Footprint::Space::kMacros ? macros_ : scratchpad_;
-  }
-
   const ChipConfig& config_;
   const CommandCost& cost_;
   bool keep_;
