@@ -6,7 +6,7 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build ccache pkg-config make git
   libsystemc-dev verilator zlib1g-dev libgtest-dev libgmock-dev libbenchmark-dev
-  libfmt-dev libeigen3-dev nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libdnnl-dev
+  libfmt-dev libeigen3-dev nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libdnnl-dev libhwy-dev
   yosys python3  # synthesis and faults of the RTL, and the scripts around them
   ocl-icd-opencl-dev  # dnnl-config.cmake looks for OpenCL; libdnnl-dev only recommends it
 )

@@ -28,7 +28,9 @@
 #include "app/rtl/built_rtl.h"
 #include "app/simulation.h"
 #include "app/sweep/sweep.h"
+#include "hw/engines/cim/exact_product.h"
 #include "hw/mapper/mapping.h"
+#include "testbench/bench/multiply_peak.h"
 #include "testbench/bench/onednn_baseline.h"
 #include "testbench/common/layer_program.h"
 #include "testbench/common/source_tree.h"
@@ -158,6 +160,29 @@ std::optional<double> rtl_over_systemc(const hw::ChipConfig& config, model::Mech
   return in_rtl / in_systemc;
 }
 
+// Our exact kernel at 128 x 768 x 768, multiplies per second over the peak of the
+// instruction that it uses. Weights are packed, which a matrix is once.
+double exact_over_peak() {
+  std::vector<std::int8_t> weights(kWidth * kWidth);
+  std::vector<std::uint8_t> x(kTokens * kWidth);
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    weights[i] = static_cast<std::int8_t>(i * 7 >> 3);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<std::uint8_t>(i * 5 >> 2);
+  std::vector<std::uint8_t> out(4 * kTokens * kWidth);
+  hw::ExactProduct product(std::move(weights), kWidth, kWidth, hw::WeightLayout::kRows,
+                           hw::ProductKernel::kPortable);
+  const auto multiply = [&] {
+    product.multiply(x.data(), kWidth, true, kTokens, out.data(), 4 * kWidth);
+  };
+  multiply();
+  const double seconds = seconds_of(multiply, 100);
+  const double rate = static_cast<double>(kTokens) * kWidth * kWidth / seconds;
+  const double peak = multiply_peak_macs_per_s();
+  fmt::print("exact kernel ({}): {:.1f} of {:.1f} GMAC/s\n", hw::exact_kernel_instruction_set(),
+             1e-9 * rate, 1e-9 * peak);
+  return rate / peak;
+}
+
 // Seconds for the 1,000 chips of a shipped sweep on two cores, results written.
 double sweep_1000_points_s() {
   const testbench::TemporaryFolder folder;
@@ -218,6 +243,7 @@ int run(const std::string& file) {
   rows.push_back({"linear_time_slope", linear_time_slope(config), 1.05, true});
   rows.push_back(
       {"linear_memory_growth", linear_peak_kib(1 << 20) / linear_peak_kib(1 << 10), 1.05, true});
+  rows.push_back({"exact_over_peak", exact_over_peak(), 0.6, false});
   rows.push_back({"sweep_1000_points_s", sweep_1000_points_s(), 5.0, true});
 
   nlohmann::ordered_json json;

@@ -35,8 +35,7 @@ class PackedProduct {
 
   void run(dnnl::stream& stream) {
     for (int i = 0; i < times_; ++i) {
-      primitive_.execute(stream,
-                         {{DNNL_ARG_SRC, x_}, {DNNL_ARG_WEIGHTS, w_}, {DNNL_ARG_DST, y_}});
+      primitive_.execute(stream, {{DNNL_ARG_SRC, x_}, {DNNL_ARG_WEIGHTS, w_}, {DNNL_ARG_DST, y_}});
     }
   }
 

@@ -2,12 +2,16 @@
 #include "hw/engines/cim/exact_product.h"
 
 #include <gtest/gtest.h>
+#include <hwy/highway.h>
 
 #include <cstring>
 #include <random>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "model/errors.h"
+#include "testbench/common/portable_random.h"
 
 namespace quadrille {
 namespace {
@@ -77,6 +81,52 @@ void check_all(ProductKernel kernel) {
 }
 
 TEST(ExactProduct, PortableKernelIsExact) { check_all(ProductKernel::kPortable); }
+
+/// Restores the choice of instruction set.
+class InstructionSets {
+ public:
+  ~InstructionSets() {
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+  /// Whether it is there; then it is what runs.
+  bool take(std::int64_t target) {
+    hwy::SetSupportedTargetsForTest(0);
+    if ((hwy::SupportedTargets() & target) == 0) return false;
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    return true;
+  }
+};
+
+TEST(ExactProduct, EveryInstructionSetHereIsExact) {
+  InstructionSets sets;
+  std::set<std::string> names;
+  for (int bit = 0; bit < 62; ++bit) {
+    const std::int64_t target = std::int64_t{1} << bit;
+    if ((HWY_TARGETS & target) == 0 || !sets.take(target)) continue;
+    EXPECT_STREQ(hw::exact_kernel_instruction_set(), hwy::TargetName(target));
+    names.insert(hw::exact_kernel_instruction_set());
+    SCOPED_TRACE(hw::exact_kernel_instruction_set());
+    check_all(ProductKernel::kPortable);
+  }
+  EXPECT_GE(names.size(), 1u);
+}
+
+// Every edge of tiles, panels and blocks: rows about 6, columns about two vectors, inner
+// lengths about 512.
+TEST(ExactProduct, RandomShapesAreExact) {
+  std::mt19937_64 random(11);
+  for (int i = 0; i < 300; ++i) {
+    const int tokens = pick(random, 1, 20);
+    const int k = pick(random, 0, 3) == 0 ? pick(random, 500, 1100) : pick(random, 1, 70);
+    const int n = pick(random, 1, 70);
+    check(ProductKernel::kPortable,
+          pick(random, 0, 1) == 0 ? WeightLayout::kRows : WeightLayout::kColumns,
+          pick(random, 0, 1) == 0, static_cast<Values>(pick(random, 0, 3)), tokens, k, n);
+    if (HasFatalFailure()) return;
+  }
+}
 
 TEST(ExactProduct, OneDnnKernelIsExact) {
   if (!hw::onednn_is_exact())

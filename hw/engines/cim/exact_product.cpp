@@ -3,14 +3,12 @@
 #include <omp.h>
 
 #include <array>
-#include <cstring>
 #include <map>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
-#include "hw/engines/multiversion.h"
 #include "model/errors.h"
 
 namespace quadrille::hw {
@@ -81,18 +79,6 @@ class OneDnn {
   std::map<ProductKey, Primitive> primitives_;
 };
 
-/// sum_i x[i] * w[i]; the products of 16-bit operands fit 32 bits.
-QUADRILLE_MULTIVERSION
-void dot_products(const std::int16_t* x, const std::int16_t* columns, int k, int n,
-                  std::int32_t* out) {
-  for (int j = 0; j < n; ++j) {
-    const std::int16_t* w = columns + static_cast<std::ptrdiff_t>(j) * k;
-    std::int32_t sum = 0;
-    for (int i = 0; i < k; ++i) sum += std::int32_t{x[i]} * std::int32_t{w[i]};
-    out[j] = sum;
-  }
-}
-
 }  // namespace
 
 bool onednn_is_exact() {
@@ -128,7 +114,8 @@ void ExactProduct::multiply(const std::uint8_t* x, std::int64_t x_pitch, bool x_
   if (kernel_ == ProductKernel::kOneDnn) {
     multiply_onednn(x, x_pitch, x_signed, tokens, out, out_pitch);
   } else {
-    multiply_portable(x, x_pitch, x_signed, tokens, out, out_pitch);
+    if (packed_.empty()) packed_.pack(weights_.data(), k_, n_, layout_ == WeightLayout::kColumns);
+    packed_.multiply(x, x_pitch, x_signed, tokens, out, out_pitch);
   }
 }
 
@@ -144,28 +131,6 @@ void ExactProduct::multiply_onednn(const std::uint8_t* x, std::int64_t x_pitch, 
   primitive.destination.set_data_handle(out, dnnl.stream());
   primitive.matmul.execute(dnnl.stream(), primitive.arguments);
   dnnl.stream().wait();
-}
-
-void ExactProduct::multiply_portable(const std::uint8_t* x, std::int64_t x_pitch, bool x_signed,
-                                     int tokens, std::uint8_t* out, std::int64_t out_pitch) {
-  const auto k = static_cast<std::size_t>(k_);
-  const auto n = static_cast<std::size_t>(n_);
-  if (columns_.empty()) {
-    columns_.resize(k * n);
-    for (std::size_t i = 0; i < k; ++i)
-      for (std::size_t j = 0; j < n; ++j)
-        columns_[j * k + i] =  // NOLINTNEXTLINE(bugprone-signed-char-misuse): numbers, not text.
-            weights_[layout_ == WeightLayout::kRows ? i * n + j : j * k + i];
-  }
-  std::vector<std::int16_t> row(k);
-  std::vector<std::int32_t> sums(n);
-  for (int t = 0; t < tokens; ++t) {
-    const std::uint8_t* codes = x + t * x_pitch;
-    for (std::size_t i = 0; i < k; ++i)
-      row[i] = static_cast<std::int16_t>(x_signed && codes[i] > 127 ? codes[i] - 256 : codes[i]);
-    dot_products(row.data(), columns_.data(), k_, n_, sums.data());
-    std::memcpy(out + t * out_pitch, sums.data(), 4 * n);
-  }
 }
 
 }  // namespace quadrille::hw

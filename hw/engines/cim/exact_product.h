@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "hw/engines/cim/exact_kernel.h"
+
 namespace quadrille::hw {
 
 enum class ProductKernel {
-  kPortable,  ///< A plain loop with 16-bit operands.
+  kPortable,  ///< exact_kernel.h: every processor, 16-bit multiply-adds.
   kOneDnn,    ///< Chosen only where its int8 arithmetic is exact.
 };
 
@@ -26,9 +28,9 @@ enum class WeightLayout {
   kColumns,  ///< n rows of k: the transposed matrix.
 };
 
-/// k x n signed weights. oneDNN takes them as they lie, in either layout: with
-/// 128 rows of activations that costs 3 to 10 % over its own packed format,
-/// while packing would cost a matrix that is written once per layer half a
+/// k x n signed weights, which the portable kernel packs once, at the first product. oneDNN takes
+/// them as they lie, in either layout: with 128 rows of activations that costs 3 to 10 % over its
+/// own packed format, while packing would cost a matrix that is written once per layer half a
 /// product (signed activations: six products, its reorder is not vectorised).
 class ExactProduct {
  public:
@@ -50,16 +52,13 @@ class ExactProduct {
  private:
   void multiply_onednn(const std::uint8_t* x, std::int64_t x_pitch, bool x_signed, int tokens,
                        std::uint8_t* out, std::int64_t out_pitch);
-  void multiply_portable(const std::uint8_t* x, std::int64_t x_pitch, bool x_signed, int tokens,
-                         std::uint8_t* out, std::int64_t out_pitch);
 
   std::vector<std::int8_t> weights_;
   int k_;
   int n_;
   WeightLayout layout_;
   ProductKernel kernel_;
-  std::vector<std::int16_t>
-      columns_;  ///< The portable kernel's weights, n x k, made at the first use.
+  PackedWeights packed_;  ///< The portable kernel's, made at the first use.
 };
 
 }  // namespace quadrille::hw
