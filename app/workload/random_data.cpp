@@ -5,7 +5,7 @@
 namespace quadrille::app {
 
 double RandomData::uniform() {
-  return std::ldexp(static_cast<double>((generator_() >> 11) + 1), -53);
+  return 0x1p-53 * static_cast<double>((generator_() >> 11) + 1);
 }
 
 std::vector<double> RandomData::normal(std::size_t count, double deviation) {
