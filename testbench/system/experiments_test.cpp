@@ -80,6 +80,14 @@ const char* const kDamf =
     "causal: false\n"
     "seed: 5\n";
 
+const char* const kLengths =
+    "name: tiny\n"
+    "kind: mechanism-lengths\n"
+    "tokens: [8, 24, 3000]\n"
+    "layers:\n"
+    "  - {title: soft, workload: smoke-softmax}\n"
+    "  - {title: \"shift, causal\", workload: smoke-damf, set: {damf.mode: shift, causal: true}}\n";
+
 /// Rows of a CSV file by column name. No field of these has a comma but the last.
 std::vector<std::map<std::string, std::string>> rows_of(const std::string& csv) {
   std::istringstream lines(csv);
@@ -677,6 +685,30 @@ TEST_F(Experiments, RefusesWorkloadsAtFault) {
   refuse(replaced(kDamf, "tokens: 24", "tokens: 0"), {"tokens", "1..65536"});
   for (const char* text : {kHeatFlow, kScaling})
     refuse(text, {"--seed", "draws no numbers"}, {"--seed", "3"});
+}
+
+// A point is the layer's own run; what the chip refuses is a row with its reason.
+TEST_F(Experiments, LengthsAreTheRunsOfTheLayersThemselves) {
+  const json found = figures(kLengths);
+  const json& layers = found.at("layers");
+  ASSERT_EQ(layers.size(), 2U);
+  EXPECT_EQ(layers[1].at("title"), "shift, causal");
+  const std::string out = folder_.file("alone");
+  const ProgramRun run = run_program({"run", "-w", "smoke-softmax", "-c", "small", "--no-data",
+                                      "--set", "workload.tokens=24", "-o", out});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const json alone = json::parse(TemporaryFolder::read(out + "/summary.json"));
+  const json& point = layers[0].at("points")[1];
+  EXPECT_EQ(point.at("tokens"), 24);
+  EXPECT_EQ(point.at("cycles"), alone.at("cycles"));
+  EXPECT_EQ(point.at("memory").at("dram"), alone.at("memory").at("dram"));
+  EXPECT_THAT(layers[0].at("points")[2].at("refused").get<std::string>(),
+              testing::HasSubstr("softmax.max_keys"));
+}
+
+TEST_F(Experiments, LengthsRefuseALayerThatIsNotThere) {
+  refuse(replaced(kLengths, "smoke-damf", "smoke-dam"), {"layers[1].workload", "'smoke-damf'"});
+  refuse(replaced(kLengths, "damf.mode", "damf.mod"), {"layers[1].set.damf.mod"});
 }
 
 TEST_F(Experiments, RefusesWhatDoesNotFitTheChip) {
