@@ -137,6 +137,7 @@ RunOutcome simulate(const RunRequest& request) {
   outcome.timing = run.timing;
   outcome.nodes = mapping.program.nodes;
   outcome.choices = mapping.choices;
+  outcome.bounds = hw::bounds_of(request.chip, simulation.task().graph);
   outcome.ran_in_rtl = rtl_engines_of(request.implementation, mapping.program, true);
   outcome.idle_in_rtl = rtl_engines_of(request.implementation, mapping.program, false);
   outcome.scratchpad_bytes = mapping.scratchpad_bytes;

@@ -10,6 +10,7 @@
 #include "app/chip_run.h"
 #include "app/config/workload_file.h"
 #include "app/networks/task.h"
+#include "hw/bounds.h"
 #include "hw/chip_config.h"
 #include "hw/energy/technology.h"
 
@@ -99,6 +100,7 @@ struct RunOutcome {
   /// to the run's cycles.
   std::vector<std::int64_t> critical_cycles;
   std::vector<std::string> choices;  ///< The mapper's, one line each.
+  hw::Bounds bounds;                 ///< What no plan can beat.
   std::vector<std::string> ran_in_rtl;
   std::vector<std::string> idle_in_rtl;  ///< Asked for in RTL, without a command in this run.
   std::int64_t scratchpad_bytes = 0;

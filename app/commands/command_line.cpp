@@ -91,6 +91,8 @@ int parse_and_run(int argc, const char* const* argv) {
       ->allow_extra_args(false);
   run_app->add_option("--timing", run.timing, "tile or beat, instead of the chip file's")
       ->check(word_of_list({"tile", "beat"}));
+  run_app->add_option("--by", run.by, "layer, node or engine: a block of the table for each")
+      ->check(word_of_list({"layer", "node", "engine"}));
   run_app->add_flag("--no-data", run.no_data, "Timing and counters only, no values");
   run_app->add_option("--trace", run.trace, "perfetto,fst: timelines to write");
   run_app->add_option("--seed", run.seed, "Seed of random data, instead of the workload's")

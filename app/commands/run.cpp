@@ -71,13 +71,13 @@ int run_command(const RunOptions& options) {
   report.settings = options.settings;
   std::vector<std::pair<std::string, std::string>> files = {
       {"layers.csv", layers_csv(report)},     {"nodes.csv", nodes_csv(report)},
-      {"engines.csv", engines_csv(report)},   {"phases.csv", phases_csv(report)},
+      {"engines.csv", engines_csv(report)},   {"steps.csv", steps_csv(report)},
       {"commands.csv", commands_csv(report)}, {"counters.csv", counters_csv(report.outcome.chip)}};
   if (report.outcome.sinkhorn)
     files.emplace_back("residuals.csv", residuals_csv(*report.outcome.sinkhorn));
   files.emplace_back("summary.json", summary_json(report));
   commit_report(folder, std::move(files));
-  fmt::print("{}\n  report in {}\n", console_report(report), options.output);
+  fmt::print("{}\n  report in {}\n", console_report(report, options.by), options.output);
   return kGood;
 }
 

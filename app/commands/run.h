@@ -17,6 +17,7 @@ struct RunOptions {
   std::string timing;                        ///< "" : the chip's
   bool no_data = false;
   std::string trace;
+  std::string by;  ///< layer, node or engine; "": the run as a whole.
   std::optional<std::int64_t> seed;
 };
 

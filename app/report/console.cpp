@@ -1,12 +1,16 @@
 #include "app/report/console.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <iterator>
 #include <string_view>
 
 #include "app/config/choices.h"
 #include "app/report/summary.h"
+#include "app/report/units.h"
+#include "hw/chip_keys.h"
 #include "hw/counters/counter_table.h"
 
 namespace quadrille::app {
@@ -16,37 +20,100 @@ using Text = std::back_insert_iterator<std::string>;
 
 double percent(double part, double whole) { return whole > 0.0 ? 100.0 * part / whole : 0.0; }
 
-void put_engines(Text to, const hw::ChipTotals& totals) {
-  fmt::format_to(to, "\n  {:<9}{:>13}{:>13}{:>13}{:>9}   most stalled by\n", "engine",
-                 "busy cycles", "stalled", "idle", "busy");
-  const auto put = [&](const hw::EngineTotals& engine) {
-    if (engine.commands == 0) return;
-    const hw::OccupancyTotals& occupancy = engine.occupancy;
-    int worst = 0;
-    for (int cause = 1; cause < hw::kStallCauses; ++cause) {
-      if (occupancy.stalled[static_cast<std::size_t>(cause)] >
-          occupancy.stalled[static_cast<std::size_t>(worst)]) {
-        worst = cause;
-      }
-    }
-    fmt::format_to(
-        to, "  {:<9}{:>13}{:>13}{:>13}{:>8.1f}%   {}\n", engine.name, occupancy.busy,
-        occupancy.all_stalled(), occupancy.idle,
-        percent(static_cast<double>(occupancy.busy), static_cast<double>(occupancy.total())),
-        occupancy.all_stalled() == 0 ? "-"
-                                     : hw::stall_cause_name(static_cast<hw::StallCause>(worst)));
-  };
-  for (const hw::EngineTotals& engine : totals.engines) put(engine);
-  put(totals.dma);
+/// Where the engine waited longest.
+std::string most_stalled_by(const hw::OccupancyTotals& occupancy) {
+  if (occupancy.all_stalled() == 0) return "-";
+  const auto worst = std::max_element(occupancy.stalled.begin(), occupancy.stalled.end());
+  return hw::stall_cause_name(static_cast<hw::StallCause>(worst - occupancy.stalled.begin()));
 }
 
-void put_macs(Text to, const hw::Activity& activity) {
-  std::string kinds;
-  for (const hw::ActivityCounter& row : hw::kActivityCounters) {
-    if (std::string_view(row.info.group) != "macs") continue;
-    kinds += fmt::format("{}{} {}", kinds.empty() ? "" : ", ", activity.*row.count, row.info.name);
+/// *Occupied* says that an engine had a command, *at full rate* how much of the run it
+/// would need if it were never held up: an engine that is occupied all the time and would
+/// need a tenth of it is not what binds the run.
+void put_engines(Text to, const RunOutcome& outcome) {
+  const hw::ChipTotals& totals = outcome.chip.totals;
+  fmt::format_to(to, "\n  {:<9}{:>10}{:>13}{:>9}{:>9}   {}\n", "engine", "occupied", "at full rate",
+                 "stalled", "idle", "most stalled by");
+  const auto put = [&](const hw::EngineTotals& engine, const std::string& resource) {
+    if (engine.commands == 0) return;
+    const hw::OccupancyTotals& occupancy = engine.occupancy;
+    const auto cycles = static_cast<double>(occupancy.total());
+    std::string needed = "-";
+    for (const hw::ResourceBound& bound : outcome.bounds.resources) {
+      if (bound.resource == resource)
+        needed = fmt::format("{:.1f} %", percent(static_cast<double>(bound.cycles), cycles));
+    }
+    const auto share = [&](std::int64_t part) {
+      return fmt::format("{:.1f} %", percent(static_cast<double>(part), cycles));
+    };
+    fmt::format_to(to, "  {:<9}{:>10}{:>13}{:>9}{:>9}   {}\n", engine.name, share(occupancy.busy),
+                   needed, share(occupancy.all_stalled()), share(occupancy.idle),
+                   most_stalled_by(occupancy));
+  };
+  for (const hw::EngineTotals& engine : totals.engines) put(engine, engine.name);
+  put(totals.dma, "dram");
+}
+
+std::string value_of(const hw::ChipConfig& chip, const std::string& key) {
+  return std::visit([](const auto& value) { return fmt::format("{}", value); },
+                    hw::chip_key(key).get(chip.values()));
+}
+
+/// "dram.burst_cycles (3) or dram.burst_bytes (64)", with the chip's values.
+std::string keys_of(const hw::ResourceBound& bound, const hw::ChipConfig& chip) {
+  std::string text;
+  for (const std::string& key : bound.keys)
+    text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", key, value_of(chip, key));
+  return text;
+}
+
+/// What binds the run, how far it is from that, and what would change it.
+void put_bound(Text to, const RunReport& report) {
+  const hw::Bounds& bounds = report.outcome.bounds;
+  if (bounds.resources.empty()) return;
+  const hw::ResourceBound& largest = bounds.largest();
+  std::vector<hw::ResourceBound> others;
+  for (const hw::ResourceBound& bound : bounds.resources) {
+    if (bound.resource != largest.resource) others.push_back(bound);
   }
-  fmt::format_to(to, "  MACs     {}\n", kinds);
+  std::sort(others.begin(), others.end(),
+            [](const auto& a, const auto& b) { return a.cycles > b.cycles; });
+  fmt::format_to(to,
+                 "  bound by {}: no plan takes less than {} cycles on this chip, this one takes "
+                 "{:.2f} times that\n",
+                 largest.resource, grouped_digits(largest.cycles), report.rates.cycles_over_bound);
+  fmt::format_to(to, "           a faster run needs {}{}",
+                 report.rates.cycles_over_bound > 1.5 ? "a better plan, or " : "",
+                 keys_of(largest, report.request.chip));
+  if (!others.empty())
+    fmt::format_to(to, "; the next bound is {}, {} cycles", others.front().resource,
+                   grouped_digits(others.front().cycles));
+  fmt::format_to(to, "\n");
+}
+
+void put_rates(Text to, const RunReport& report) {
+  const RunOutcome& outcome = report.outcome;
+  const RateFigures& rates = report.rates;
+  const hw::Activity activity = outcome.chip.totals.activity();
+  fmt::format_to(to,
+                 "  MACs     {} static, {} dynamic, {} wasted: {:.0f} useful per cycle, {:.1f} % "
+                 "of the CIM's peak of {:.0f}\n",
+                 grouped_digits(activity.macs_static), grouped_digits(activity.macs_dynamic),
+                 grouped_digits(activity.macs_wasted), rates.achieved_macs_per_cycle,
+                 100.0 * rates.utilisation, outcome.bounds.peak_macs_per_cycle);
+  fmt::format_to(to, "  rate     {} at {}: {:.3g} TOPS/W\n", si(1e12 * rates.tops, "OPS"),
+                 si(rates.mean_power_w, "W"), rates.tops_per_w);
+}
+
+void put_memory(Text to, const RunReport& report) {
+  const hw::Traffic& traffic = report.outcome.chip.totals.traffic;
+  const auto dram = static_cast<double>(traffic.dram_read_bytes + traffic.dram_write_bytes);
+  const auto bytes = [](std::int64_t count) { return si(static_cast<double>(count), "B"); };
+  fmt::format_to(
+      to, "  memory   DRAM {} read, {} written ({}); SRAM {} read, {} written; CIM {} written\n",
+      bytes(traffic.dram_read_bytes), bytes(traffic.dram_write_bytes),
+      si(dram / report.rates.seconds, "B/s"), bytes(traffic.sram_read.bytes),
+      bytes(traffic.sram_write.bytes), bytes(traffic.cim_write_bytes));
 }
 
 void put_sinkhorn(Text to, const SinkhornFigures& sinkhorn) {
@@ -58,26 +125,65 @@ void put_sinkhorn(Text to, const SinkhornFigures& sinkhorn) {
   fmt::format_to(to, "\n");
 }
 
-void put_phases(Text to, const RunReport& report) {
-  fmt::format_to(to, "\n  {:<18}{:>9}{:>11}{:>14}{:>14}{:>16}\n", "phase", "commands", "cycles",
-                 "static MACs", "dynamic MACs", "switching pJ");
-  for (const CommandFigures& phase : report.phases) {
-    fmt::format_to(to, "  {:<18}{:>9}{:>11}{:>14}{:>14}{:>16.0f}\n", phase.name, phase.commands,
-                   phase.span_cycles, phase.activity.macs_static, phase.activity.macs_dynamic,
-                   phase.total_dynamic_pj());
+void put_figures(Text to, const char* what, const std::vector<CommandFigures>& list) {
+  fmt::format_to(to, "\n  {:<22}{:>9}{:>13}{:>14}{:>14}{:>12}\n", what, "commands", "cycles",
+                 "static MACs", "dynamic MACs", "switching");
+  for (const CommandFigures& figures : list) {
+    fmt::format_to(
+        to, "  {:<22}{:>9}{:>13}{:>14}{:>14}{:>12}\n", figures.name, figures.commands,
+        grouped_digits(figures.span_cycles), grouped_digits(figures.activity.macs_static),
+        grouped_digits(figures.activity.macs_dynamic), si(1e-12 * figures.total_dynamic_pj(), "J"));
+  }
+}
+
+/// Every unit's work and bytes, of a run that asks for its engines.
+void put_engine_blocks(Text to, const hw::ChipTotals& totals) {
+  for (const hw::EngineTotals& engine : totals.engines) {
+    if (engine.commands == 0) continue;
+    const hw::OccupancyTotals& occupancy = engine.occupancy;
+    fmt::format_to(to, "\n  {}: {} commands; {} cycles busy, {} stalled, {} idle\n", engine.name,
+                   engine.commands, grouped_digits(occupancy.busy),
+                   grouped_digits(occupancy.all_stalled()), grouped_digits(occupancy.idle));
+    for (int cause = 0; cause < hw::kStallCauses; ++cause) {
+      const std::int64_t stalled = occupancy.stalled[static_cast<std::size_t>(cause)];
+      if (stalled > 0)
+        fmt::format_to(to, "    stalled by {:<20}{:>14}\n",
+                       hw::stall_cause_name(static_cast<hw::StallCause>(cause)),
+                       grouped_digits(stalled));
+    }
+    for (const hw::ActivityCounter& row : hw::kActivityCounters) {
+      const std::int64_t count = engine.activity.*row.count;
+      if (count > 0)
+        fmt::format_to(to, "    {:<31}{:>14}\n",
+                       fmt::format("{}.{}", row.info.group, row.info.name), grouped_digits(count));
+    }
+  }
+}
+
+void put_blocks(Text to, const RunReport& report, const std::string& by) {
+  if (by == "layer") put_figures(to, "layer", report.layers);
+  if (by == "engine") put_engine_blocks(to, report.outcome.chip.totals);
+  if (by != "node") return;
+  for (const NodeFigures& node : report.nodes) {
+    put_figures(to, node.all.name.c_str(), node.steps);
+    fmt::format_to(to, "  {:<22}{:>9}{:>13}\n", "", node.all.commands,
+                   grouped_digits(node.all.span_cycles));
   }
 }
 
 void put_energy(Text to, const EnergyFigures& energy) {
   const double total = energy.total_dynamic_pj() + energy.total_static_pj();
-  fmt::format_to(to, "\n  energy   {:.0f} pJ: {:.0f} switching, {:.0f} leakage\n", total,
-                 energy.total_dynamic_pj(), energy.total_static_pj());
+  fmt::format_to(to, "\n  energy   {}: {} switching, {} leakage\n", si(1e-12 * total, "J"),
+                 si(1e-12 * energy.total_dynamic_pj(), "J"),
+                 si(1e-12 * energy.total_static_pj(), "J"));
   for (const auto& [name, picojoules] : energy.dynamic_pj) {
     const auto leakage = energy.static_pj.find(name);
     const double all = picojoules + (leakage == energy.static_pj.end() ? 0.0 : leakage->second);
-    fmt::format_to(to, "    {:<16}{:>16.0f} pJ{:>7.1f}%\n", name, all, percent(all, total));
+    if (all > 0.0)
+      fmt::format_to(to, "    {:<16}{:>12}{:>8.1f} %\n", name, si(1e-12 * all, "J"),
+                     percent(all, total));
   }
-  fmt::format_to(to, "  area     {:.0f} um2\n", energy.total_area_um2());
+  fmt::format_to(to, "  area     {:.3g} mm²\n", 1e-6 * energy.total_area_um2());
 }
 
 void put_dynamic(Text to, const RunReport& report) {
@@ -100,10 +206,9 @@ void put_dynamic(Text to, const RunReport& report) {
 
 }  // namespace
 
-std::string console_report(const RunReport& report) {
+std::string console_report(const RunReport& report, const std::string& by) {
   const RunOutcome& outcome = report.outcome;
   const hw::ChipConfig& chip = report.request.chip;
-  const hw::ChipTotals& totals = outcome.chip.totals;
   std::string text;
   const Text to(text);
   fmt::format_to(to, "{} on {} ({}, {:.0f} MHz, {} timing{})\n\n", report.request.workload.name,
@@ -115,15 +220,11 @@ std::string console_report(const RunReport& report) {
     fmt::format_to(to, "  idle     {}: asked for in RTL, but this workload has no command for it\n",
                    fmt::join(outcome.idle_in_rtl, ", "));
   }
-  fmt::format_to(to, "  cycles   {} at {:.0f} Hz: {:.2f} us\n", outcome.chip.cycles, chip.clock_hz,
-                 static_cast<double>(outcome.chip.cycles) / chip.clock_hz * 1e6);
-  put_macs(to, totals.activity());
-  const hw::Traffic& traffic = totals.traffic;
-  fmt::format_to(to,
-                 "  memory   dram {} read, {} written; sram {} read, {} written; cim {} written"
-                 " (bytes)\n",
-                 traffic.dram_read_bytes, traffic.dram_write_bytes, traffic.sram_read.bytes,
-                 traffic.sram_write.bytes, traffic.cim_write_bytes);
+  fmt::format_to(to, "  time     {}: {} cycles at {}\n", si(report.rates.seconds, "s"),
+                 grouped_digits(outcome.chip.cycles), si(chip.clock_hz, "Hz"));
+  put_bound(to, report);
+  put_rates(to, report);
+  put_memory(to, report);
   if (outcome.error) {
     fmt::format_to(to, "  error    {} against float, largest {:.3g}\n",
                    outcome.error->sqnr_db ? fmt::format("{:.2f} dB", *outcome.error->sqnr_db)
@@ -142,8 +243,12 @@ std::string console_report(const RunReport& report) {
                    "float ({} predictions)\n",
                    outcome.loss->with_chip, outcome.loss->with_float, outcome.loss->predictions);
   }
-  put_engines(to, totals);
-  put_phases(to, report);
+  put_engines(to, outcome);
+  if (by.empty()) {
+    put_figures(to, "step", report.steps);
+  } else {
+    put_blocks(to, report, by);
+  }
   put_energy(to, report.energy);
   put_dynamic(to, report);
   return text;

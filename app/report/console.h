@@ -7,6 +7,7 @@
 
 namespace quadrille::app {
 
-std::string console_report(const RunReport& report);
+/// `by`: "" for the run's steps, or "layer", "node", "engine": a block for each.
+std::string console_report(const RunReport& report, const std::string& by = "");
 
 }  // namespace quadrille::app

@@ -71,11 +71,11 @@ std::string engines_csv(const RunReport& report) {
   return csv;
 }
 
-std::string phases_csv(const RunReport& report) {
-  std::string csv = fmt::format("phase,commands,cycles,busy_cycles{}{},energy_dynamic_pj\n",
+std::string steps_csv(const RunReport& report) {
+  std::string csv = fmt::format("step,commands,cycles,busy_cycles{}{},energy_dynamic_pj\n",
                                 mac_columns(), byte_columns());
   const Text to(csv);
-  for (const CommandFigures& phase : report.phases) {
+  for (const CommandFigures& phase : report.steps) {
     fmt::format_to(to, "{},{},{},{}", phase.name, phase.commands, phase.span_cycles,
                    phase.busy_cycles);
     add_macs(csv, phase.activity);

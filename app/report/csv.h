@@ -11,7 +11,7 @@ std::string layers_csv(const RunReport& report);
 /// A line per node, and one per step of it.
 std::string nodes_csv(const RunReport& report);
 std::string engines_csv(const RunReport& report);
-std::string phases_csv(const RunReport& report);
+std::string steps_csv(const RunReport& report);
 std::string commands_csv(const RunReport& report);
 /// One line per half-step after which the unit measured its residuals.
 std::string residuals_csv(const SinkhornFigures& sinkhorn);

@@ -70,7 +70,7 @@ Bridge access_bridge(const ComparedDesign& column) {
   std::size_t used = 0;
   for (const AccessGroup& group : access_groups()) {
     std::int64_t amount = 0;
-    for (const CommandFigures& phase : column.run.phases) {
+    for (const CommandFigures& phase : column.run.steps) {
       if (contains(group.phases, phase.name))
         amount += phase.traffic.sram_read.bytes + phase.traffic.sram_write.bytes;
     }
@@ -108,7 +108,7 @@ void add_mac_bridges(ComparedDesign& column, const model::DamfSettings& settings
 
 void add_parameter_bridge(ComparedDesign& column) {
   std::int64_t fetched = 0;
-  for (const CommandFigures& phase : column.run.phases) {
+  for (const CommandFigures& phase : column.run.steps) {
     if (phase.name == "load_weights")
       fetched += phase.traffic.dram_read_bytes - phase.traffic.dram_read_padding_bytes;
   }

@@ -10,7 +10,7 @@ const std::vector<std::string>& report_file_names() {
   static const std::vector<std::string> names = {
       "summary.json",
       // A layer or an operator.
-      "layers.csv", "nodes.csv", "engines.csv", "phases.csv", "commands.csv", "counters.csv",
+      "layers.csv", "nodes.csv", "engines.csv", "steps.csv", "commands.csv", "counters.csv",
       "residuals.csv",
       // heat-flow
       "heat_flow.csv", "heat_flow.svg", "budgets.csv", "epsilons.svg", "word_lengths.csv",

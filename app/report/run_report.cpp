@@ -96,7 +96,7 @@ void add_groups(RunReport& report) {
   const auto layer = [&](const CommandRecord& record) {
     return nodes[static_cast<std::size_t>(record.node)].layer;
   };
-  report.phases = grouped(report, step, any);
+  report.steps = grouped(report, step, any);
   report.layers = grouped(report, layer, any);
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const auto own = [i](const CommandRecord& record) {
@@ -115,7 +115,7 @@ DynamicOperands dynamic_operands(const RunReport& report, bool with_load, bool w
   DynamicOperands figures;
   double products = 0.0, writes = 0.0, energy = 0.0;
   std::int64_t macs = 0, dynamic_macs = 0;
-  for (const CommandFigures& phase : report.phases) {
+  for (const CommandFigures& phase : report.steps) {
     if (is_load(phase.name) && !with_load) continue;
     const double picojoules =
         phase.total_dynamic_pj() - (with_dram ? 0.0 : phase.dynamic_pj.at("dram"));
@@ -144,6 +144,23 @@ DynamicOperands dynamic_operands(const RunReport& report, bool with_load, bool w
   return figures;
 }
 
+RateFigures rates_of(const RunReport& report) {
+  const RunOutcome& outcome = report.outcome;
+  const hw::Activity activity = outcome.chip.totals.activity();
+  const auto macs = static_cast<double>(activity.macs_static + activity.macs_dynamic);
+  const auto cycles = static_cast<double>(outcome.chip.cycles);
+  const double picojoules = report.energy.total_dynamic_pj() + report.energy.total_static_pj();
+  RateFigures rates;
+  rates.achieved_macs_per_cycle = share(macs, cycles);
+  rates.utilisation = share(rates.achieved_macs_per_cycle, outcome.bounds.peak_macs_per_cycle);
+  rates.cycles_over_bound = share(cycles, static_cast<double>(outcome.bounds.largest().cycles));
+  rates.seconds = cycles / report.request.chip.clock_hz;
+  rates.mean_power_w = share(1e-12 * picojoules, rates.seconds);
+  rates.tops = share(2e-12 * macs, rates.seconds);
+  rates.tops_per_w = share(rates.tops, rates.mean_power_w);
+  return rates;
+}
+
 }  // namespace
 
 RunReport make_report(RunRequest made, RunOutcome found, std::vector<InputFile> inputs) {
@@ -154,11 +171,12 @@ RunReport make_report(RunRequest made, RunOutcome found, std::vector<InputFile> 
   const RunRequest& request = report.request;
   const RunOutcome& outcome = report.outcome;
   add_groups(report);
-  for (const CommandFigures& phase : report.phases)
+  for (const CommandFigures& phase : report.steps)
     hw::add(report.energy.dynamic_pj, phase.dynamic_pj);
   report.energy.static_pj =
       hw::static_energy_pj(request.chip, request.technology, outcome.chip.cycles);
   report.energy.area_um2 = hw::area_um2(request.chip, request.technology);
+  report.rates = rates_of(report);
   report.dynamic = dynamic_operands(report, true, true);
   report.dynamic_resident = dynamic_operands(report, false, true);
   report.dynamic_on_chip = dynamic_operands(report, false, false);

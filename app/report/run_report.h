@@ -49,13 +49,25 @@ struct DynamicOperands {
   double energy_share = 0.0;
 };
 
+/// How fast the run was, and how fast its resources would let it be.
+struct RateFigures {
+  double achieved_macs_per_cycle = 0.0;  ///< All useful ones.
+  double utilisation = 0.0;              ///< Of the CIM bank's peak, at the run's widths.
+  double cycles_over_bound = 0.0;        ///< 1: as fast as the largest bound.
+  double seconds = 0.0;
+  double mean_power_w = 0.0;
+  double tops = 0.0;  ///< Two operations per useful MAC.
+  double tops_per_w = 0.0;
+};
+
 struct RunReport {
   RunRequest request;
   RunOutcome outcome;
   std::vector<InputFile> inputs;
   std::vector<std::string> settings;  ///< --set, as given.
   EnergyFigures energy;
-  std::vector<CommandFigures> phases;  ///< By step, in the order of their first commands.
+  RateFigures rates;
+  std::vector<CommandFigures> steps;   ///< By step, in the order of their first commands.
   std::vector<NodeFigures> nodes;      ///< In running order; those with commands.
   std::vector<CommandFigures> layers;  ///< In the order of their first nodes.
   DynamicOperands dynamic;             ///< Of the whole run.

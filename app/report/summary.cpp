@@ -39,6 +39,12 @@ Json cycles_json(const hw::OccupancyTotals& occupancy, std::string_view group) {
 Json occupancy_json(const hw::OccupancyTotals& occupancy) { return cycles_json(occupancy, ""); }
 Json stalls_json(const hw::OccupancyTotals& occupancy) { return cycles_json(occupancy, "stalls"); }
 
+Json components_json(const hw::ByComponent& parts) {
+  Json json = Json::object();
+  for (const auto& [name, value] : parts) json[name] = value;
+  return json;
+}
+
 Json energy_json(const EnergyFigures& energy) {
   Json components = Json::object();
   for (const auto& [name, picojoules] : energy.dynamic_pj) {
@@ -53,7 +59,8 @@ Json energy_json(const EnergyFigures& energy) {
   return {{"total", dynamic + leakage},
           {"dynamic", dynamic},
           {"static", leakage},
-          {"by_component", std::move(components)}};
+          {"by_component", std::move(components)},
+          {"leakage_by_component", components_json(energy.static_pj)}};
 }
 
 Json error_json(const RunOutcome& outcome) {
@@ -76,6 +83,23 @@ Json value_counters(const hw::ChipTotals& totals) {
   return values;
 }
 
+/// What binds the run, and how near it came.
+void add_rates(Json& json, const RunReport& report) {
+  const hw::Bounds& bounds = report.outcome.bounds;
+  const RateFigures& rates = report.rates;
+  json["macs"]["peak_per_cycle"] = bounds.peak_macs_per_cycle;
+  json["macs"]["achieved_per_cycle"] = rates.achieved_macs_per_cycle;
+  json["utilisation"] = rates.utilisation;
+  json["bounds"] = Json::object();
+  for (const hw::ResourceBound& bound : bounds.resources)
+    json["bounds"][bound.resource + "_cycles"] = bound.cycles;
+  json["bound_by"] = bounds.largest().resource;
+  json["cycles_over_bound"] = rates.cycles_over_bound;
+  json["power_w"] = {{"mean", rates.mean_power_w}, {"peak", nullptr}};
+  json["tops"] = rates.tops;
+  json["tops_per_w"] = rates.tops_per_w;
+}
+
 /// The keys that the run and each of its layers share.
 void add_measures(Json& json, const RunReport& report) {
   const hw::ChipTotals& totals = report.outcome.chip.totals;
@@ -93,6 +117,8 @@ void add_measures(Json& json, const RunReport& report) {
   json["memory"] = memory_json(totals.traffic);
   json["energy_pj"] = energy_json(report.energy);
   json["area_um2"] = report.energy.total_area_um2();
+  json["area_by_component_um2"] = components_json(report.energy.area_um2);
+  add_rates(json, report);
   json["error"] = error_json(report.outcome);
   json["engines"] = std::move(engines);
   json["stalls"] = std::move(stalls);
@@ -120,24 +146,18 @@ Json figures_json(const CommandFigures& figures) {
           {"energy_pj", {{"dynamic", figures.total_dynamic_pj()}}}};
 }
 
-Json phases_json(const RunReport& report) {
-  Json phases = Json::array();
-  for (const CommandFigures& phase : report.phases) {
-    phases.push_back({{"name", phase.name},
-                      {"commands", phase.commands},
-                      {"cycles", phase.span_cycles},
-                      {"busy_cycles", phase.busy_cycles},
-                      {"macs", activity_json(phase.activity, "macs")},
-                      {"memory", memory_json(phase.traffic)},
-                      {"energy_dynamic_pj", phase.total_dynamic_pj()}});
-  }
-  return phases;
-}
-
 Json layers_json(const RunReport& report) {
   Json layers = Json::array();
   for (const CommandFigures& layer : report.layers) layers.push_back(figures_json(layer));
   return layers;
+}
+
+/// Useful MACs of some commands over what the CIM bank's peak does while they run.
+double utilisation(const CommandFigures& figures, const hw::Bounds& bounds) {
+  const auto macs =
+      static_cast<double>(figures.activity.macs_static + figures.activity.macs_dynamic);
+  const double peak = bounds.peak_macs_per_cycle * static_cast<double>(figures.span_cycles);
+  return peak > 0.0 ? macs / peak : 0.0;
 }
 
 Json nodes_json(const RunReport& report) {
@@ -145,6 +165,7 @@ Json nodes_json(const RunReport& report) {
   for (const NodeFigures& node : report.nodes) {
     Json json = figures_json(node.all);
     json["layer"] = node.layer;
+    json["utilisation"] = utilisation(node.all, report.outcome.bounds);
     json["steps"] = Json::array();
     for (const CommandFigures& step : node.steps) json["steps"].push_back(figures_json(step));
     nodes.push_back(std::move(json));
@@ -205,10 +226,9 @@ Json summary(const RunReport& report) {
   }
   json["sinkhorn"] = sinkhorn_json(outcome.sinkhorn);
   json["scratchpad_bytes"] = outcome.scratchpad_bytes;
-  json["mapping"] = outcome.choices;
+  json["mapping"] = {{"choices", outcome.choices}};
   json["layers"] = layers_json(report);
   json["nodes"] = nodes_json(report);
-  json["phases"] = phases_json(report);
   json["dynamic_operands"] = {
       {"run", dynamic_json(report.dynamic)},
       {"without_weight_load", dynamic_json(report.dynamic_resident)},

@@ -9,7 +9,7 @@
 
 namespace quadrille::app {
 
-inline constexpr int kSummarySchemaVersion = 1;
+inline constexpr int kSummarySchemaVersion = 2;
 
 /// MulTCIM on BERT-base as the DAMF document quotes it.
 inline constexpr double kMultcimPowerShare = 0.5816;

@@ -97,13 +97,21 @@ Json values_of_an_engine() {
 
 Json stalls() { return object_of(counters(hw::kOccupancyCounters, "stalls")); }
 
+/// A number for every component of the chip.
+Json by_component(const std::string& description = "") {
+  Json schema = typed("object", description);
+  schema["additionalProperties"] = {{"type", "number"}, {"minimum", 0}};
+  return schema;
+}
+
 Json energy() {
-  Json by_component = typed("object");
-  by_component["additionalProperties"] = {{"type", "number"}, {"minimum", 0}};
-  return object_of(
-      {{"total", real()}, {"dynamic", real()}, {"static", real()}, {"by_component", by_component}},
-      "Energy in pJ: total = dynamic (switching) + static (leakage) = the sum of "
-      "by_component.");
+  return object_of({{"total", real()},
+                    {"dynamic", real()},
+                    {"static", real()},
+                    {"by_component", by_component()},
+                    {"leakage_by_component", by_component()}},
+                   "Energy in pJ: total = dynamic (switching) + static (leakage) = the sum of "
+                   "by_component, which includes leakage_by_component.");
 }
 
 Json ops() {
@@ -112,15 +120,40 @@ Json ops() {
                    "the engines.");
 }
 
+Json macs_of_the_run() {
+  Json properties = counters(hw::kActivityCounters, "macs");
+  properties["peak_per_cycle"] =
+      real("Products per cycle that the CIM bank does at best, at the run's widths.");
+  properties["achieved_per_cycle"] = real("All useful MACs (static and dynamic) over cycles.");
+  return object_of(std::move(properties), "Multiply-accumulates by kind.");
+}
+
+void add_rates(Json& properties) {
+  properties["utilisation"] = real("macs.achieved_per_cycle over macs.peak_per_cycle.");
+  Json bounds = typed("object",
+                      "Cycles that every resource needs at least, whatever the plan "
+                      "(<resource>_cycles): shapes over rates.");
+  bounds["additionalProperties"] = {{"type", "integer"}, {"minimum", 1}};
+  properties["bounds"] = std::move(bounds);
+  properties["bound_by"] = text("The resource with the largest bound.");
+  properties["cycles_over_bound"] = real("cycles over the largest bound.");
+  properties["power_w"] = object_of({{"mean", real()}, {"peak", or_null(real())}},
+                                    "Energy over time, in W; peak is not known yet.");
+  properties["tops"] = real("Two operations per useful MAC, 10^12 per second.");
+  properties["tops_per_w"] = real();
+}
+
 /// The measures of the whole run.
 void add_measures(Json& properties) {
   properties["cycles"] = counter(hw::kCyclesCounter);
   properties["clock_hz"] = real("Clock frequency in Hz.");
-  properties["macs"] = macs();
+  properties["macs"] = macs_of_the_run();
   properties["ops"] = ops();
   properties["memory"] = memory();
   properties["energy_pj"] = energy();
   properties["area_um2"] = real("Area in square micrometres, without pads, clock tree and DRAM.");
+  properties["area_by_component_um2"] = by_component();
+  add_rates(properties);
   properties["error"] = object_of(
       {{"sqnr_db", or_null(real())}, {"max_abs", or_null(real())}},
       "Output against the level float. sqnr_db is null when there is no error; both are null "
@@ -161,17 +194,6 @@ Json sinkhorn() {
       "without data and for layers. row_residuals, column_residuals: as the unit measured them, "
       "element i after i + 1 half-steps (the side just normalised is 0), the largest of all "
       "matrices; empty without data."));
-}
-
-Json phases() {
-  return list_of(object_of({{"name", text()},
-                            {"commands", counter(hw::kCommandsCounter)},
-                            {"cycles", whole("Cycles in which at least one of them ran.")},
-                            {"busy_cycles", whole("Summed over units.")},
-                            {"macs", macs()},
-                            {"memory", memory()},
-                            {"energy_dynamic_pj", real()}}),
-                 "Commands by purpose.");
 }
 
 Json dynamic_operands() {
@@ -218,6 +240,7 @@ Json layers() {
 Json nodes() {
   Json properties = figures()["properties"];
   properties["layer"] = text();
+  properties["utilisation"] = real("Useful MACs over what the CIM bank's peak does in its span.");
   properties["steps"] = list_of(figures(), "");
   return list_of(object_of(std::move(properties)),
                  "One entry per node of the graph, in running order; its steps are what the "
@@ -247,10 +270,10 @@ std::string summary_schema_json() {
   properties["loss"] = loss();
   properties["sinkhorn"] = sinkhorn();
   properties["scratchpad_bytes"] = whole("High-water mark of the scratchpad's allocation.");
-  properties["mapping"] = list_of(text(), "What the mapper chose, one line each.");
+  properties["mapping"] =
+      object_of({{"choices", list_of(text(), "What the planner chose, one line each.")}});
   properties["layers"] = layers();
   properties["nodes"] = nodes();
-  properties["phases"] = phases();
   properties["dynamic_operands"] = dynamic_operands();
   Json schema = {
       {"$schema", "https://json-schema.org/draft/2020-12/schema"},

@@ -77,6 +77,7 @@ class Judge {
     legal(*planned_, "");
     const auto result = guarded("runs", [&] { return planned_->run(hw::Timing::kTile); });
     if (!result) return records_;
+    above_bounds("tile", result->cycles);
     for (const Step& step : steps()) more(step, *result);
     one_more_token(*result);
     if (beat && result->cycles <= kMostBeatCycles) tile_against_beat(result->cycles);
@@ -91,6 +92,7 @@ class Judge {
       const auto result = guarded(name, [&] { return planned_->run(timing); });
       if (!result) continue;
       add("runs", name, 0, false, "");
+      above_bounds(name, result->cycles);
       // A tolerance stops where the data say, and random starting scalings are
       // not all above zero.
       if (point_.workload.has("shapes.c0") || point_.workload.has("shapes.r0")) continue;
@@ -117,6 +119,19 @@ class Judge {
       add("breaks", subject + ": " + without_numbers(error.what()), 1, true, error.what());
     }
     return std::nullopt;
+  }
+
+  /// No run takes less than its workload needs of any resource.
+  void above_bounds(const std::string& timing, std::int64_t cycles) {
+    const auto bounds = guarded("bounds", [&] { return planned_->bounds(); });
+    if (!bounds) return;
+    for (const hw::ResourceBound& bound : bounds->resources) {
+      add("above its bounds", timing,
+          static_cast<double>(bound.cycles) / static_cast<double>(cycles) - 1,
+          bound.cycles > cycles,
+          fmt::format("{} needs {} cycles, the run takes {} | {}", bound.resource, bound.cycles,
+                      cycles, line_of(point_)));
+    }
   }
 
   bool plan() {

@@ -20,6 +20,10 @@ PlannedPoint::PlannedPoint(const TemporaryFolder& folder, const PlanPoint& point
       workload_(app::read_workload_file(folder.write("workload.yaml", point.workload.yaml()))),
       job_(app::make_job(chip_, {app::make_task(workload_, false).graph, {}})) {}
 
+hw::Bounds PlannedPoint::bounds() const {
+  return hw::bounds_of(chip_, app::make_task(workload_, false).graph);
+}
+
 hw::ChipResult PlannedPoint::run(hw::Timing timing) const {
   return app::run_on_chip(chip_, {timing, {}, {}}, job_, nullptr).result;
 }

@@ -7,6 +7,7 @@
 
 #include "app/chip_run.h"
 #include "app/config/workload_file.h"
+#include "hw/bounds.h"
 #include "hw/chip_config.h"
 #include "hw/chip_result.h"
 #include "testbench/common/plan_points.h"
@@ -33,6 +34,8 @@ class PlannedPoint {
   const hw::ChipConfig& chip() const { return chip_; }
   const app::Workload& workload() const { return workload_; }
   const hw::Mapping& mapping() const { return job_.mapping; }
+
+  hw::Bounds bounds() const;
 
   /// A run without data.
   hw::ChipResult run(hw::Timing timing) const;

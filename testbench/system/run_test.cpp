@@ -9,6 +9,7 @@
 #include "app/config/chip_file.h"
 #include "app/files/safetensors.h"
 #include "app/report/summary_schema.h"
+#include "app/report/units.h"
 #include "app/rtl/built_rtl.h"
 #include "hw/engines.h"
 #include "model/errors.h"
@@ -122,7 +123,7 @@ TEST_F(Run, WritesTheReportItPromises) {
   for (const char* workload : {"smoke-softmax", "smoke-damf"}) {
     SCOPED_TRACE(workload);
     const json total = summary(workload);
-    EXPECT_EQ(total.at("schema_version"), 1);
+    EXPECT_EQ(total.at("schema_version"), 2);
     EXPECT_EQ(total.at("workload"), workload);
     EXPECT_GT(total.at("cycles").get<long>(), 0);
     EXPECT_GT(total.at("error").at("sqnr_db").get<double>(), 20.0);
@@ -136,17 +137,45 @@ TEST_F(Run, WritesTheReportItPromises) {
       files.push_back(entry.path().filename().string());
     EXPECT_THAT(files,
                 UnorderedElementsAre("summary.json", "layers.csv", "nodes.csv", "engines.csv",
-                                     "phases.csv", "commands.csv", "counters.csv"));
+                                     "steps.csv", "commands.csv", "counters.csv"));
   }
 }
 
 TEST_F(Run, ConsoleShowsTheSameTotals) {
   const ProgramRun made = run("smoke-damf");
   const json total = json::parse(TemporaryFolder::read(out() + "/summary.json"));
-  EXPECT_THAT(made.out, HasSubstr(std::to_string(total.at("cycles").get<long>()) + " at "));
   EXPECT_THAT(made.out,
-              HasSubstr(std::to_string(total.at("macs").at("static").get<long>()) + " static"));
-  for (const char* unit : {" Hz", " pJ", " cycles"}) EXPECT_THAT(made.out, HasSubstr(unit));
+              HasSubstr(app::grouped_digits(total.at("cycles").get<long>()) + " cycles at "));
+  EXPECT_THAT(made.out, HasSubstr(app::grouped_digits(total.at("macs").at("static").get<long>()) +
+                                  " static"));
+  for (const char* unit : {" MHz", " nJ", " mm²", "B/s", "OPS", "TOPS/W"})
+    EXPECT_THAT(made.out, HasSubstr(unit));
+  EXPECT_THAT(made.out, HasSubstr("bound by " + total.at("bound_by").get<std::string>()));
+}
+
+// A bound depends on workload and chip alone, so no run is faster, and the shares of the
+// console are those of the summary.
+TEST_F(Run, NoShippedWorkloadBeatsItsBounds) {
+  for (const char* workload :
+       {"smoke-softmax", "smoke-damf", "smoke-sinkhorn", "smoke-linear", "licences-softmax",
+        "hyper-connections"}) {
+    const json total = summary(workload, {"--no-data"});
+    SCOPED_TRACE(workload);
+    const long cycles = total.at("cycles").get<long>();
+    long largest = 0;
+    for (const auto& bound : total.at("bounds")) {
+      EXPECT_LE(bound.get<long>(), cycles);
+      largest = std::max(largest, bound.get<long>());
+    }
+    EXPECT_EQ(total.at("bounds").at(total.at("bound_by").get<std::string>() + "_cycles"), largest);
+    EXPECT_DOUBLE_EQ(total.at("cycles_over_bound").get<double>(),
+                     static_cast<double>(cycles) / static_cast<double>(largest));
+    const json& macs = total.at("macs");
+    EXPECT_DOUBLE_EQ(
+        macs.at("achieved_per_cycle").get<double>(),
+        static_cast<double>(macs.at("static").get<long>() + macs.at("dynamic").get<long>()) /
+            static_cast<double>(cycles));
+  }
 }
 
 TEST_F(Run, SameInputsSameBytes) {
@@ -176,7 +205,7 @@ TEST_F(Run, WithoutDataTheSameCyclesAndAccesses) {
       const json with = summary(workload, {"--timing", timing});
       const json without = summary(workload, {"--timing", timing, "--no-data"});
       for (const char* key : {"cycles", "macs", "ops", "memory", "energy_pj", "engines", "stalls",
-                              "dma", "phases", "area_um2"}) {
+                              "dma", "area_um2"}) {
         EXPECT_EQ(with.at(key), without.at(key)) << key;
       }
       EXPECT_EQ(without.at("error").at("max_abs"), nullptr);
