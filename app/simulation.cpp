@@ -62,6 +62,8 @@ void judge(Simulation& simulation, const ChipRun& run, RunOutcome& outcome) {
   const std::vector<double>& judged = found.reals.at(task.judged).values;
   const OperatorResult real = real_result(task, simulation.values());
   outcome.error = error_figures(real.reals.at(task.judged).values, judged);
+  outcome.outputs = found;
+  outcome.float_outputs = real;
   if (!task.context) return;
   const LanguageContext& context = *task.context;
   outcome.loss = LossFigures{context.float_loss, loss_with(context, judged),

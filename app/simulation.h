@@ -111,6 +111,7 @@ struct RunOutcome {
   // With data only:
   std::optional<ErrorFigures> error;
   std::optional<LossFigures> loss;
+  std::optional<OperatorResult> outputs, float_outputs;  ///< The chip's, and level `float`.
   /// Where the chip's output first differs from the level `fixed`.
   std::optional<std::string> difference;
 };

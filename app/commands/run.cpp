@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "app/commands/command_line.h"
@@ -10,12 +12,14 @@
 #include "app/config/technology_file.h"
 #include "app/files/hash.h"
 #include "app/files/output_folder.h"
+#include "app/files/safetensors.h"
 #include "app/files/shipped.h"
 #include "app/report/console.h"
 #include "app/report/csv.h"
 #include "app/report/report_files.h"
 #include "app/report/summary.h"
 #include "app/simulation.h"
+#include "app/version.h"
 #include "model/errors.h"
 
 namespace quadrille::app {
@@ -38,6 +42,35 @@ RunRequest make_request(const RunOptions& options, Workload workload, const Pars
   return request;
 }
 
+bool all_finite(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(),
+                     [](double value) { return std::isfinite(value); });
+}
+
+/// outputs.safetensors: every output from the chip (NAME, and its codes NAME.q) and from the
+/// level `float` (NAME.float).
+std::string outputs_bytes(const RunOutcome& outcome) {
+  SafetensorsWriter writer;
+  for (const auto& [name, tensor] : outcome.outputs->reals)
+    writer.add_f64(name, tensor.shape, tensor.values);
+  for (const auto& [name, tensor] : outcome.float_outputs->reals) {
+    if (outcome.outputs->reals.count(name) != 0 && all_finite(tensor.values))
+      writer.add_f64(name + ".float", tensor.shape, tensor.values);
+  }
+  for (const auto& [name, tensor] : outcome.outputs->integers) {
+    if (outcome.outputs->reals.count(name) == 0) continue;
+    writer.add_integers(name + ".q", Dtype::kI64, tensor.shape, tensor.codes);
+    if (!tensor.encoding.empty()) {
+      writer.set_metadata(name + ".q.encoding", tensor.encoding);
+      continue;
+    }
+    writer.set_metadata(name + ".scale", fmt::format("{}", tensor.scale));
+    writer.set_metadata(name + ".q.scale", fmt::format("{}", tensor.scale));
+  }
+  writer.set_metadata("quadrille", version());
+  return writer.bytes();
+}
+
 }  // namespace
 
 int run_command(const RunOptions& options) {
@@ -54,7 +87,7 @@ int run_command(const RunOptions& options) {
   if (const auto* experiment = std::get_if<ExperimentWorkload>(&workload.what))
     return run_experiment(workload, *experiment, options, chip);
   RunRequest request = make_request(options, std::move(workload), chip);
-  OutputFolder folder(options.output);
+  OutputFolder folder(options.output, report_file_names());
   RunOutcome outcome = simulate(request);
   if (outcome.difference) {
     fmt::print(stderr,
@@ -75,6 +108,8 @@ int run_command(const RunOptions& options) {
       {"commands.csv", commands_csv(report)}, {"counters.csv", counters_csv(report.outcome.chip)}};
   if (report.outcome.sinkhorn)
     files.emplace_back("residuals.csv", residuals_csv(*report.outcome.sinkhorn));
+  if (report.outcome.outputs)
+    files.emplace_back("outputs.safetensors", outputs_bytes(report.outcome));
   files.emplace_back("summary.json", summary_json(report));
   commit_report(folder, std::move(files));
   fmt::print("{}\n  report in {}\n", console_report(report, options.by), options.output);

@@ -49,7 +49,7 @@ int run_experiment(const Workload& workload, const ExperimentWorkload& experimen
   setup.technology = read_technology_file(technology);
   if (options.seed) setup.seed = static_cast<std::uint64_t>(*options.seed);
 
-  OutputFolder folder(options.output);
+  OutputFolder folder(options.output, report_file_names());
   ExperimentReport report = find_experiment(experiment.kind)(experiment.keys, setup);
   if (report.difference) {
     fmt::print(stderr,

@@ -1,7 +1,13 @@
 #include "app/files/output_folder.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -12,71 +18,139 @@
 
 namespace quadrille::app {
 namespace fs = std::filesystem;
+namespace {
+
+/// Signals that end a program wait as long as this lives.
+class SignalsWait {
+ public:
+  SignalsWait() {
+    sigset_t ending;
+    sigemptyset(&ending);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ending, signal);
+    pthread_sigmask(SIG_BLOCK, &ending, &before_);
+  }
+  ~SignalsWait() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsWait(const SignalsWait&) = delete;
+  SignalsWait& operator=(const SignalsWait&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+/// Whether the file is a report's summary.json: the key stands near its beginning.
+bool is_report(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::string head(4096, '\0');
+  in.read(head.data(), static_cast<std::streamsize>(head.size()));
+  return head.find("schema_version\"") != std::string::npos;
+}
+
+bool process_lives(const std::string& digits) {
+  const long process = std::strtol(digits.c_str(), nullptr, 10);
+  return process > 0 && (::kill(static_cast<pid_t>(process), 0) == 0 || errno != ESRCH);
+}
+
+}  // namespace
 
 void OutputFolder::fail(const std::string& why) const {
-  throw InputError(printable(path_, 400), "output folder",
+  throw InputError(printable(given_, 400), "output folder",
                    "expected a folder that can be written: " + why);
 }
 
-OutputFolder::OutputFolder(const std::string& path) : path_(path.empty() ? "." : path) {
+OutputFolder::OutputFolder(const std::string& path, std::vector<std::string> own_names)
+    : given_(path), own_names_(std::move(own_names)) {
+  if (path.empty()) throw InputError("-o", "''", "expected the name of a folder");
   std::error_code error;
-  std::vector<fs::path> missing;
-  for (fs::path folder = fs::absolute(path_, error).lexically_normal();
-       !folder.empty() && !fs::exists(folder, error); folder = folder.parent_path()) {
-    missing.push_back(folder);
-    if (folder == folder.parent_path()) break;
-  }
-  const auto undo = [&] {
-    for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) fs::remove(*folder, error);
-  };
-  for (auto folder = missing.rbegin(); folder != missing.rend(); ++folder) {
-    if (folder->filename().empty()) continue;
-    std::error_code made;
-    if (!fs::create_directory(*folder, made)) {
-      undo();
-      fail(made ? made.message() : "it cannot be made");
-    }
-    made_.push_back(folder->string());
-  }
-  std::string pattern = (fs::path(path_) / ".partial-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) {
-    const std::string why = std::strerror(errno);
-    undo();
-    fail(why);
-  }
-  staging_ = pattern;
+  fs::path place = fs::absolute(path, error).lexically_normal();
+  if (place.filename().empty()) place = place.parent_path();
+  if (fs::is_symlink(place, error)) place = fs::weakly_canonical(place, error);
+  path_ = place.string();
+  parent_ = place.parent_path().string();
+  hidden_ = "." + place.filename().string() + ".partial-";
+  if (fs::exists(place, error) && !fs::is_directory(place, error)) fail("it is a file");
+  require_own_or_empty();
+  require_writable();
 }
 
-OutputFolder::~OutputFolder() {
-  std::error_code ignored;
-  fs::remove_all(staging_, ignored);
-  if (committed_) return;
-  for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) fs::remove(*folder, ignored);
+void OutputFolder::require_own_or_empty() const {
+  std::error_code error;
+  bool summary = false;
+  std::string any;
+  for (fs::directory_iterator entry(path_, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (std::find(own_names_.begin(), own_names_.end(), name) == own_names_.end())
+      fail(fmt::format("it holds '{}', which no run wrote; name a new folder",
+                       printable(name, 100)));
+    summary = summary || (name == "summary.json" && is_report(entry->path()));
+    any = name;
+  }
+  if (!any.empty() && !summary)
+    fail(fmt::format("it holds '{}' and no summary.json of a run; name a new folder", any));
+}
+
+/// Tries it where the folder will be made: in the nearest folder that is there.
+void OutputFolder::require_writable() const {
+  std::error_code error;
+  fs::path there = parent_;
+  while (!fs::exists(there, error) && there != there.parent_path()) there = there.parent_path();
+  std::string probe = (there / (hidden_ + "XXXXXX")).string();
+  if (::mkdtemp(probe.data()) == nullptr) fail(std::strerror(errno));
+  ::rmdir(probe.c_str());
 }
 
 void OutputFolder::add(const std::string& name, std::string content) {
   files_.emplace_back(name, std::move(content));
 }
 
-void OutputFolder::commit() {
-  const auto place = [&](const std::string& name) { return fs::path(path_) / name; };
+void OutputFolder::remove_left_behind() const {
+  std::error_code error;
+  for (fs::directory_iterator entry(parent_, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.rfind(hidden_, 0) != 0) continue;
+    const std::string rest = name.substr(hidden_.size());
+    if (!process_lives(rest.substr(0, rest.find('-')))) fs::remove_all(entry->path(), error);
+  }
+}
+
+void OutputFolder::write_files(const std::string& staging) const {
   for (const auto& [name, content] : files_) {
-    if (fs::is_directory(place(name))) fail("'" + name + "' in it is a folder");
-    std::ofstream out(fs::path(staging_) / name, std::ios::binary);
+    std::ofstream out(fs::path(staging) / name, std::ios::binary);
     out.write(content.data(), static_cast<std::streamsize>(content.size()));
     out.close();
-    if (!out) fail("'" + name + "' cannot be written");
+    if (!out) fail("'" + name + "' cannot be written (is the disk full?)");
   }
+}
+
+void OutputFolder::put_in_place(const std::string& staging) const {
+  // An earlier report and this one change places, and the earlier one goes.
+  if (::renameat2(AT_FDCWD, staging.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0) return;
+  if (errno == ENOENT && ::rename(staging.c_str(), path_.c_str()) == 0) return;
+  // A file system that exchanges nothing takes an empty folder's place by a rename.
   std::error_code error;
-  if (!files_.empty()) fs::remove(place(files_.back().first), error);
-  for (const std::string& name : dropped_) {
-    if (fs::is_regular_file(place(name), error)) fs::remove(place(name), error);
+  fs::remove_all(path_, error);
+  if (::rename(staging.c_str(), path_.c_str()) != 0) fail(std::strerror(errno));
+}
+
+void OutputFolder::commit() {
+  const SignalsWait wait;
+  std::error_code error;
+  fs::create_directories(parent_, error);
+  if (error) fail(error.message());
+  remove_left_behind();
+  std::string staging = fmt::format("{}/{}{}-XXXXXX", parent_, hidden_, ::getpid());
+  if (::mkdtemp(staging.data()) == nullptr) fail(std::strerror(errno));
+  try {
+    require_own_or_empty();
+    write_files(staging);
+    fs::permissions(staging, fs::perms(0755), error);
+    put_in_place(staging);
+  } catch (...) {
+    fs::remove_all(staging, error);
+    throw;
   }
-  for (const auto& file : files_) {
-    fs::rename(fs::path(staging_) / file.first, place(file.first), error);
-    if (error) fail("'" + file.first + "': " + error.message());
-  }
-  committed_ = true;
+  fs::remove_all(staging, error);
 }
 
 }  // namespace quadrille::app

@@ -7,35 +7,38 @@
 
 namespace quadrille::app {
 
-/// Files are written into a hidden folder beside their place and moved there by
-/// commit(): those of an earlier run are replaced, files of other names are
-/// left alone. The file added last is removed first and moved last,
-/// so a folder that has it is complete.
+/// A report's folder. Nothing lies on the disk until commit(), which writes the files
+/// into a hidden folder beside the place and exchanges the two by one rename: whoever
+/// looks finds an earlier report whole or this one whole, also when two runs end at once.
+/// A folder that holds anything but a report is refused, so that nobody's files are lost.
 class OutputFolder {
  public:
-  /// Makes the folder (and its parents) at once: InputError naming `path` if
-  /// it cannot be written.
-  explicit OutputFolder(const std::string& path);
-  /// Without commit(), leaves no trace: what was not there is gone again.
-  ~OutputFolder();
+  /// InputError naming `path` when it is empty, cannot be written, or holds a file that
+  /// is not in `own_names`, or files without a summary.json among them.
+  OutputFolder(const std::string& path, std::vector<std::string> own_names);
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
 
   void add(const std::string& name, std::string content);
-  /// A file that an earlier run may have left and this one does not have.
-  void drop(const std::string& name) { dropped_.push_back(name); }
-  /// InputError if a file cannot be written or moved.
+  /// InputError if a file cannot be written or the folder cannot be put in its place.
+  /// Ctrl-C and its like wait until it has ended. Hidden folders that runs which were
+  /// killed have left go too.
   void commit();
 
  private:
   [[noreturn]] void fail(const std::string& why) const;
+  void require_own_or_empty() const;
+  void require_writable() const;
+  void remove_left_behind() const;
+  void write_files(const std::string& staging) const;
+  void put_in_place(const std::string& staging) const;
 
+  std::string given_;  ///< As the user wrote it.
   std::string path_;
-  std::string staging_;
-  std::vector<std::string> made_;  ///< Folders that were not there, outermost first.
+  std::string parent_;
+  std::string hidden_;  ///< What names of hidden folders begin with: ".NAME.partial-".
+  std::vector<std::string> own_names_;
   std::vector<std::pair<std::string, std::string>> files_;
-  std::vector<std::string> dropped_;
-  bool committed_ = false;
 };
 
 }  // namespace quadrille::app

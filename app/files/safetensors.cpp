@@ -603,7 +603,7 @@ void SafetensorsWriter::set_metadata(const std::string& key, const std::string& 
   metadata_[key] = value;
 }
 
-void SafetensorsWriter::write(const std::string& path) const {
+std::string SafetensorsWriter::bytes() const {
   using Item = std::pair<const std::string, Tensor>;
   std::vector<const Item*> order;
   order.reserve(tensors_.size());
@@ -627,16 +627,17 @@ void SafetensorsWriter::write(const std::string& path) const {
   std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   text.append((kLengthBytes - text.size() % kLengthBytes) % kLengthBytes, ' ');
   if (text.size() > kMaxHeaderBytes) {
-    throw InvariantError("safetensors: a header of more than 100 MB for " + path);
+    throw InvariantError("safetensors: a header of more than 100 MB");
   }
 
   std::string length;
   append(&length, static_cast<std::uint64_t>(text.size()));
-  AtomicFile file(path);
-  file.write(length);
-  file.write(text);
-  for (const Item* item : order) file.write(item->second.bytes);
-  file.commit();
+  std::string bytes = std::move(length);
+  bytes += text;
+  for (const Item* item : order) bytes += item->second.bytes;
+  return bytes;
 }
+
+void SafetensorsWriter::write(const std::string& path) const { write_file(path, bytes()); }
 
 }  // namespace quadrille::app

@@ -123,6 +123,8 @@ class SafetensorsWriter {
   /// that are not UTF-8 are written as U+FFFD.
   void set_metadata(const std::string& key, const std::string& value);
 
+  /// The file as it would be written.
+  std::string bytes() const;
   /// Atomically (see atomic_file.h): InputError if `path` cannot be written,
   /// and then nothing is left behind.
   void write(const std::string& path) const;

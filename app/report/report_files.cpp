@@ -11,7 +11,7 @@ const std::vector<std::string>& report_file_names() {
       "summary.json",
       // A layer or an operator.
       "layers.csv", "nodes.csv", "engines.csv", "steps.csv", "commands.csv", "counters.csv",
-      "residuals.csv",
+      "residuals.csv", "outputs.safetensors", "trace.json",
       // heat-flow
       "heat_flow.csv", "heat_flow.svg", "budgets.csv", "epsilons.svg", "word_lengths.csv",
       "word_lengths.svg",
@@ -36,7 +36,6 @@ void commit_report(OutputFolder& folder,
     left.erase(known);
     folder.add(name, content);
   }
-  for (const std::string& name : left) folder.drop(name);
   folder.commit();
 }
 

@@ -13,9 +13,8 @@ namespace quadrille::app {
 /// Every name that a report of any kind can have a file of.
 const std::vector<std::string>& report_file_names();
 
-/// Commits these files (name, content), the last one last. Files that another
-/// report left in the folder and this one does not have go; files of other names
-/// stay. InvariantError for a name that report_file_names() lacks.
+/// Commits these files (name, content) in place of an earlier report's. InvariantError
+/// for a name that report_file_names() lacks.
 void commit_report(OutputFolder& folder,
                    const std::vector<std::pair<std::string, std::string>>& files);
 

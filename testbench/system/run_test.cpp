@@ -2,9 +2,12 @@
 // and nothing at all when the input is at fault?
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "app/config/chip_file.h"
 #include "app/files/safetensors.h"
@@ -135,9 +138,9 @@ TEST_F(Run, WritesTheReportItPromises) {
     std::vector<std::string> files;
     for (const auto& entry : fs::directory_iterator(out()))
       files.push_back(entry.path().filename().string());
-    EXPECT_THAT(files,
-                UnorderedElementsAre("summary.json", "layers.csv", "nodes.csv", "engines.csv",
-                                     "steps.csv", "commands.csv", "counters.csv"));
+    EXPECT_THAT(files, UnorderedElementsAre("summary.json", "layers.csv", "nodes.csv",
+                                            "engines.csv", "steps.csv", "commands.csv",
+                                            "counters.csv", "outputs.safetensors"));
   }
 }
 
@@ -156,9 +159,8 @@ TEST_F(Run, ConsoleShowsTheSameTotals) {
 // A bound depends on workload and chip alone, so no run is faster, and the shares of the
 // console are those of the summary.
 TEST_F(Run, NoShippedWorkloadBeatsItsBounds) {
-  for (const char* workload :
-       {"smoke-softmax", "smoke-damf", "smoke-sinkhorn", "smoke-linear", "licences-softmax",
-        "hyper-connections"}) {
+  for (const char* workload : {"smoke-softmax", "smoke-damf", "smoke-sinkhorn", "smoke-linear",
+                               "licences-softmax", "hyper-connections"}) {
     const json total = summary(workload, {"--no-data"});
     SCOPED_TRACE(workload);
     const long cycles = total.at("cycles").get<long>();
@@ -288,13 +290,76 @@ TEST_F(Run, TrainedLayersReportTheirLoss) {
   }
 }
 
-TEST_F(Run, ReplacesAnEarlierReportAndLeavesOtherFilesAlone) {
+// Nobody's files are lost: a folder that no run wrote, or in which somebody keeps a file,
+// is refused before anything runs.
+TEST_F(Run, RefusesAFolderThatItDidNotWrite) {
+  const auto refused = [&](const char* name) {
+    expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "-o", out()}, {out(), name});
+  };
   fs::create_directory(out());
+  EXPECT_EQ(run("smoke-damf").exit_code, 0) << "an empty folder";
   folder_.write("out/notes.txt", "mine");
-  folder_.write("out/summary.json", "old");
+  refused("'notes.txt'");
+  fs::remove(out() + "/notes.txt");
+  folder_.write("out/summary.json", "{\"mine\": 1}");
+  refused("no summary.json of a run");
+  expect_bad_input({"run", "-w", "smoke-damf", "-o", ""}, {"-o", "expected the name of a folder"});
+  EXPECT_EQ(TemporaryFolder::read(out() + "/summary.json"), "{\"mine\": 1}");
+}
+
+// A killed run leaves a hidden folder at most; the next run into the same place removes it,
+// and lets that of a run that lives alone.
+TEST_F(Run, RemovesWhatKilledRunsLeft) {
+  const std::string dead = folder_.file(".out.partial-99999999-abcdef");
+  const std::string alive = folder_.file(".out.partial-" + std::to_string(::getpid()) + "-abcdef");
+  fs::create_directory(dead);
+  fs::create_directory(alive);
   EXPECT_EQ(run("smoke-damf").exit_code, 0);
-  EXPECT_EQ(TemporaryFolder::read(out() + "/notes.txt"), "mine");
-  EXPECT_NE(TemporaryFolder::read(out() + "/summary.json"), "old");
+  EXPECT_FALSE(fs::exists(dead));
+  EXPECT_TRUE(fs::exists(alive));
+}
+
+// Two runs at once: the folder holds one of the two reports, never files of both.
+TEST_F(Run, TwoRunsIntoOneFolderNeverMix) {
+  for (int round = 0; round < 3; ++round) {
+    std::thread other([&] { run("smoke-softmax"); });
+    run("smoke-damf");
+    other.join();
+    const json total = json::parse(TemporaryFolder::read(out() + "/summary.json"));
+    const bool damf = total.at("workload") == "smoke-damf";
+    EXPECT_EQ(
+        TemporaryFolder::read(out() + "/engines.csv").find("softmax,0,0") != std::string::npos ||
+            !damf,
+        true);
+    const std::string commands = TemporaryFolder::read(out() + "/commands.csv");
+    EXPECT_EQ(commands.find("score_inner") != std::string::npos, damf);
+  }
+}
+
+TEST_F(Run, OutputsAreTheChipsTheFloatsAndTheCodes) {
+  ASSERT_EQ(run("smoke-softmax").exit_code, 0);
+  const auto file = app::SafetensorsFile::open(out() + "/outputs.safetensors");
+  const std::vector<double> chip = file.read_f64("out");
+  const std::vector<double> real = file.read_f64("out.float");
+  const std::vector<std::int64_t> codes = file.read_i64("out.q");
+  const double scale = std::stod(file.metadata().at("out.q.scale"));
+  ASSERT_EQ(chip.size(), real.size());
+  double signal = 0.0, noise = 0.0;
+  for (std::size_t i = 0; i < chip.size(); ++i) {
+    EXPECT_EQ(chip[i], static_cast<double>(codes[i]) * scale);
+    signal += real[i] * real[i];
+    noise += (chip[i] - real[i]) * (chip[i] - real[i]);
+  }
+  const json total = json::parse(TemporaryFolder::read(out() + "/summary.json"));
+  EXPECT_NEAR(total.at("error").at("sqnr_db").get<double>(), 10.0 * std::log10(signal / noise),
+              1e-9);
+}
+
+TEST_F(Run, ReplacesAnEarlierReportWhole) {
+  EXPECT_EQ(run("smoke-softmax").exit_code, 0);
+  folder_.write("out/residuals.csv", "old");
+  EXPECT_EQ(run("smoke-damf").exit_code, 0);
+  EXPECT_FALSE(fs::exists(out() + "/residuals.csv"));
   // A run that fails leaves the earlier report as it was.
   const std::string before = TemporaryFolder::read(out() + "/summary.json");
   expect_bad_input(
