@@ -4,7 +4,7 @@
 usage: scripts/make_cases.py [DIR]
 
 Standard library only; the same script writes the same bytes. It writes
-case.yaml and input.safetensors; `quadrille regress --bless` then makes the
+case.yaml and input.safetensors; `quadrille regress --bless --all` then makes the
 goldens. Cases are small: all of them together stay below 4 MB.
 """
 

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <limits>
 #include <new>
+#include <system_error>
 
 #include "app/commands/eval.h"
 #include "app/commands/list.h"
@@ -113,6 +114,8 @@ int parse_and_run(int argc, const char* const* argv) {
       ->add_option("--set", eval.settings,
                    "KEY=VALUE: a setting of the operator, or a chip key such as cim.rows")
       ->allow_extra_args(false);
+  eval_app->add_flag("--allow-missing-rtl", eval.allow_missing_rtl,
+                     "With --level all: RTL that is not built need not be compared");
   eval_app->add_option("--waves", eval.waves,
                        "With --level rtl or all: FST waveform of the RTL, around the first "
                        "difference where there is one");
@@ -121,11 +124,18 @@ int parse_and_run(int argc, const char* const* argv) {
 
   RegressOptions regress;
   CLI::App* regress_app = program.add_subcommand("regress", "Stored cases against stored goldens");
-  regress_app->add_option("CASE", regress.cases, "Names or folders of cases; none: all shipped");
+  regress_app->add_option("CASE", regress.cases,
+                          "Names, patterns ('softmax-*') or folders of cases; none: all shipped");
   regress_app->add_option("--level", regress.level, "fixed, systemc, rtl or all")
       ->check(word_of_list(regress_levels()))
       ->capture_default_str();
-  regress_app->add_flag("--bless", regress.bless, "Rewrite the goldens");
+  regress_app->add_flag("--bless", regress.bless, "Rewrite the goldens of the cases named");
+  regress_app->add_flag("--all", regress.all, "With --bless and no case: of every shipped case")
+      ->needs("--bless");
+  regress_app->add_flag("--allow-missing-rtl", regress.allow_missing_rtl,
+                        "RTL that is not built need not be compared");
+  regress_app->add_option("--junit", regress.junit,
+                          "XML file of the results, as CI services read it");
   regress_app->add_option("--cycles", regress.cycles,
                           "With --level all: table of every case's cycles in tile, beat and RTL");
 
@@ -202,11 +212,18 @@ int parse_and_run(int argc, const char* const* argv) {
 
 int run_command_line(int argc, const char* const* argv) {
   try {
-    return parse_and_run(argc, argv);
+    const int status = parse_and_run(argc, argv);
+    // What was printed may still lie in the stream's buffer.
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+      return report("standard output: cannot be written (is the disk full?)", kBadInput);
+    return status;
   } catch (const InputError& error) {
     return report(error.what(), kBadInput);
   } catch (const InvariantError& error) {
     return report(std::string("invariant violated: ") + error.what(), kInvariantViolated);
+  } catch (const std::system_error& error) {
+    // fmt says so of a stream that takes no more.
+    return report(fmt::format("standard output: cannot be written: {}", error.what()), kBadInput);
   } catch (const std::bad_alloc&) {
     return report("out of memory, expected an input that fits", kBadInput);
   } catch (const std::exception& error) {

@@ -14,6 +14,7 @@ struct EvalOptions {
   std::string output;
   std::string chip = "default";
   std::vector<std::string> settings;  ///< KEY=VALUE
+  bool allow_missing_rtl = false;     ///< With level all: RTL that is not built is no failure.
   std::string waves;                  ///< FST file of the RTL; "": none.
   std::string waves_cycles;           ///< FROM:TO; "": around a difference, or all.
 };

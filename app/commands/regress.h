@@ -7,10 +7,13 @@
 namespace quadrille::app {
 
 struct RegressOptions {
-  std::vector<std::string> cases;  ///< Names or folders; none: all shipped cases.
+  std::vector<std::string> cases;  ///< Names, patterns or folders; none: all shipped cases.
   std::string level = "all";
   bool bless = false;
-  std::string cycles;  ///< CSV file of cycles; "": none.
+  bool all = false;                ///< With bless: every shipped case.
+  bool allow_missing_rtl = false;  ///< RTL that is not built need not be compared.
+  std::string junit;               ///< XML file of the results; "": none.
+  std::string cycles;              ///< CSV file of cycles; "": none.
 };
 
 const std::vector<std::string>& regress_levels();

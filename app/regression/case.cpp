@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <fnmatch.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -77,12 +78,22 @@ CaseRun run_case(Case& stored, hw::Timing timing, CaseLevel level) {
   Simulation& simulation = stored.simulation;
   const hw::Program& program = simulation.job().mapping.program;
   Body body{timing, {}, {}};
-  if (level == CaseLevel::kRtl) body.implementation = all_in_rtl(program);
-  if (level == CaseLevel::kBuiltRtl) body.implementation = built_in_rtl(program, simulation.chip());
+  if (level == CaseLevel::kRtl) body.implementation = built_in_rtl(program, simulation.chip());
   const ChipRun run = simulation.run(body);
   CaseRun made{simulation.result(run), run.result.cycles, body.implementation.rtl_engines(), {}};
   collect(run.result.counters, "", made.counters);
   return made;
+}
+
+/// How the engines are built that the case uses and that did not run in RTL.
+std::vector<std::string> not_built(Simulation& simulation, const std::vector<std::string>& ran) {
+  std::vector<std::string> words;
+  for (const std::string& engine : all_in_rtl(simulation.job().mapping.program).rtl_engines()) {
+    if (std::find(ran.begin(), ran.end(), engine) != ran.end()) continue;
+    const hw::RtlDesign design = hw::engines().find(engine)->rtl_design(simulation.chip());
+    words.push_back(rtl_build_words(simulation.chip(), design, false));
+  }
+  return words;
 }
 
 OperatorResult fixed_result(Case& stored) {
@@ -138,10 +149,10 @@ void compare_counters(const std::string& level, const Counters& golden, const Co
     const auto now = found.find(name);
     const Json other = now == found.end() ? Json("missing") : now->second;
     ++verdict.counters;
-    if (other != value) return differ(name, value, other);
+    if (other != value) differ(name, value, other);
   }
   for (const auto& [name, value] : found) {
-    if (golden.count(name) == 0) return differ(name, Json("missing"), value);
+    if (golden.count(name) == 0) differ(name, Json("missing"), value);
   }
 }
 
@@ -175,9 +186,32 @@ Case read_case(const std::string& given) {
   const std::string place = folder_of(given);
   const fs::path folder = fs::path(place).lexically_normal();
   const YamlNode root = read_yaml((folder / "case.yaml").string());
-  const hw::ChipConfig chip = read_chip_file(find_file(root.file(), "chips", root.text("chip")));
+  // A path is meant from the case's folder; a name is that of a shipped chip.
+  const std::string named = root.text("chip");
+  const std::string beside = (folder / named).string();
+  const hw::ChipConfig chip =
+      read_chip_file(fs::is_regular_file(beside) ? beside : find_file(root.file(), "chips", named));
   return {(folder.has_filename() ? folder : folder.parent_path()).filename().string(), place,
           Simulation(read_task(root, place), chip)};
+}
+
+std::vector<std::string> matching_cases(const std::vector<std::string>& given) {
+  std::vector<std::string> cases;
+  for (const std::string& pattern : given) {
+    if (pattern.find_first_of("*?[") == std::string::npos) {
+      cases.push_back(pattern);
+      continue;
+    }
+    const std::size_t before = cases.size();
+    for (const std::string& folder : shipped_cases()) {
+      const std::string name = fs::path(folder).filename().string();
+      if (::fnmatch(pattern.c_str(), name.c_str(), 0) == 0) cases.push_back(folder);
+    }
+    if (cases.size() == before)
+      throw InputError("regress", in_quotes(pattern),
+                       "expected a pattern that a shipped case fits");
+  }
+  return cases;
 }
 
 CaseVerdict check_case(Case& stored, const std::vector<CaseLevel>& levels) {
@@ -199,6 +233,7 @@ CaseVerdict check_case(Case& stored, const std::vector<CaseLevel>& levels) {
             verdict.beat_cycles);
     } else {
       const CaseRun run = run_case(stored, hw::Timing::kBeat, level);
+      verdict.not_built = not_built(stored.simulation, run.rtl_engines);
       if (run.rtl_engines.empty()) continue;
       Counters expected = read_counters(stored, "beat");
       for (auto& [name, value] : expected) {

@@ -25,8 +25,7 @@ struct Case {
 enum class CaseLevel {
   kFixed,
   kSystemc,
-  kRtl,       ///< Every engine of the case; InputError where one is not built.
-  kBuiltRtl,  ///< Those that are built; nothing where none is.
+  kRtl,  ///< Every engine of the case whose RTL is built; CaseVerdict names the others.
 };
 
 /// What went wrong, one line each, and how much was compared.
@@ -39,11 +38,17 @@ struct CaseVerdict {
   std::optional<std::int64_t> beat_cycles;
   std::optional<std::int64_t> rtl_cycles;
   std::vector<std::string> rtl_engines;
+  /// Engines that were not compared in RTL: the words of `rtl build` that make them.
+  std::vector<std::string> not_built;
   bool good() const { return differences.empty(); }
 };
 
 /// Folders of the shipped cases, sorted.
 std::vector<std::string> shipped_cases();
+
+/// Names and folders as they are; a pattern ("softmax-*") as the shipped cases that fit it.
+/// InputError for a pattern that none fits.
+std::vector<std::string> matching_cases(const std::vector<std::string>& given);
 
 /// `given` is a folder with a case.yaml or the name of a shipped case.
 /// InputError for anything else and for a case that cannot be read.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -152,6 +153,68 @@ TEST_F(BrokenCase, BlessMakesTheShippedGoldens) {
     EXPECT_EQ(TemporaryFolder::read(case_ + "/golden.safetensors"), golden) << name;
     EXPECT_EQ(TemporaryFolder::read(case_ + "/counters.json"), counters) << name;
   }
+}
+
+TEST_F(BrokenCase, OneThatCannotBeReadDoesNotStopTheOthers) {
+  const std::string xml = folder_.file("results.xml");
+  const ProgramRun run = run_program({"regress", "softmax-1", folder_.file("nowhere"),
+                                      "softmax-1-causal", "--level", "fixed", "--junit", xml});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.out, HasSubstr("2 of 3 cases ok"));
+  EXPECT_THAT(run.err, HasSubstr("nowhere"));
+  const std::string text = TemporaryFolder::read(xml);
+  EXPECT_THAT(text, HasSubstr("tests=\"3\" failures=\"1\""));
+  EXPECT_THAT(text, HasSubstr("name=\"softmax-1\"></testcase>"));
+}
+
+TEST(Regress, PatternsNameCases) {
+  const ProgramRun run = run_program({"regress", "softmax-1*", "--level", "fixed"});
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_THAT(run.out, HasSubstr("softmax-128-causal"));
+  EXPECT_THAT(run.out, testing::Not(HasSubstr("damf")));
+  expect_bad_input({"regress", "nothing-*"}, {"'nothing-*'", "a pattern that a shipped case fits"});
+}
+
+// Everything that differs is counted, not only the first.
+TEST_F(BrokenCase, AllDifferencesAreCounted) {
+  folder_.write("case/counters.json",
+                "{\"schema_version\": 1, \"tile\": {\"a\": 1}, \"beat\": {\"a\": 1}}");
+  const ProgramRun run = regress({"--level", "systemc"});
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.err, testing::ContainsRegex("[0-9]+ differences in all"));
+}
+
+TEST(Regress, ABlessingNamesItsCases) {
+  expect_bad_input({"regress", "--bless"}, {"--bless", "names of cases, or --all"});
+}
+
+// A check that was asked for and not made is no success.
+TEST(Regress, RtlThatIsNotBuiltIsNamedAndFails) {
+  const TemporaryFolder empty;
+  const std::string before =
+      std::getenv("QUADRILLE_RTL_CACHE") == nullptr ? "" : std::getenv("QUADRILLE_RTL_CACHE");
+  ::setenv("QUADRILLE_RTL_CACHE", empty.file("cache").c_str(), 1);
+  const ProgramRun run = run_program({"regress", "softmax-1"});
+  const ProgramRun allowed = run_program({"regress", "softmax-1", "--allow-missing-rtl"});
+  if (before.empty()) {
+    ::unsetenv("QUADRILLE_RTL_CACHE");
+  } else {
+    ::setenv("QUADRILLE_RTL_CACHE", before.c_str(), 1);
+  }
+  EXPECT_EQ(run.exit_code, 1);
+  for (const char* engine : {"cim", "softmax"})
+    EXPECT_THAT(run.err, testing::ContainsRegex(
+                             std::string("not built: quadrille rtl build .*--engine ") + engine));
+  EXPECT_EQ(allowed.exit_code, 0);
+}
+
+TEST_F(BrokenCase, TheChipsPathIsMeantFromTheCase) {
+  fs::copy_file(source_path("chips/small.yaml"), case_ + "/mine.yaml");
+  std::string text = TemporaryFolder::read(case_ + "/case.yaml");
+  const std::size_t at = text.find("chip: small");
+  ASSERT_NE(at, std::string::npos);
+  folder_.write("case/case.yaml", text.replace(at, 11, "chip: mine.yaml"));
+  EXPECT_EQ(regress({"--level", "systemc"}).exit_code, 0);
 }
 
 TEST_F(BrokenCase, CasesThatCannotBeRead) {
