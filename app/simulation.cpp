@@ -132,7 +132,7 @@ Task make_task(const Workload& workload, bool data) {
 RunOutcome simulate(const RunRequest& request) {
   Simulation simulation(make_task(request.workload, request.data), request.chip);
   if (request.data) simulation.require_room();
-  ChipRun run = simulation.run({request.chip.timing, request.implementation, {}});
+  ChipRun run = simulation.run({request.chip.timing, request.implementation, request.rtl});
   const hw::Mapping& mapping = simulation.job().mapping;
 
   RunOutcome outcome;

@@ -66,6 +66,7 @@ struct RunRequest {
   hw::ChipConfig chip;
   hw::Technology technology;  ///< Prices the counters; the run itself does not look at it.
   Implementation implementation;
+  hw::RtlBodies rtl;  ///< Where the RTL comes from: the cache unless it says.
   bool data = true;
 };
 

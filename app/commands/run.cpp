@@ -18,6 +18,7 @@
 #include "app/report/csv.h"
 #include "app/report/report_files.h"
 #include "app/report/summary.h"
+#include "app/rtl/rtl_build.h"
 #include "app/simulation.h"
 #include "app/version.h"
 #include "model/errors.h"
@@ -35,6 +36,7 @@ RunRequest make_request(const RunOptions& options, Workload workload, const Pars
   request.chip = resolve(chip);
   request.technology = read_technology_file(technology_path(chip));
   request.implementation = parse_implementation(options.implementations);
+  request.rtl.find = find_or_offer();
   request.data = !options.no_data;
   if (options.timing == "tile" && request.implementation.any_rtl())
     throw InputError("--timing", "'tile'", "an engine in RTL needs beat timing");

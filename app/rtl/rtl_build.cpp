@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <iostream>
 #include <regex>
 
 #include "app/files/atomic_file.h"
@@ -300,6 +301,24 @@ void lint_rtl(const CachedRtl& rtl, const std::string& chip_source) {
   BuildFolder folder(fmt::format("{}/.lint-{}-{}", fs::path(rtl.file).parent_path().string(),
                                  rtl.key, ::getpid()));
   lint(rtl, chip_source, folder, true);
+}
+
+hw::FindRtl find_or_offer() {
+  return [](const hw::ChipConfig& chip, const hw::RtlDesign& design, bool waves) {
+    try {
+      return find_in_cache()(chip, design, waves);
+    } catch (const RtlNotBuilt& missing) {
+      if (::isatty(STDIN_FILENO) == 0 || ::isatty(STDERR_FILENO) == 0) throw;
+      fmt::print(stderr, "{}\nBuild it now? [Y/n] ", missing.what());
+      std::string answer;
+      if (!std::getline(std::cin, answer) ||
+          !(answer.empty() || answer[0] == 'y' || answer[0] == 'Y'))
+        throw;
+    }
+    const CachedRtl rtl = RtlCache().at(design, waves);
+    build_rtl(rtl, chip.source());
+    return rtl.open();
+  };
 }
 
 RtlBuild build_rtl(const CachedRtl& rtl, const std::string& chip_source) {

@@ -21,6 +21,10 @@ enum class RtlBuild { kBuilt, kThere };
 /// Throws InputError with the tool's first error and the place of its log.
 RtlBuild build_rtl(const CachedRtl& rtl, const std::string& chip_source);
 
+/// Loads from the cache like find_in_cache(); what is missing it offers to build, when
+/// somebody sits at a terminal to be asked.
+hw::FindRtl find_or_offer();
+
 /// "Verilator 5.006, c++ 12.2.0": what would build. Throws InputError when one is missing.
 std::string rtl_tools();
 /// What built the library; empty when that is not known.
