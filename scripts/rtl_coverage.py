@@ -33,10 +33,11 @@ GOALS = {"line": 98.0, "toggle": 90.0}
 MAX_WIDTH = 100000
 OPTIONS = ["--coverage-line", "--coverage-toggle", "--coverage-max-width", str(MAX_WIDTH), "-DSYNTHESIS"]
 
-# Every body's model writes its counts when it is finished.
+# Every body's model writes its counts when it is finished, to a file of its own: the library is loaded
+# anew for each, so that nothing in it can count them.
 WRITER = """module coverage_writer;
-  final $c("{ static int bodies = 0; vlSymsp->_vm_contextp__->coveragep()->write(",
-     "(std::string(std::getenv(\\"QUADRILLE_COVERAGE\\")) + std::to_string(bodies++) + \\".dat\\").c_str()); }");
+  final $c("vlSymsp->_vm_contextp__->coveragep()->write((std::string(std::getenv(\\"QUADRILLE_COVERAGE\\")) + ",
+     "std::to_string(std::chrono::steady_clock::now().time_since_epoch().count()) + \\".dat\\").c_str());");
 endmodule
 bind TOP coverage_writer u_coverage_writer ();
 """
@@ -61,7 +62,7 @@ def build(point, folder):
     parameters = [f"-G{name}={value}" for name, value in point.parameters.items()]
     point.verilate(folder, point.top, [*OPTIONS, *parameters, folder / "memories.vlt", *point.waivers,
                                        *point.sources, folder / "coverage_writer.sv"])
-    make_library(point, folder, "-O0", ["-DVM_COVERAGE=1", "-include", "cstdlib", "-include", "verilated_cov.h"],
+    make_library(point, folder, "-O0", ["-DVM_COVERAGE=1", "-include", "cstdlib", "-include", "chrono", "-include", "verilated_cov.h"],
                  ["verilated_cov.cpp"])
     return programs_with(point, folder)
 
