@@ -7,13 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <system_error>
 #include <tuple>
 #include <utility>
@@ -29,54 +27,8 @@
 namespace quadrille::app {
 namespace {
 
-using nlohmann::json;
-
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;
 constexpr std::size_t kLengthBytes = 8;
-constexpr const char* kMetadataKey = "__metadata__";
-
-struct DtypeRow {
-  Dtype dtype;
-  std::string_view name;
-  std::size_t size;
-  bool integer;
-};
-
-constexpr std::array<DtypeRow, 13> kDtypes{{
-    {Dtype::kF64, "F64", 8, false},
-    {Dtype::kF32, "F32", 4, false},
-    {Dtype::kF16, "F16", 2, false},
-    {Dtype::kBF16, "BF16", 2, false},
-    {Dtype::kI64, "I64", 8, true},
-    {Dtype::kI32, "I32", 4, true},
-    {Dtype::kI16, "I16", 2, true},
-    {Dtype::kI8, "I8", 1, true},
-    {Dtype::kU64, "U64", 8, true},
-    {Dtype::kU32, "U32", 4, true},
-    {Dtype::kU16, "U16", 2, true},
-    {Dtype::kU8, "U8", 1, true},
-    {Dtype::kBool, "BOOL", 1, true},
-}};
-
-const DtypeRow& row_of(Dtype dtype) { return kDtypes[static_cast<std::size_t>(dtype)]; }
-
-std::string dtype_list() {
-  std::string list;
-  for (const DtypeRow& row : kDtypes) {
-    if (!list.empty()) list += ' ';
-    list += row.name;
-  }
-  return list;
-}
-
-/// Product of the shape; false on overflow. `shape` has no negative entry.
-bool multiply_shape(const Shape& shape, std::int64_t* product) {
-  *product = 1;
-  for (const std::int64_t dimension : shape) {
-    if (__builtin_mul_overflow(*product, dimension, product)) return false;
-  }
-  return true;
-}
 
 template <typename T>
 T load(const char* bytes) {
@@ -124,52 +76,7 @@ std::string element_place(const std::string& name, std::int64_t flat, const Shap
                      index_text(flat, shape));
 }
 
-/// What a header should have been.
-struct BadHeader {
-  std::string expectation;
-};
-
-/// Parses the header's JSON and refuses, with BadHeader, what a plain parser lets pass: a key
-/// given twice and nesting without end.
-json parse_header(const char* begin, const char* end) {
-  constexpr int kDeepest = 4;  // root, entry, array and one to report it
-  std::vector<std::set<std::string>> keys;
-  const auto watch = [&keys](int depth, json::parse_event_t event, json& value) {
-    switch (event) {
-      case json::parse_event_t::object_start:
-      case json::parse_event_t::array_start:
-        if (depth >= kDeepest) throw BadHeader{"expected no nesting deeper than a shape"};
-        if (event == json::parse_event_t::object_start) keys.emplace_back();
-        break;
-      case json::parse_event_t::object_end:
-        keys.pop_back();
-        break;
-      case json::parse_event_t::key: {
-        const auto& key = value.get_ref<const std::string&>();
-        if (!keys.back().insert(key).second) {
-          throw BadHeader{"expected each name once, found " + in_quotes(key) + " twice"};
-        }
-        break;
-      }
-      default:
-        break;
-    }
-    return true;
-  };
-  try {
-    return json::parse(begin, end, watch);
-  } catch (const json::parse_error& error) {
-    throw BadHeader{fmt::format("expected valid JSON, found an error at its byte {}", error.byte)};
-  } catch (const json::exception&) {
-    throw BadHeader{"expected valid JSON with numbers in range"};
-  }
-}
-
 }  // namespace
-
-std::string_view dtype_name(Dtype dtype) { return row_of(dtype).name; }
-std::size_t dtype_size(Dtype dtype) { return row_of(dtype).size; }
-bool dtype_is_integer(Dtype dtype) { return row_of(dtype).integer; }
 
 std::int64_t element_count(const Shape& shape) {
   std::int64_t count = 1;
@@ -180,15 +87,6 @@ std::int64_t element_count(const Shape& shape) {
     throw InvariantError("shape " + shape_text(shape) + " has more than 2^63 - 1 elements");
   }
   return count;
-}
-
-std::string shape_text(const Shape& shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    if (i > 0) text += ',';
-    text += shape[i] < 0 ? "*" : std::to_string(shape[i]);
-  }
-  return text + "]";
 }
 
 void check_shape(const std::string& file, const std::string& place, const Shape& found,
@@ -287,89 +185,13 @@ void SafetensorsFile::read_header() {
     fail("header", "expected a JSON object that starts with '{'");
   }
 
-  json header;
   try {
-    header = parse_header(bytes_ + kLengthBytes, bytes_ + data_start_);
+    SafetensorsHeader header =
+        parse_safetensors_header(bytes_ + kLengthBytes, bytes_ + data_start_, data_bytes);
+    tensors_ = std::move(header.tensors);
+    metadata_ = std::move(header.metadata);
   } catch (const BadHeader& bad) {
-    fail("header", bad.expectation);
-  }
-
-  for (const auto& [name, value] : header.items()) {
-    if (name == kMetadataKey) {
-      if (!value.is_object()) fail(kMetadataKey, "expected an object of strings");
-      for (const auto& [key, text] : value.items()) {
-        if (!text.is_string()) {
-          fail(std::string(kMetadataKey) + ", key " + in_quotes(key), "expected a string");
-        }
-        metadata_.emplace(key, text.get<std::string>());
-      }
-      continue;
-    }
-
-    const std::string place = "tensor " + in_quotes(name);
-    if (!value.is_object()) fail(place, "expected an object with dtype, shape and data_offsets");
-    for (const auto& item : value.items()) {
-      if (item.key() != "dtype" && item.key() != "shape" && item.key() != "data_offsets") {
-        fail(place, "expected only dtype, shape and data_offsets, found " + in_quotes(item.key()));
-      }
-    }
-    for (const char* key : {"dtype", "shape", "data_offsets"}) {
-      if (!value.contains(key)) fail(place, fmt::format("expected the key '{}'", key));
-    }
-
-    Entry tensor;
-    const json& dtype = value["dtype"];
-    if (!dtype.is_string()) fail(place + ", dtype", "expected a string");
-    const auto& dtype_text = dtype.get_ref<const std::string&>();
-    const auto row = std::find_if(kDtypes.begin(), kDtypes.end(),
-                                  [&](const DtypeRow& r) { return r.name == dtype_text; });
-    if (row == kDtypes.end()) {
-      fail(place + ", dtype",
-           fmt::format("expected one of {}, found {}", dtype_list(), in_quotes(dtype_text)));
-    }
-    tensor.info.dtype = row->dtype;
-
-    const json& shape = value["shape"];
-    if (!shape.is_array()) fail(place + ", shape", "expected an array of integers");
-    for (const json& dimension : shape) {
-      if (!dimension.is_number_unsigned() ||
-          dimension.get<std::uint64_t>() >
-              static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-        fail(place + ", shape", "expected integers from 0 to 2^63 - 1");
-      }
-      tensor.info.shape.push_back(dimension.get<std::int64_t>());
-    }
-
-    const json& offsets = value["data_offsets"];
-    if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
-        !offsets[1].is_number_unsigned()) {
-      fail(place + ", data_offsets", "expected two integers, begin and end, from 0 up");
-    }
-    tensor.begin = offsets[0].get<std::uint64_t>();
-    tensor.end = offsets[1].get<std::uint64_t>();
-    if (tensor.end < tensor.begin) {
-      fail(place + ", data_offsets",
-           fmt::format("expected an end not before the begin, found [{},{}]", tensor.begin,
-                       tensor.end));
-    }
-    if (tensor.end > data_bytes) {
-      fail(place + ", data_offsets",
-           fmt::format("expected an end within the {} bytes of data, found {}", data_bytes,
-                       tensor.end));
-    }
-
-    std::int64_t elements = 0;
-    std::uint64_t needed = 0;
-    if (!multiply_shape(tensor.info.shape, &elements) ||
-        __builtin_mul_overflow(static_cast<std::uint64_t>(elements), row->size, &needed)) {
-      fail(place + ", shape", "expected fewer than 2^63 bytes");
-    }
-    if (tensor.end - tensor.begin != needed) {
-      fail(place + ", data_offsets", fmt::format("expected {} bytes for shape {} of {}, found {}",
-                                                 needed, printable(shape_text(tensor.info.shape)),
-                                                 row->name, tensor.end - tensor.begin));
-    }
-    tensors_.emplace(name, std::move(tensor));
+    fail(bad.place, bad.expectation);
   }
   check_layout(data_bytes);
 }
@@ -404,7 +226,7 @@ std::vector<std::string> SafetensorsFile::names() const {
   return all;
 }
 
-const SafetensorsFile::Entry& SafetensorsFile::entry(const std::string& name) const {
+const HeaderTensor& SafetensorsFile::entry(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) {
     const std::vector<std::string> all = names();
@@ -422,7 +244,7 @@ void SafetensorsFile::require_shape(const std::string& name, const Shape& expect
 }
 
 std::vector<double> SafetensorsFile::read_f64(const std::string& name) const {
-  const Entry& tensor = entry(name);
+  const HeaderTensor& tensor = entry(name);
   const Dtype dtype = tensor.info.dtype;
   if (dtype_is_integer(dtype)) {
     fail("tensor " + in_quotes(name) + ", dtype",
@@ -456,7 +278,7 @@ std::vector<double> SafetensorsFile::read_f64(const std::string& name) const {
 }
 
 std::vector<std::int64_t> SafetensorsFile::read_i64(const std::string& name) const {
-  const Entry& tensor = entry(name);
+  const HeaderTensor& tensor = entry(name);
   const Dtype dtype = tensor.info.dtype;
   if (!dtype_is_integer(dtype)) {
     fail("tensor " + in_quotes(name) + ", dtype",

@@ -12,28 +12,14 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "app/files/safetensors_header.h"
 
 namespace quadrille::app {
 
-enum class Dtype { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU64, kU32, kU16, kU8, kBool };
-
-/// "F64", "BF16", "BOOL"...: as the header writes it.
-std::string_view dtype_name(Dtype dtype);
-/// Bytes of one element.
-std::size_t dtype_size(Dtype dtype);
-/// True for I*, U* and BOOL.
-bool dtype_is_integer(Dtype dtype);
-
-/// Row-major, outermost dimension first. A scalar has no dimension and one
-/// element; a zero among the dimensions makes the tensor empty.
-using Shape = std::vector<std::int64_t>;
-
 /// Number of elements. InvariantError if negative or beyond 2^63 - 1.
 std::int64_t element_count(const Shape& shape);
-/// "[2,3]"; any negative dimension is written "*".
-std::string shape_text(const Shape& shape);
 /// InputError "FILE: PLACE: expected shape ..." unless `found` has as many
 /// dimensions as `expected` and each is equal; a negative entry stands for any
 /// size from 1 up, so that empty tensors are refused unless a 0 is asked for.
@@ -41,11 +27,6 @@ void check_shape(const std::string& file, const std::string& place, const Shape&
                  const Shape& expected);
 /// "[i,j,...]" of the row-major element `flat` in `shape` (no zero dimension).
 std::string index_text(std::int64_t flat, const Shape& shape);
-
-struct TensorInfo {
-  Dtype dtype = Dtype::kF64;
-  Shape shape;
-};
 
 /// A file mapped into memory, wholly validated before open() returns: length
 /// of file and header (at most 100 MB), JSON, duplicate names, dtype, shape,
@@ -83,24 +64,18 @@ class SafetensorsFile {
   std::vector<std::int64_t> read_i64(const std::string& name) const;
 
  private:
-  struct Entry {
-    TensorInfo info;
-    std::uint64_t begin = 0;  // bytes from the end of the header
-    std::uint64_t end = 0;
-  };
-
   SafetensorsFile() = default;
   void map_file();
   void read_header();
   void check_layout(std::uint64_t data_bytes) const;
-  const Entry& entry(const std::string& name) const;
+  const HeaderTensor& entry(const std::string& name) const;
   [[noreturn]] void fail(const std::string& place, const std::string& expectation) const;
 
   std::string path_;
   const char* bytes_ = nullptr;  // the mapping; null if moved from
   std::size_t size_ = 0;
   std::size_t data_start_ = 0;
-  std::map<std::string, Entry> tensors_;
+  std::map<std::string, HeaderTensor> tensors_;
   std::map<std::string, std::string> metadata_;
 };
 
