@@ -1,7 +1,10 @@
 #include "app/chip_run.h"
 
+#include <memory>
+
 #include "app/rtl/rtl_cache.h"
 #include "hw/chip.h"
+#include "hw/memory/sparse_bytes.h"
 #include "hw/simulation_context.h"
 #include "model/errors.h"
 #include "model/graph/work.h"
@@ -34,6 +37,19 @@ model::ByteTensors read_outputs(const ChipJob& job, std::size_t count, const hw:
   return outputs;
 }
 
+std::unique_ptr<hw::Chip> make_chip(const hw::ChipConfig& config, const hw::ChipOptions& options) {
+  try {
+    return std::make_unique<hw::Chip>("chip", config, options);
+  } catch (const hw::NoAddressSpace& memory) {
+    const bool dram = memory.bytes == static_cast<std::uint64_t>(config.dram.capacity_bytes);
+    throw InputError(config.source(), dram ? "dram.capacity_mib" : "scratchpad.capacity_kib",
+                     std::to_string(memory.bytes) +
+                         " bytes are more address space than this process may reserve, expected "
+                         "a smaller memory (--set dram.capacity_mib=64) or a higher limit "
+                         "(ulimit -v)");
+  }
+}
+
 }  // namespace
 
 ChipJob make_job(const hw::ChipConfig& chip, const model::IntegerGraph& graph) {
@@ -54,7 +70,8 @@ ChipRun run_on_chip(const hw::ChipConfig& config, const Body& body, const ChipJo
   options.rtl = body.implementation.rtl;
   options.rtl_bodies = or_cached(body.rtl);
   const hw::SimulationContext context;
-  hw::Chip chip("chip", config, options);
+  const std::unique_ptr<hw::Chip> made = make_chip(config, options);
+  hw::Chip& chip = *made;
   chip.load(job.mapping.program, [&](const hw::Bytes& dram) { write_inputs(job, *inputs, dram); });
   ChipRun run;
   run.timing = chip.timing();

@@ -1,5 +1,7 @@
 #include "app/simulation.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -14,6 +16,8 @@ namespace {
 /// Whether a scale hangs on values that the level `float` has to make first.
 bool scales_need_values(const Task& task) {
   for (const model::Node& node : task.graph.nodes) {
+    // The scales of phi follow from the largest query and key.
+    if (std::holds_alternative<model::LinearAttention>(node.op)) return true;
     for (const model::TensorId id : node.outputs) {
       if (id == model::kAbsent) continue;
       const model::Format format = task.graph.tensor(id).format;
@@ -64,7 +68,7 @@ void judge(Simulation& simulation, const ChipRun& run, RunOutcome& outcome) {
   outcome.error = error_figures(real.reals.at(task.judged).values, judged);
   outcome.outputs = found;
   outcome.float_outputs = real;
-  if (!task.context) return;
+  if (!task.context || task.context->tokens.size() < 2) return;
   const LanguageContext& context = *task.context;
   outcome.loss = LossFigures{context.float_loss, loss_with(context, judged),
                              static_cast<std::int64_t>(context.tokens.size()) - 1};
@@ -147,6 +151,7 @@ RunOutcome simulate(const RunRequest& request) {
   outcome.sinkhorn = sinkhorn_figures(run.result.records);
   for (const hw::EngineTotals& engine : run.result.totals.engines)
     outcome.saturated += engine.activity.saturated;
+  if (request.data) outcome.saturated_inputs = simulation.quantised().saturated;
   outcome.inputs = simulation.task().files;
   if (request.data) judge(simulation, run, outcome);
   outcome.chip = std::move(run.result);
@@ -154,16 +159,27 @@ RunOutcome simulate(const RunRequest& request) {
 }
 
 ErrorFigures error_figures(const std::vector<double>& expected, const std::vector<double>& found) {
-  double signal = 0.0;
-  double noise = 0.0;
   ErrorFigures figures;
+  double largest = 0.0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const double difference = found[i] - expected[i];
-    signal += expected[i] * expected[i];
-    noise += difference * difference;
+    if (!std::isfinite(expected[i]) || !std::isfinite(difference))
+      throw InvariantError(fmt::format("error figures of {} against {}", found[i], expected[i]));
     figures.max_abs = std::max(figures.max_abs, std::fabs(difference));
+    largest = std::max(largest, std::fabs(expected[i]));
   }
-  if (noise > 0.0 && signal > 0.0) figures.sqnr_db = 10.0 * std::log10(signal / noise);
+  if (largest == 0.0 || figures.max_abs == 0.0) return figures;
+  // Relative to the largest ones, whose squares neither under- nor overflow.
+  double signal = 0.0;
+  double noise = 0.0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double value = expected[i] / largest;
+    const double difference = (found[i] - expected[i]) / figures.max_abs;
+    signal += value * value;
+    noise += difference * difference;
+  }
+  figures.sqnr_db =
+      10.0 * std::log10(signal / noise) + 20.0 * std::log10(largest / figures.max_abs);
   return figures;
 }
 

@@ -72,7 +72,8 @@ struct RunRequest {
 
 /// The chip's output against the level `float`.
 struct ErrorFigures {
-  std::optional<double> sqnr_db;  ///< None: no error at all.
+  /// None: no error at all, or (max_abs above 0) nothing but zeros expected.
+  std::optional<double> sqnr_db;
   double max_abs = 0.0;
 };
 
@@ -109,6 +110,8 @@ struct RunOutcome {
   /// Sinkhorn commands only: residuals by half-step; the most half-steps of any.
   std::optional<SinkhornFigures> sinkhorn;
   std::int64_t saturated = 0;  ///< Values that engines clamped; 0 without data.
+  /// Inputs and weights that their own scales clamped; 0 without data.
+  std::int64_t saturated_inputs = 0;
   // With data only:
   std::optional<ErrorFigures> error;
   std::optional<LossFigures> loss;
@@ -121,7 +124,8 @@ struct RunOutcome {
 /// InvariantError; a difference is reported, not thrown.
 RunOutcome simulate(const RunRequest& request);
 
-/// Figures of `found` against `expected`.
+/// Figures of `found` against `expected`. InvariantError for what is not finite: the
+/// levels refuse to make it, and no figure may read as exact that compared nothing.
 ErrorFigures error_figures(const std::vector<double>& expected, const std::vector<double>& found);
 
 /// Walks back from the command that ends last to those it waited for: what each

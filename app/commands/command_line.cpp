@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <limits>
 #include <new>
@@ -44,6 +45,16 @@ std::vector<std::string> option_names(const CLI::App& program) {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
+}
+
+/// A decimal number from 0 up, as the files write it: to the library 010 is eight, and
+/// what is too large the largest that there is.
+std::int64_t decimal(const std::string& option, const std::string& text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < 0)
+    throw InputError(option, in_quotes(text), "expected decimal digits, from 0 to 2^63 - 1");
+  return number;
 }
 
 /// The first word of the command line that no option or command took.
@@ -96,8 +107,9 @@ int parse_and_run(int argc, const char* const* argv) {
       ->check(word_of_list({"layer", "node", "engine"}));
   run_app->add_flag("--no-data", run.no_data, "Timing and counters only, no values");
   run_app->add_option("--trace", run.trace, "perfetto,fst: timelines to write");
-  run_app->add_option("--seed", run.seed, "Seed of random data, instead of the workload's")
-      ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
+  run_app->add_option_function<std::string>(
+      "--seed", [&run](const std::string& text) { run.seed = decimal("--seed", text); },
+      "Seed of random data, instead of the workload's");
 
   EvalOptions eval;
   CLI::App* eval_app = program.add_subcommand("eval", "Apply one operator to your tensors");

@@ -104,6 +104,7 @@ void write_result(Simulation& simulation, const OperatorResult& result, const st
 
 /// The result of the level `fixed`, said to have clamped what it clamped.
 OperatorResult fixed_result(Simulation& simulation) {
+  print_saturated("inputs", simulation.quantised().saturated);
   print_saturated("fixed", simulation.fixed().saturated);
   return integer_result(simulation.task(), simulation.quantised(), simulation.fixed().tensors);
 }

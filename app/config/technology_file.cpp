@@ -27,6 +27,10 @@ hw::TechnologyRow read_row(const YamlNode& node) {
   }
   row.value = node.number("value", 0.0, kLargest);
   row.unit = node.text("unit");
+  if (const std::string unit = hw::technology_unit(row.name); row.unit != unit) {
+    node.child("unit").fail(fmt::format("expected {}, the unit in which {} is priced, found {}",
+                                        in_quotes(unit), row.name, in_quotes(row.unit)));
+  }
   row.source = node.text("source");
   row.node_nm = node.number("node_nm", 1.0, 1000.0);
   row.voltage_v = node.number("voltage_v", 0.1, 10.0);

@@ -250,7 +250,20 @@ std::vector<HeatFlowStep> figures_of(const IntegerHeatFlow& flow) {
 
 ExperimentReport run_heat_flow(const YamlNode& workload, const ExperimentSetup& setup) {
   const HeatFlowPlan plan = read_plan(workload, setup);
-  const HeatFlowResults results = run_all(plan, setup);
+  HeatFlowResults results;
+  try {
+    results = run_all(plan, setup);
+  } catch (const model::RunawayFlow& error) {
+    const IntegerHeatFlowSettings& integer = plan.integer;
+    workload.child("integer")
+        .child("logit_fraction_bits")
+        .fail(fmt::format(
+            "the flow runs away ({}): logits with {} fraction bits reach {} octaves, beyond which "
+            "far pairs keep their weight; expected fewer fraction bits, or other particles, "
+            "position_fraction_bits, updates and epsilon than {}, {}, {} and {:g}",
+            error.what(), integer.logit_fraction_bits, 1 << (15 - integer.logit_fraction_bits),
+            integer.particles, integer.position_bits, integer.updates, integer.epsilon));
+  }
   return heat_flow_report(plan, results, model::first_difference(results.fixed, results.systemc));
 }
 

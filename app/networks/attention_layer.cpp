@@ -1,10 +1,13 @@
 #include "app/networks/attention_layer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
 
+#include "app/files/suggest.h"
 #include "app/networks/gpt2.h"
+#include "app/networks/input_tensor.h"
 #include "app/networks/operator.h"
 #include "app/workload/random_data.h"
 #include "model/errors.h"
@@ -192,17 +195,33 @@ Numbers numbers_from_seed(const AttentionLayerWorkload& layer, std::uint64_t see
   return made;
 }
 
+/// A bias that the layer does not have, or a name misspelt, must not go unnoticed.
+void refuse_unread(const SafetensorsFile& file, const Numbers& read) {
+  std::vector<std::string> names;
+  for (const auto& entry : read) names.push_back(entry.first);
+  for (const std::string& name : file.names()) {
+    if (read.count(name) != 0) continue;
+    throw InputError(file.path(), "tensor " + in_quotes(name),
+                     fmt::format("this layer has none of this name, expected only {}{}",
+                                 fmt::join(names, ", "), did_you_mean(name, names)));
+  }
+}
+
 Numbers numbers_from_file(const AttentionLayerWorkload& layer, const SafetensorsFile& file) {
   const std::int64_t width = layer.model_width;
   const std::int64_t inner = std::int64_t{layer.heads} * layer.head_width;
   const std::int64_t key_inner = std::int64_t{layer.key_heads} * layer.head_width;
   Numbers made;
-  const auto read = [&](const char* name, const Shape& shape) {
+  const auto read_any = [&](const char* name, const Shape& shape) {
     file.require_shape(name, shape);
     made[name] = file.read_f64(name);
   };
+  const auto read = [&](const char* name, const Shape& shape) {
+    read_any(name, shape);
+    require_usual_magnitude(file.path(), fmt::format("tensor '{}'", name), made[name]);
+  };
   const auto read_positive = [&](const char* name, const Shape& shape) {
-    read(name, shape);
+    read_any(name, shape);
     for (std::size_t i = 0; i < made[name].size(); ++i) {
       if (made[name][i] > 0.0) continue;
       throw InputError(file.path(), fmt::format("tensor '{}'", name),
@@ -220,7 +239,8 @@ Numbers numbers_from_file(const AttentionLayerWorkload& layer, const Safetensors
     read_positive("c0", {layer.heads, layer.key_tokens});
     if (damped(layer) && file.has("r0")) read_positive("r0", {layer.heads, layer.tokens});
   }
-  if (layer.relative_positions) made["RP"] = file.read_f64("RP");
+  if (layer.relative_positions) read("RP", file.info("RP").shape);
+  refuse_unread(file, made);
   return made;
 }
 
@@ -340,7 +360,10 @@ Task attention_layer_task(const std::string& path, const AttentionLayerWorkload&
   Task task = layer_without_values(path, layer, constants);
   for (const model::Tensor& tensor : task.graph.tensors)
     task.values.push_back(std::move(numbers[tensor.name]));
-  if (file) task.files = {{"tensors", from_file->tensors}};
+  if (file) {
+    task.files = {{"tensors", from_file->tensors}};
+    task.graph.source = from_file->tensors;  // Whatever is wrong from here on, are its numbers.
+  }
   return task;
 }
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <set>
 
 #include "app/config/choices.h"
 #include "app/files/hash.h"
@@ -25,12 +27,39 @@ class Checkpoint {
   }
 
   bool has(const std::string& name) const { return file_.has(prefix_ + name); }
+  /// One more than the largest N of the tensors "START N.…": a block or table of which
+  /// anything is there counts, so that what it lacks is missed and not the whole of it.
+  int count(const std::string& start) const {
+    int most = 0;
+    for (const std::string& name : file_.names()) {
+      if (name.compare(0, prefix_.size() + start.size(), prefix_ + start) != 0) continue;
+      const char* digits = name.data() + prefix_.size() + start.size();
+      int number = 0;
+      const auto [end, error] = std::from_chars(digits, name.data() + name.size(), number);
+      if (error == std::errc() && end != digits && *end == '.' && number < kMostBlocks)
+        most = std::max(most, number + 1);
+    }
+    return most;
+  }
   std::int64_t side(const std::string& name, std::size_t axis) const {
     return file_.info(prefix_ + name).shape[axis];
   }
   std::vector<double> read(const std::string& name, const Shape& expected) const {
-    file_.require_shape(prefix_ + name, expected);
-    return file_.read_f64(prefix_ + name);
+    return read_as(prefix_ + name, expected);
+  }
+  /// The output layer, which stands beside the rest and has no prefix. Hugging Face's
+  /// files leave it out where it is the token embedding.
+  bool has_head() const { return file_.has(kHead); }
+  std::vector<double> read_head(const Shape& expected) const { return read_as(kHead, expected); }
+  /// A tensor that nobody has read is one that the network should have used.
+  void refuse_unread() const {
+    for (const std::string& name : file_.names()) {
+      if (read_.count(name) != 0 || is_mask(name)) continue;
+      throw InputError(file_.path(), "tensor " + in_quotes(name),
+                       "this network has no use for it, expected only the tensors of GPT-2, "
+                       "wte_shift.N.weight and lm_head.weight" +
+                           did_you_mean(name, {read_.begin(), read_.end()}));
+    }
   }
   [[noreturn]] void fail(const std::string& name, const std::string& expectation) const {
     throw InputError(file_.path(), "tensor " + in_quotes(prefix_ + name), expectation);
@@ -43,8 +72,26 @@ class Checkpoint {
   }
 
  private:
+  static constexpr const char* kHead = "lm_head.weight";
+  static constexpr int kMostBlocks = 10000;
+
+  std::vector<double> read_as(const std::string& name, const Shape& expected) const {
+    read_.insert(name);
+    file_.require_shape(name, expected);
+    return file_.read_f64(name);
+  }
+  /// Buffers of the causal mask, which older files carry: constants, no parameters.
+  static bool is_mask(const std::string& name) {
+    const auto ends = [&](const std::string& end) {
+      return name.size() >= end.size() &&
+             name.compare(name.size() - end.size(), end.size(), end) == 0;
+    };
+    return ends(".attn.bias") || ends(".attn.masked_bias");
+  }
+
   const SafetensorsFile& file_;
   std::string prefix_;
+  mutable std::set<std::string> read_;
 };
 
 /// Builds the network's graph and its values at once: a tensor of the checkpoint
@@ -62,7 +109,7 @@ class Network {
     ids_ = add("input_ids", 1, layer_.tokens, Role::kInput, {});
     std::vector<TensorId> inputs = {ids_, weight("wte.weight", {-1, width_}),
                                     weight("wpe.weight", {-1, width_})};
-    for (int j = 1; checkpoint_.has(fmt::format("wte_shift.{}.weight", j)); ++j) {
+    for (int j = 1; j < checkpoint_.count("wte_shift."); ++j) {
       inputs.push_back(weight(fmt::format("wte_shift.{}.weight", j),
                               {checkpoint_.side("wte.weight", 0), width_}));
     }
@@ -81,10 +128,15 @@ class Network {
   }
 
   TensorId head(TensorId x) {
-    model::Linear tied;
-    tied.transposed = true;
-    const TensorId wte = graph_.find("wte.weight");
-    return node("logits", tied, {norm("ln_f", x), wte}, graph_.tensor(wte).rows);
+    model::Linear output;
+    output.transposed = true;
+    TensorId weights = graph_.find("wte.weight");
+    const std::int64_t vocabulary = graph_.tensor(weights).rows;
+    if (checkpoint_.has_head()) {
+      weights = add("lm_head.weight", vocabulary, width_, Role::kWeight,
+                    checkpoint_.read_head({vocabulary, width_}));
+    }
+    return node("logits", output, {norm("ln_f", x), weights}, vocabulary);
   }
 
   model::Graph& graph() { return graph_; }
@@ -169,9 +221,10 @@ void require_metadata(const SafetensorsFile& file, const std::string& key,
 void require_same_model(const SafetensorsFile& file, const AttentionLayerWorkload& layer) {
   const std::int64_t inner = std::int64_t{layer.heads} * layer.head_width;
   if (inner != layer.model_width) {
-    throw InputError(file.path(), "model",
-                     fmt::format("heads times head_width is {}, expected the workload's model_width {}",
-                                 inner, layer.model_width));
+    throw InputError(
+        file.path(), "model",
+        fmt::format("heads times head_width is {}, expected the workload's model_width {}", inner,
+                    layer.model_width));
   }
   require_metadata(file, "n_head", std::to_string(layer.heads));
   require_metadata(file, "attention", word_of(kMechanismChoices, layer.mechanism));
@@ -240,16 +293,34 @@ Task gpt2_attention_task(const std::string& path, const AttentionLayerWorkload& 
   const Checkpoint checkpoint(file);
   Network network(path, layer, checkpoint);
   TensorId x = network.embed();
-  int blocks = 0;
-  for (; checkpoint.has(fmt::format("h.{}.ln_1.weight", blocks)); ++blocks)
-    x = network.block(fmt::format("h.{}.", blocks), x);
+  const int blocks = checkpoint.count("h.");
   if (blocks == 0) checkpoint.fail("h.0.ln_1.weight", "missing, expected at least one block");
+  for (int block = 0; block < blocks; ++block) x = network.block(fmt::format("h.{}.", block), x);
   const TensorId logits = network.head(x);
   if (data.layer >= blocks) {
     throw InputError(path, "data.layer",
                      fmt::format("{}, expected 0..{} for this checkpoint", data.layer, blocks - 1));
   }
+  checkpoint.refuse_unread();
   const std::int64_t positions = checkpoint.side("wpe.weight", 0);
+  const auto require_count = [&](const char* key, std::int64_t found) {
+    const auto stated = file.metadata().find(key);
+    if (stated == file.metadata().end() || stated->second == std::to_string(found)) return;
+    throw InputError(file.path(), "metadata key " + in_quotes(key),
+                     fmt::format("{}, but the tensors say {}: expected both alike",
+                                 in_quotes(stated->second), found));
+  };
+  require_count("n_layer", blocks);
+  require_count("n_embd", layer.model_width);
+  require_count("n_ctx", positions);
+  require_count("n_positions", positions);
+  require_count("vocab_size", checkpoint.side("wte.weight", 0));
+  // The token's own embedding counts among the shifts; a model without any has 0 or 1.
+  if (const int shifts = checkpoint.count("wte_shift."); shifts > 0)
+    require_count("n_shift", shifts);
+  else if (const auto stated = file.metadata().find("n_shift");
+           stated != file.metadata().end() && stated->second != "0")
+    require_count("n_shift", 1);
   if (layer.tokens > positions) {
     throw InputError(path, "tokens",
                      fmt::format("{}, expected at most the checkpoint's context of {}",
@@ -264,8 +335,10 @@ Task gpt2_attention_task(const std::string& path, const AttentionLayerWorkload& 
   const std::string prefix = fmt::format("h.{}.attn.", data.layer);
   context.replaced = context.graph.find(prefix + "out");
   context.logits = logits;
-  context.float_loss = mean_loss(
-      next_token_losses(context.values[static_cast<std::size_t>(logits)], context.tokens));
+  if (layer.tokens > 1) {
+    context.float_loss = mean_loss(
+        next_token_losses(context.values[static_cast<std::size_t>(logits)], context.tokens));
+  }
 
   Task task = layer_of(context, path, layer, prefix);
   task.files = {{"checkpoint", data.checkpoint}, {"text", data.text}};

@@ -27,17 +27,22 @@ double read_scale(const TensorSource& source, const std::string& name) {
   const std::string& text = found->second;
   double scale = 0.0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), scale);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isnormal(scale) ||
-      !(scale > 0.0)) {
-    throw InputError(source.path(), place,
-                     fmt::format("{} is not a finite number above zero", in_quotes(found->second)));
+  // Texts beyond double's range leave the number alone.
+  const bool number = error != std::errc::invalid_argument && end == text.data() + text.size();
+  if (!number || !std::isfinite(scale) || !(scale >= kLeastMagnitude * kLeastMagnitude) ||
+      scale > kLargestMagnitude) {
+    throw InputError(
+        source.path(), place,
+        fmt::format("{}, expected a number above zero, {:g} to {:g}", in_quotes(found->second),
+                    kLeastMagnitude * kLeastMagnitude, kLargestMagnitude));
   }
   return scale;
 }
 
 }  // namespace
 
-InputTensor::InputTensor(const TensorSource& source, const std::string& name, const Shape& expected)
+InputTensor::InputTensor(const TensorSource& source, const std::string& name, const Shape& expected,
+                         bool any_magnitude)
     : file_(source.path()), place_(source.place(name)) {
   source.require_shape(name, expected);
   shape_ = source.shape(name);
@@ -58,7 +63,7 @@ InputTensor::InputTensor(const TensorSource& source, const std::string& name, co
   } else {
     reals_ = source.read_f64(name);
   }
-  require_usual_magnitude(file_, place_, reals_);
+  if (!any_magnitude) require_usual_magnitude(file_, place_, reals_);
 }
 
 void require_usual_magnitude(const std::string& file, const std::string& place,

@@ -13,8 +13,10 @@ namespace quadrille::app {
 /// A tensor as the user gave it: real, or codes with a scale.
 class InputTensor {
  public:
-  /// `expected`: negative entries stand for any size from 1 up.
-  InputTensor(const TensorSource& source, const std::string& name, const Shape& expected);
+  /// `expected`: negative entries stand for any size from 1 up. The values have a usual
+  /// magnitude, unless `any_magnitude` says that their logarithms are taken.
+  InputTensor(const TensorSource& source, const std::string& name, const Shape& expected,
+              bool any_magnitude = false);
 
   const Shape& shape() const { return shape_; }
   std::size_t dim(std::size_t axis) const { return static_cast<std::size_t>(shape_[axis]); }

@@ -69,9 +69,9 @@ class Builder {
     if (shape.size() != plain + 2) return {};
     return {{shape.begin(), shape.begin() + 2}};
   }
-  InputTensor read(const std::string& name, const Shape& expected) {
+  InputTensor read(const std::string& name, const Shape& expected, bool any_magnitude = false) {
     known_.push_back(name);
-    return {source_, name, expected};
+    return {source_, name, expected, any_magnitude};
   }
   /// A tensor that may be there and is read by the caller.
   bool optional(const std::string& name) {
@@ -501,7 +501,8 @@ model::SinkhornSettings read_sinkhorn_settings(Settings& settings) {
 std::vector<double> read_start(Builder& make, const std::string& name, int lines,
                                const Matrices& in) {
   const bool shared = make.source().shape(name).size() == 1;
-  const InputTensor tensor = make.read(name, shared ? Shape{lines} : in.with({lines}));
+  // The unit takes logarithms: whatever scalings it gave, it takes back.
+  const InputTensor tensor = make.read(name, shared ? Shape{lines} : in.with({lines}), true);
   const std::vector<double>& values = tensor.reals();
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (values[i] > 0.0) continue;

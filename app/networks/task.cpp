@@ -197,9 +197,10 @@ std::vector<double> next_token_losses(const std::vector<double>& logits,
 }
 
 double mean_loss(const std::vector<double>& losses) {
+  if (losses.empty()) throw InvariantError("a mean loss of no predictions");
   double sum = 0.0;
   for (const double loss : losses) sum += loss;
-  return losses.empty() ? 0.0 : sum / static_cast<double>(losses.size());
+  return sum / static_cast<double>(losses.size());
 }
 
 double cross_entropy(const std::vector<double>& logits, int target) {

@@ -39,7 +39,9 @@ struct LanguageContext {
   model::TensorId replaced = model::kAbsent;  ///< The task's output in this graph.
   model::TensorId logits = model::kAbsent;
   std::vector<int> tokens;
-  double float_loss = 0.0;  ///< Nats per token, everything at level `float`.
+  /// Nats per token, everything at level `float`; of no meaning with a single token,
+  /// which predicts nothing.
+  double float_loss = 0.0;
 };
 
 struct Task {
@@ -89,7 +91,7 @@ double cross_entropy(const std::vector<double>& logits, int target);
 /// Losses of rows of logits are -ln p(tokens[i + 1] | tokens[0..i]), i = 0, 1, ...
 std::vector<double> next_token_losses(const std::vector<double>& logits,
                                       const std::vector<int>& tokens);
-/// 0 without losses.
+/// InvariantError without losses: the mean of nothing is no number.
 double mean_loss(const std::vector<double>& losses);
 
 /// Nats per token with the task's output replaced by `out`.

@@ -227,10 +227,17 @@ std::string console_report(const RunReport& report, const std::string& by) {
   put_memory(to, report);
   if (outcome.error) {
     fmt::format_to(to, "  error    {} against float, largest {:.3g}\n",
-                   outcome.error->sqnr_db ? fmt::format("{:.2f} dB", *outcome.error->sqnr_db)
-                                          : std::string("none"),
+                   outcome.error->sqnr_db       ? fmt::format("{:.2f} dB", *outcome.error->sqnr_db)
+                   : outcome.error->max_abs > 0 ? std::string("beyond measure (all zeros)")
+                                                : std::string("none"),
                    outcome.error->max_abs);
     fmt::format_to(to, "  bits     every output bit equals the integer specification\n");
+  }
+  if (outcome.saturated_inputs > 0) {
+    fmt::format_to(to,
+                   "  clamped  {} {} of inputs and weights, whose scales are too small for them: "
+                   "see values.input.saturated\n",
+                   outcome.saturated_inputs, outcome.saturated_inputs == 1 ? "value" : "values");
   }
   if (outcome.saturated > 0) {
     fmt::format_to(to, "  clamped  {} {} beyond the format: see values.*.saturated\n",

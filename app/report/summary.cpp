@@ -217,6 +217,8 @@ Json summary(const RunReport& report) {
   json["dma"] = occupancy_json(outcome.chip.totals.dma.occupancy);
   json["dma"]["stalls"] = stalls_json(outcome.chip.totals.dma.occupancy);
   json["values"] = value_counters(outcome.chip.totals);
+  json["values"]["input"] = {
+      {"saturated", request.data ? Json(outcome.saturated_inputs) : Json(nullptr)}};
   json["loss"] = nullptr;
   if (outcome.loss) {
     json["loss"] = {{"unit", "nats per token"},

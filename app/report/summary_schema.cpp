@@ -265,8 +265,11 @@ std::string summary_schema_json() {
   properties["dma"] = dma();
   properties["values"] = by_engine(
       values_of_an_engine(),
-      "Counters of values by engine; null without data or where the engine's body does not tell "
-      "them.");
+      "Counters of values by engine, and of the inputs' own quantisation; null without data or "
+      "where the engine's body does not tell them.");
+  properties["values"]["properties"]["input"] = object_of(
+      {{"saturated", or_null(whole("count: inputs and weights that their scales clamped."))}});
+  properties["values"]["required"].push_back("input");
   properties["loss"] = loss();
   properties["sinkhorn"] = sinkhorn();
   properties["scratchpad_bytes"] = whole("High-water mark of the scratchpad's allocation.");

@@ -12,8 +12,8 @@ namespace quadrille::app {
 class RandomData {
  public:
   explicit RandomData(std::uint64_t seed) : generator_(seed) {}
-  /// `count` values of N(0, deviation^2), rounded to multiples of 2^-20 so that
-  /// the last bit of a library's logarithm does not show.
+  /// `count` values of N(0, 1), rounded to multiples of 2^-20 so that the last bit of a
+  /// library's logarithm does not show, times `deviation`: a small one loses no digits.
   std::vector<double> normal(std::size_t count, double deviation);
 
  private:

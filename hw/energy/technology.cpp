@@ -7,22 +7,46 @@
 #include "model/errors.h"
 
 namespace quadrille::hw {
+namespace {
+
+struct RequiredRow {
+  const char* name;
+  const char* unit;
+};
+
+/// Beside the prices of counters, which are picojoules per count.
+constexpr RequiredRow kRequired[] = {
+    {"cim.bit_product", "pJ"},     {"cim.cell_write", "pJ/bit"},
+    {"dram.read_bit", "pJ/bit"},   {"dram.write_bit", "pJ/bit"},
+    {"dram.activation", "pJ"},     {"wire.bit_mm", "pJ/bit/mm"},
+    {"wire.length", "mm"},         {"op.mac8", "pJ"},
+    {"op.mac_wide", "pJ"},         {"op.power", "pJ"},
+    {"op.register_bit", "pJ/bit"}, {"leakage.logic", "uW/mm2"},
+    {"area.sram_bit", "um2/bit"},  {"area.cim_bit", "um2/bit"},
+    {"area.mac8", "um2"},          {"area.mac_wide", "um2"},
+    {"area.shift_add", "um2"},     {"area.logarithm", "um2"},
+    {"area.exponential", "um2"},   {"area.requantise", "um2"},
+    {"area.mux_bit", "um2/bit"},   {"area.register_bit", "um2/bit"}};
+
+}  // namespace
 
 const std::vector<std::string>& required_technology_rows() {
   static const std::vector<std::string> names = [] {
-    std::vector<std::string> all = {
-        "cim.bit_product", "cim.cell_write",   "dram.read_bit",    "dram.write_bit",
-        "dram.activation", "wire.bit_mm",      "wire.length",      "op.mac8",
-        "op.mac_wide",     "op.power",         "op.register_bit",  "leakage.logic",
-        "area.sram_bit",   "area.cim_bit",     "area.mac8",        "area.mac_wide",
-        "area.shift_add",  "area.logarithm",   "area.exponential", "area.requantise",
-        "area.mux_bit",    "area.register_bit"};
+    std::vector<std::string> all;
+    for (const RequiredRow& row : kRequired) all.emplace_back(row.name);
     for (const ActivityCounter& row : kActivityCounters) {
       if (row.price != nullptr) all.emplace_back(row.price);
     }
     return all;
   }();
   return names;
+}
+
+std::string technology_unit(const std::string& row) {
+  for (const RequiredRow& required : kRequired) {
+    if (required.name == row) return required.unit;
+  }
+  return "pJ";
 }
 
 Technology::Technology(std::string name, std::vector<TechnologyRow> rows, std::vector<SramRow> sram)

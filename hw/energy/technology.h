@@ -53,5 +53,7 @@ class Technology {
 
 /// Rows that energy and area need; a table without one of them is refused.
 const std::vector<std::string>& required_technology_rows();
+/// The unit in which energy and area take a row's value.
+std::string technology_unit(const std::string& row);
 
 }  // namespace quadrille::hw

@@ -10,9 +10,7 @@ SparseBytes::SparseBytes(std::uint64_t size, bool backed) : size_(size) {
   if (!backed || size == 0) return;
   void* pages = mmap(nullptr, size, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (pages == MAP_FAILED) {
-    throw InvariantError("cannot reserve " + std::to_string(size) + " bytes of address space");
-  }
+  if (pages == MAP_FAILED) throw NoAddressSpace(size);
   // Touching page by page costs a run more than its events do. A kernel without
   // huge pages refuses, and nothing else changes.
   madvise(pages, size, MADV_HUGEPAGE);

@@ -3,15 +3,22 @@
 #pragma once
 
 #include <cstdint>
+#include <new>
 
 #include "hw/memory/bytes.h"
 
 namespace quadrille::hw {
 
+/// The host has no room for a memory's addresses: a batch system's limit, mostly.
+struct NoAddressSpace : std::bad_alloc {
+  explicit NoAddressSpace(std::uint64_t wanted) : bytes(wanted) {}
+  std::uint64_t bytes;
+};
+
 class SparseBytes {
  public:
   /// With `backed` false there is no storage at all: addresses can be checked,
-  /// bytes cannot be touched.
+  /// bytes cannot be touched. NoAddressSpace where they cannot be reserved.
   SparseBytes(std::uint64_t size, bool backed);
   ~SparseBytes();
   SparseBytes(const SparseBytes&) = delete;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "model/errors.h"
+#include "model/number_text.h"
 #include "model/numerics/reciprocal.h"
 #include "model/numerics/rounding.h"
 
@@ -223,15 +224,15 @@ LinearResult linear_float(const std::vector<double>& q, const std::vector<double
 double phi_scale(double scale_in) {
   const double scale_out = phi_elu1(127.0 * scale_in) / 255.0;
   if (!(scale_in > 0.0) || !std::isfinite(scale_out))
-    throw InvariantError("phi table: input scale " + std::to_string(scale_in));
+    throw InvariantError("phi table: input scale " + number_text(scale_in));
   return scale_out;
 }
 
 PhiTable make_phi_table(double scale_in, double scale_out) {
   if (!(scale_in > 0.0) || !(scale_out > 0.0) || !std::isfinite(128.0 * scale_in) ||
       !std::isfinite(scale_out)) {
-    throw InvariantError("phi table: scales " + std::to_string(scale_in) + " and " +
-                         std::to_string(scale_out));
+    throw InvariantError("phi table: scales " + number_text(scale_in) + " and " +
+                         number_text(scale_out));
   }
   PhiTable table{};
   for (int code = -128; code < 128; ++code) {

@@ -41,9 +41,9 @@ std::vector<std::int32_t> moved(const std::vector<std::int32_t>& positions,
         std::int64_t{positions[i]} * (1 << (kSinkhornOutputFractionBits + 1));
     const std::int64_t code = round_shift(twice - out[i], kSinkhornOutputFractionBits);
     if (code != saturate(code, kPositionBits)) {
-      throw InvariantError("heat flow: particle " + std::to_string(i) + " moves to " +
-                           std::to_string(code) + ", beyond " + std::to_string(kPositionBits) +
-                           " bits");
+      throw RunawayFlow("particle " + std::to_string(i) + " moves to the code " +
+                        std::to_string(code) + ", beyond " + std::to_string(kPositionBits) +
+                        " bits");
     }
     result.push_back(static_cast<std::int32_t>(code));
   }

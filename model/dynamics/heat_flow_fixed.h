@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -65,7 +66,14 @@ struct IntegerHeatFlow {
   std::vector<std::int32_t> positions;  ///< Codes at the end.
 };
 
-/// InvariantError when a particle leaves the range of its code.
+/// The settings let a particle leave the range of its code: logits of many fraction bits
+/// have little range, so that far pairs keep weight and the flow runs away.
+class RunawayFlow : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// RunawayFlow when a particle leaves the range of its code.
 IntegerHeatFlow heat_flow_integer(const IntegerHeatFlowSettings& settings,
                                   const HeatFlowUnit& unit);
 

@@ -1,6 +1,7 @@
 #include "model/graph/evaluate.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "model/errors.h"
 #include "model/graph/node.h"
@@ -17,6 +18,25 @@ bool all_known(const std::vector<TensorId>& outputs, const Tensors& tensors) {
                      [&](TensorId id) { return id == kAbsent || !tensors[at(id)].empty(); });
 }
 
+/// Nothing can be measured against a reference that is not a number, and no scale
+/// comes from it.
+void require_finite(const FloatNode& view) {
+  for (const TensorId id : view.node.outputs) {
+    if (id == kAbsent) continue;
+    const std::vector<double>& made = view.values[at(id)];
+    const auto wrong =
+        std::find_if(made.begin(), made.end(), [](double value) { return !std::isfinite(value); });
+    if (wrong == made.end()) continue;
+    const Tensor& tensor = view.graph.tensor(id);
+    const std::int64_t element = wrong - made.begin();
+    view.refuse_values(
+        view.values, "'" + tensor.name + "' [" + std::to_string(element / tensor.columns) + "," +
+                         std::to_string(element % tensor.columns) + "] of node '" + view.node.name +
+                         "' is not finite in double precision, expected values of a "
+                         "smaller range");
+  }
+}
+
 }  // namespace
 
 Values evaluate(const Graph& graph, Values values) {
@@ -25,6 +45,7 @@ Values evaluate(const Graph& graph, Values values) {
     if (all_known(node.outputs, values)) continue;
     const FloatNode view{{graph, node}, values, &values};
     std::visit([&](const auto& op) { evaluate(op, view); }, node.op);
+    require_finite(view);
   }
   return values;
 }

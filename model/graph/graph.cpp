@@ -1,10 +1,12 @@
 #include "model/graph/graph.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "model/errors.h"
 #include "model/graph/node.h"
+#include "model/number_text.h"
 
 namespace quadrille::model {
 
@@ -53,11 +55,34 @@ void check(const Graph& graph) {
   }
 }
 
+std::string setting_text(const char* name, double value) {
+  return std::string(name) + " " + number_text(value);
+}
+
 void NodeView::refuse(const std::string& expectation) const {
   throw InputError(graph.source, "node '" + node.name + "'", expectation);
 }
 
 namespace {
+
+/// Marks the tensors that a node's inputs are made of, themselves included. Nodes stand
+/// in running order, so one walk back is enough.
+std::vector<bool> made_of(const NodeView& at) {
+  std::vector<bool> marked(at.graph.tensors.size(), false);
+  const auto mark = [&](const Node& node) {
+    for (const TensorId id : node.inputs) {
+      if (id != kAbsent) marked[static_cast<std::size_t>(id)] = true;
+    }
+  };
+  mark(at.node);
+  for (auto node = at.graph.nodes.rbegin(); node != at.graph.nodes.rend(); ++node) {
+    if (std::any_of(node->outputs.begin(), node->outputs.end(), [&](TensorId id) {
+          return id != kAbsent && marked[static_cast<std::size_t>(id)];
+        }))
+      mark(*node);
+  }
+  return marked;
+}
 
 void require(const NodeView& at, const Tensor& tensor, std::int64_t rows, std::int64_t columns) {
   const auto fits = [](std::int64_t found, std::int64_t expected) {
@@ -72,6 +97,25 @@ void require(const NodeView& at, const Tensor& tensor, std::int64_t rows, std::i
 }
 
 }  // namespace
+
+void NodeView::refuse_values(const Values& values, const std::string& expectation) const {
+  const std::vector<bool> marked = made_of(*this);
+  std::string names;
+  int count = 0;
+  for (std::size_t i = 0; i < graph.tensors.size(); ++i) {
+    const Tensor& tensor = graph.tensors[i];
+    if (!marked[i] || values[i].empty()) continue;
+    if (tensor.role != Role::kInput && tensor.role != Role::kWeight) continue;
+    double largest = 0.0;
+    for (const double value : values[i]) largest = std::max(largest, std::fabs(value));
+    // A whole network's weights are no help.
+    if (++count <= 8)
+      names +=
+          (names.empty() ? "'" : ", '") + tensor.name + "' (up to " + number_text(largest) + ")";
+  }
+  if (count > 8) names += ", ...";
+  throw InputError(graph.source, (count == 1 ? "tensor " : "tensors ") + names, expectation);
+}
 
 void NodeView::require_input(std::size_t slot, std::int64_t rows, std::int64_t columns) const {
   if (!has_input(slot)) refuse("input " + std::to_string(slot) + " is missing");

@@ -1,6 +1,7 @@
 // The operator LinearAttention.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "model/analytic/linear_counts.h"
 #include "model/graph/heads.h"
@@ -83,13 +84,14 @@ void check(const LinearAttention& op, const NodeView& at) {
 void evaluate(const LinearAttention& op, const FloatNode& at) {
   const LinearShape shape = shape_of(op, at);
   Sums<double> sums = by_head<double>(
-      op, at, [&](const auto& q, const auto& k, const auto& v, const auto& rp, int) {
+      op, at, [&](const auto& q, const auto& k, const auto& v, const auto& rp, int instance) {
         LinearResult head = linear_float(q, k, v, rp, shape);
         for (std::size_t i = 0; i < head.denominator.size(); ++i) {
           if (head.denominator[i] > 0.0) continue;
-          throw InputError(at.graph.source, "tensors Q, K",
-                           "the weights of query " + std::to_string(i) +
-                               " are all zero in double precision, expected entries above -300");
+          at.refuse_values(at.values, "the weights of query " + std::to_string(i) + " in head " +
+                                          std::to_string(instance) +
+                                          " are all zero in double precision, expected entries of "
+                                          "Q and K above -300");
         }
         return Sums<double>{std::move(head.out), std::move(head.numerator),
                             std::move(head.denominator)};
@@ -99,13 +101,52 @@ void evaluate(const LinearAttention& op, const FloatNode& at) {
   at.put(kDenominator, std::move(sums.denominator));
 }
 
+std::vector<double> largest_features(const LinearAttention&, const FloatNode& at) {
+  constexpr double kLeast = -std::numeric_limits<double>::infinity();
+  std::vector<double> largest(3, kLeast);
+  const std::size_t slots[] = {kQ, kK, kPositions};
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (!at.has_input(slots[i])) continue;
+    const std::vector<double>& values =
+        at.values[static_cast<std::size_t>(at.node.input(slots[i]))];
+    if (values.empty()) return {};
+    largest[i] = *std::max_element(values.begin(), values.end());
+  }
+  return largest;
+}
+
+namespace {
+
+/// The real number of the largest code of an input. What another node makes of codes
+/// may come out a little above the level `float`: a few codes are left for it.
+double largest_feature(std::size_t slot, std::size_t feature, const QuantiseNode& at) {
+  constexpr double kLargestCode = 127.0, kSpareCodes = 4.0;
+  const double scale = at.in_scale(slot);
+  if (at.largest_features.empty()) return kLargestCode * scale;
+  const Role role = at.input(slot).role;
+  const bool made = role != Role::kInput && role != Role::kWeight;
+  const double code = std::nearbyint(at.largest_features[feature] / scale);
+  return std::clamp(code + (made ? kSpareCodes : 0.0), -128.0, kLargestCode) * scale;
+}
+
+/// The output scale that maps phi of an input's largest code to 255. Half the range of a
+/// signed format is negative, where phi falls exponentially: measured by the largest
+/// code that the format has, keys that are all negative would all be 1.
+double feature_scale(std::size_t slot, std::size_t feature, const QuantiseNode& at) {
+  return phi_elu1(largest_feature(slot, feature, at)) / 255.0;
+}
+
+}  // namespace
+
 IntegerForm quantise(const LinearAttention&, QuantiseNode& at) {
   LinearAttentionInteger form;
   const double q = at.in_scale(kQ), k = at.in_scale(kK);
-  const double rp = at.has_input(kPositions) ? at.in_scale(kPositions) : k;
+  const bool positions = at.has_input(kPositions);
+  const double rp = positions ? at.in_scale(kPositions) : k;
   // K and RP share phi's output scale, so that both terms add as integers.
-  const double phi_q = phi_scale(q);
-  const double phi_k = std::max(phi_scale(k), phi_scale(rp));
+  const double phi_q = feature_scale(kQ, 0, at);
+  const double phi_k =
+      std::max(feature_scale(kK, 1, at), positions ? feature_scale(kPositions, 2, at) : 0.0);
   form.phi_q = make_phi_table(q, phi_q);
   form.phi_k = make_phi_table(k, phi_k);
   form.phi_rp = make_phi_table(rp, phi_k);

@@ -23,6 +23,9 @@
 
 namespace quadrille::model {
 
+/// "scale 0.5": how messages name a setting that has a part in a number.
+std::string setting_text(const char* name, double value);
+
 struct NodeView {
   const Graph& graph;
   const Node& node;
@@ -34,6 +37,9 @@ struct NodeView {
 
   /// InputError "SOURCE: node 'NAME': EXPECTATION".
   [[noreturn]] void refuse(const std::string& expectation) const;
+  /// InputError "SOURCE: tensors 'X' (up to 1e+30), 'WQ' (up to 0.5): EXPECTATION": the
+  /// inputs and weights that the node's inputs are made of, whose numbers are at fault.
+  [[noreturn]] void refuse_values(const Values& values, const std::string& expectation) const;
   /// refuse() unless the tensor in the slot is there and has this shape, where -1
   /// stands for any size.
   void require_input(std::size_t slot, std::int64_t rows, std::int64_t columns) const;
@@ -55,6 +61,7 @@ struct QuantiseNode : NodeView {
   const Values& values;
   Quantised& made;
   double largest_logit;
+  const std::vector<double>& largest_features;  ///< As Calibration has them.
 
   double in_scale(std::size_t slot) const { return scales(node.input(slot)).front(); }
   const std::vector<double>& scales(TensorId tensor) const;
@@ -68,8 +75,9 @@ struct QuantiseNode : NodeView {
   /// Gives an input its bytes, where the operator makes them.
   void store(std::size_t slot, TensorBytes bytes) const;
   void encode(TensorId tensor, Encoding encoding) const;
-  /// What a Multiplier can be: InputError naming the inputs beyond.
-  Multiplier multiplier(double factor) const;
+  /// What a Multiplier can be. Beyond it InputError, naming the tensors and the settings
+  /// ("scale 0.5, epsilon 1e-06") that ask for such a factor.
+  Multiplier multiplier(double factor, const std::string& settings = "") const;
 };
 
 struct IntegerNode : NodeView {
@@ -102,6 +110,10 @@ QUADRILLE_OPERATOR(Sinkhorn);
 QUADRILLE_OPERATOR(SinkhornAttention);
 QUADRILLE_OPERATOR(LinearAttention);
 #undef QUADRILLE_OPERATOR
+
+/// The largest values of Q, K and the positions, as Calibration has them; empty
+/// without their values.
+std::vector<double> largest_features(const LinearAttention& op, const FloatNode& at);
 
 /// The largest magnitude of the logits in nats, over all instances.
 double largest_logit(const Sinkhorn& op, const FloatNode& at);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "model/graph/node.h"
+#include "model/number_text.h"
 #include "model/numerics/quantise.h"
 #include "model/numerics/reciprocal.h"
 
@@ -56,10 +57,18 @@ std::vector<T> group_of(const std::vector<T>& values, const ScaleLayout& layout,
   return members;
 }
 
-/// Codes at one scale. Given codes are the rounded quotients, whatever their range.
+/// Codes at one scale, and how many had to be clamped. Given codes are the rounded
+/// quotients, whatever their range.
 std::vector<std::int32_t> codes_at(const std::vector<double>& values, double scale, int bits,
-                                   bool given) {
-  if (!given) return quantise(values, scale, bits).q;
+                                   bool given, std::int64_t& saturated) {
+  if (!given) {
+    const double largest = bits == 1 ? 0.0 : largest_code(bits);
+    saturated += std::count_if(values.begin(), values.end(), [&](double value) {
+      const double code = std::nearbyint(value / scale);
+      return code > largest || code < -largest_code(bits);
+    });
+    return quantise(values, scale, bits).q;
+  }
   std::vector<std::int32_t> codes;
   codes.reserve(values.size());
   for (const double value : values)
@@ -68,7 +77,8 @@ std::vector<std::int32_t> codes_at(const std::vector<double>& values, double sca
 }
 
 TensorBytes bytes_of_values(const Graph& graph, TensorId tensor, const std::vector<double>& values,
-                            const std::vector<double>& scales, bool given) {
+                            const std::vector<double>& scales, bool given,
+                            std::int64_t& saturated) {
   const ScaleLayout layout = layout_of(graph, tensor);
   const int bits = code_bits(graph, tensor);
   const Format format = graph.tensor(tensor).format;
@@ -77,10 +87,12 @@ TensorBytes bytes_of_values(const Graph& graph, TensorId tensor, const std::vect
                          std::to_string(scales.size()) + " scales, expected " +
                          std::to_string(layout.groups()));
   }
-  if (layout.groups() == 1) return pack(codes_at(values, scales[0], bits, given), format);
+  if (layout.groups() == 1)
+    return pack(codes_at(values, scales[0], bits, given, saturated), format);
   std::vector<std::int32_t> codes(values.size());
   for (std::size_t group = 0; group < layout.groups(); ++group) {
-    const auto members = codes_at(group_of(values, layout, group), scales[group], bits, given);
+    const auto members =
+        codes_at(group_of(values, layout, group), scales[group], bits, given, saturated);
     auto next = members.begin();
     for (std::size_t i = 0; i < codes.size(); ++i) {
       if (layout.group(i) == group) codes[i] = *next++;
@@ -130,8 +142,11 @@ Calibration calibrate(const Graph& graph, const Values& values, Calibration give
     }
   }
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    if (given.largest_logits[i] > 0.0) continue;
-    given.largest_logits[i] = largest_logit_of({{graph, graph.nodes[i]}, values});
+    const FloatNode view{{graph, graph.nodes[i]}, values};
+    if (const auto* linear = std::get_if<LinearAttention>(&graph.nodes[i].op);
+        linear != nullptr && given.largest_features[i].empty())
+      given.largest_features[i] = largest_features(*linear, view);
+    if (given.largest_logits[i] == 0.0) given.largest_logits[i] = largest_logit_of(view);
   }
   return given;
 }
@@ -147,10 +162,14 @@ Quantised quantise(const Graph& graph, const Values& values, const Calibration& 
     const bool constant = tensor.role == Role::kInput || tensor.role == Role::kWeight;
     if (!constant || values[i].empty() || !is_codes(tensor.format)) continue;
     made.tensors[i] = bytes_of_values(graph, static_cast<TensorId>(i), values[i], made.scales[i],
-                                      calibration.given_codes[i]);
+                                      calibration.given_codes[i], made.saturated);
   }
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    QuantiseNode view{{graph, graph.nodes[i]}, values, made, calibration.largest_logits[i]};
+    QuantiseNode view{{graph, graph.nodes[i]},
+                      values,
+                      made,
+                      calibration.largest_logits[i],
+                      calibration.largest_features[i]};
     try {
       made.integers.forms.push_back(
           std::visit([&](const auto& op) { return quantise(op, view); }, graph.nodes[i].op));
@@ -213,19 +232,13 @@ Multiplier QuantiseNode::out(std::size_t slot, double sums_scale) const {
   return {};
 }
 
-Multiplier QuantiseNode::multiplier(double factor) const {
+Multiplier QuantiseNode::multiplier(double factor, const std::string& settings) const {
   // The hardware's range, with room for the rounding of the mantissa.
   if (std::isfinite(factor) && factor >= std::ldexp(1.0, -46) && factor < std::ldexp(1.0, 15))
     return make_multiplier(factor);
-  std::string names;
-  for (const TensorId id : node.inputs) {
-    if (id != kAbsent) names += (names.empty() ? "" : ", ") + graph.tensor(id).name;
-  }
-  char number[32];
-  std::snprintf(number, sizeof number, "%g", factor);
-  throw InputError(
-      graph.source, "tensors " + names,
-      std::string("the tensors' scales need the factor ") + number + ", expected 2^-46 to 2^15");
+  refuse_values(values, "their scales" + (settings.empty() ? "" : " and " + settings) +
+                            " need the factor " + number_text(factor) + " in node '" + node.name +
+                            "', expected 2^-46 to 2^15");
 }
 
 }  // namespace quadrille::model

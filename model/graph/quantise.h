@@ -17,6 +17,9 @@ struct Calibration {
   /// By node, for SinkhornAttention and Sinkhorn: the largest magnitude of the
   /// logits in nats, which picks their fraction bits; 0: none yet.
   std::vector<double> largest_logits;
+  /// By node, for LinearAttention: the largest of Q's, K's and the positions' values,
+  /// signed, from which phi's scales come; empty: not known, and the largest code counts.
+  std::vector<std::vector<double>> largest_features;
   /// By TensorId: the values are codes times the scale, to be taken as they are.
   /// Others are clamped to the symmetric range of their format.
   std::vector<bool> given_codes;
@@ -24,6 +27,7 @@ struct Calibration {
   explicit Calibration(const Graph& graph)
       : scales(graph.tensors.size()),
         largest_logits(graph.nodes.size(), 0.0),
+        largest_features(graph.nodes.size()),
         given_codes(graph.tensors.size(), false) {}
 };
 
@@ -43,6 +47,8 @@ struct Quantised {
   /// By TensorId, outputs and sums included. Scales as Calibration has them.
   std::vector<std::vector<double>> scales;
   std::vector<Encoding> encodings;
+  /// Values of inputs and weights beyond the range of their codes at the given scale.
+  std::int64_t saturated = 0;
 };
 
 /// `values` need to hold inputs and weights only. InputError (file = the graph's

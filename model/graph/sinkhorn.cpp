@@ -103,7 +103,8 @@ struct Delivered {
 /// codes are known, what they make counts, too: rounded operands may have larger
 /// scores than the real ones.
 SinkhornFormat format_of(const SinkhornSettings& settings, double unit,
-                         const std::vector<std::int32_t>& codes, const QuantiseNode& at) {
+                         const std::vector<std::int32_t>& codes, const std::string& factors,
+                         const QuantiseNode& at) {
   double largest_code = 0.0;
   for (const std::int32_t code : codes)
     largest_code = std::max(largest_code, std::fabs(static_cast<double>(code)));
@@ -113,8 +114,8 @@ SinkhornFormat format_of(const SinkhornSettings& settings, double unit,
   form.tolerance_code = sinkhorn_tolerance_code(std::min(settings.tolerance, 32767.0));
   // Logits that are all zero have no scale, and such a small one makes them so.
   if (codes.empty() || largest_code > 0.0) {
-    form.factor =
-        at.multiplier(std::max(std::ldexp(unit, form.fraction_bits), std::ldexp(1.0, -46)));
+    form.factor = at.multiplier(
+        std::max(std::ldexp(unit, form.fraction_bits), std::ldexp(1.0, -46)), factors);
   }
   return form;
 }
@@ -284,8 +285,8 @@ void evaluate(const Sinkhorn& op, const FloatNode& at) {
 
 IntegerForm quantise(const Sinkhorn& op, QuantiseNode& at) {
   const std::vector<std::int32_t> codes = at.codes(costs::kC);
-  SinkhornFormat form =
-      format_of(op.settings, kLog2E / op.epsilon * at.in_scale(costs::kC), codes, at);
+  SinkhornFormat form = format_of(op.settings, kLog2E / op.epsilon * at.in_scale(costs::kC), codes,
+                                  setting_text("epsilon", op.epsilon), at);
   check_spread(integer_of(op.shape, op.settings, form), codes, at);
   quantise_rest(op.settings, costs::kV, costs::kG0, form, at);
   return form;
@@ -351,7 +352,9 @@ IntegerForm quantise(const SinkhornAttention& op, QuantiseNode& at) {
       all_scores(op, tensors, at.codes(pairs::kQ), at.codes(pairs::kK));
   const double unit =
       kLog2E / op.epsilon * (at.in_scale(pairs::kQ) * at.in_scale(pairs::kK) * op.scale);
-  SinkhornFormat form = format_of(op.settings, unit, scores, at);
+  SinkhornFormat form =
+      format_of(op.settings, unit, scores,
+                setting_text("scale", op.scale) + ", " + setting_text("epsilon", op.epsilon), at);
   SinkhornShape shape = head_shape(op, tensors);
   shape.batch = op.heads.instances();
   check_spread(integer_of(shape, op.settings, form), scores, at);

@@ -54,7 +54,8 @@ void evaluate(const SoftmaxAttention& op, const FloatNode& at) {
 
 IntegerForm quantise(const SoftmaxAttention& op, QuantiseNode& at) {
   at.out(kWeights, std::ldexp(1.0, -kWeightFractionBits));
-  return SoftmaxInteger{at.multiplier(exponent_factor(at.in_scale(kQ), at.in_scale(kK), op.scale)),
+  return SoftmaxInteger{at.multiplier(exponent_factor(at.in_scale(kQ), at.in_scale(kK), op.scale),
+                                      setting_text("scale", op.scale)),
                         at.out(kOut, std::ldexp(at.in_scale(kV), -kSoftmaxOutputFractionBits))};
 }
 

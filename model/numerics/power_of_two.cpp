@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "model/errors.h"
+#include "model/number_text.h"
 #include "model/numerics/rounding.h"
 
 namespace quadrille::model {
@@ -32,7 +33,7 @@ std::uint64_t fixed_threshold(long double value) {
 
 PowerRule make_power_rule(PowerRounding rounding, double scale) {
   if (!(scale > 0.0) || !std::isfinite(scale)) {
-    throw InvariantError("score scale " + std::to_string(scale) + " is not a positive number");
+    throw InvariantError("score scale " + number_text(scale) + " is not a positive number");
   }
   int exponent = 0;
   const long double mantissa = 2.0L * std::frexp(static_cast<long double>(scale), &exponent);

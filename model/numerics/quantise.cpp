@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "model/errors.h"
+#include "model/number_text.h"
 #include "model/numerics/rounding.h"
 
 namespace quadrille::model {
@@ -47,7 +48,7 @@ double Multiplier::value() const { return std::ldexp(static_cast<double>(mantiss
 
 Multiplier make_multiplier(double factor) {
   if (!(factor > 0.0) || !std::isfinite(factor)) {
-    throw InvariantError("requantisation factor " + std::to_string(factor) +
+    throw InvariantError("requantisation factor " + number_text(factor) +
                          " is not a positive number");
   }
   int exponent = 0;
@@ -59,7 +60,7 @@ Multiplier make_multiplier(double factor) {
     --shift;
   }
   if (shift < 0 || shift > 62) {
-    throw InvariantError("requantisation factor " + std::to_string(factor) +
+    throw InvariantError("requantisation factor " + number_text(factor) +
                          " is outside the hardware's range 2^-47..2^15");
   }
   return {static_cast<std::uint32_t>(mantissa), shift};

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "app/networks/task.h"
+#include "model/errors.h"
 #include "model/graph/evaluate.h"
 
 namespace quadrille::model {
@@ -122,7 +123,7 @@ TEST(NextTokenLosses, PredictEveryTokenButTheFirst) {
   ASSERT_EQ(losses.size(), 1U);
   EXPECT_DOUBLE_EQ(losses[0], app::cross_entropy({1, 2, 3}, 1));
   EXPECT_DOUBLE_EQ(app::mean_loss(losses), losses[0]);
-  EXPECT_EQ(app::mean_loss({}), 0.0);
+  EXPECT_THROW(app::mean_loss({}), InvariantError) << "the mean of nothing is no number";
 }
 
 }  // namespace

@@ -326,7 +326,7 @@ TEST_F(SinkhornEval, RefusesTensors) {
 TEST_F(SinkhornEval, RefusesLogitsThatNoFormatHolds) {
   const std::string large = write_values({{"C", {1e20, 0.0, 0.0, 1e20}}}, {{2, 2}});
   refuse("sinkhorn", large, {"'C'", "not finite", "[0,0]"}, {"epsilon=1e-300"});
-  refuse("sinkhorn", large, {"tensors C", "2^"});
+  refuse("sinkhorn", large, {"tensor 'C' (up to 1e+20)", "epsilon 1", "2^"});
   // 12.98 octaves between the largest and the least logit.
   const std::string spread = write_values({{"C", {-4.5, 0.0, 0.0, 4.5}}}, {{2, 2}});
   for (const char* form : {"hold=kernel", "form=matrix"})

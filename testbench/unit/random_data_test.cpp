@@ -21,6 +21,15 @@ TEST(RandomData, SameNumbersEverywhere) {
   EXPECT_EQ(steps, (std::vector<std::int64_t>{1376625, 1589585, 1311353}));
 }
 
+TEST(RandomData, ADeviationScalesEveryNumber) {
+  // On a grid of its own steps, numbers at 1e-7 would all be zero.
+  const std::vector<double> one = RandomData(9).normal(1000, 1.0);
+  for (const double deviation : {1e-12, 1e-7, 0.3, 1e12}) {
+    const std::vector<double> scaled = RandomData(9).normal(1000, deviation);
+    for (std::size_t i = 0; i < one.size(); ++i) ASSERT_EQ(scaled[i], one[i] * deviation);
+  }
+}
+
 TEST(RandomData, HasTheMomentsOfANormalDistribution) {
   constexpr std::size_t kCount = 100000;
   const std::vector<double> values = RandomData(5).normal(kCount, 2.0);
