@@ -214,7 +214,9 @@ TEST_F(Run, WithoutDataTheSameCyclesAndAccesses) {
       EXPECT_EQ(without.at("error").at("sqnr_db"), nullptr);
       for (const auto& engine : without.at("values")) {
         EXPECT_EQ(engine.at("saturated"), nullptr);
-        if (engine.contains("uniform_rows")) EXPECT_EQ(engine.at("uniform_rows"), nullptr);
+        if (engine.contains("uniform_rows")) {
+          EXPECT_EQ(engine.at("uniform_rows"), nullptr);
+        }
       }
     }
   }
