@@ -213,7 +213,8 @@ TEST_F(Faults, ScalingsOfOneRunStartTheNext) {
   const std::string cold = write("cold.safetensors", {{"C", {{6, 6}, costs}}});
   const std::string out = folder_.file("o.safetensors");
   const auto eval = [&](const std::string& in) {
-    return run_program({"eval", "sinkhorn", "--level", "all", "-c", "small", "-i", in, "-o", out});
+    return run_program({"eval", "sinkhorn", "--level", "all", "--allow-missing-rtl", "-c", "small",
+                        "-i", in, "-o", out});
   };
   ASSERT_EQ(eval(cold).exit_code, 0);
   const std::vector<double> c = SafetensorsFile::open(out).read_f64("c");
