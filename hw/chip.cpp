@@ -122,6 +122,25 @@ ChipResult Chip::run(const std::optional<ExpectedWork>& expected) {
   return result;
 }
 
+OccupancyTotals Chip::explained(Unit unit, std::int64_t cycles, const WaitCauses& waits) const {
+  OccupancyTotals totals = log(unit).totals(cycles);
+  totals.stalled_by(StallCause::kDependency) -= waits.charge(unit, 0, cycles, totals);
+  return totals;
+}
+
+// Where both units wait, the second's reason counts: it works on what the first brings.
+OccupancyTotals Chip::explained(Unit first, Unit second, std::int64_t cycles,
+                                const WaitCauses& waits) const {
+  std::vector<CycleInterval> intervals;
+  OccupancyTotals totals = merged_totals(log(first), log(second), cycles, &intervals);
+  for (const CycleInterval& each : intervals) {
+    std::int64_t charged = waits.charge(second, each.from, each.to, totals);
+    if (charged == 0) charged = waits.charge(first, each.from, each.to, totals);
+    totals.stalled_by(StallCause::kDependency) -= charged;
+  }
+  return totals;
+}
+
 ChipResult Chip::collect() const {
   ChipResult result(*options_.engines);
   result.cycles = sequencer_->end_cycle();
@@ -140,16 +159,14 @@ ChipResult Chip::collect() const {
     ++owner.commands;
     owner.activity += record.activity;
   }
-  const auto log = [this](Unit unit) -> const OccupancyLog& {
-    return units_[static_cast<std::size_t>(unit)]->log();
-  };
-  totals.dma.occupancy = log(Unit::kDma).totals(result.cycles);
+  const WaitCauses waits(program_, records_, static_cast<int>(units_.size()));
+  totals.dma.occupancy = explained(Unit::kDma, result.cycles, waits);
   for (std::size_t e = 0; e < engines_.size(); ++e) {
     const EngineEntry& entry = *engines_[e].entry;
     const std::vector<UnitEntry> units = entry.units();
     totals.engines[e].occupancy =
-        units.size() == 1 ? log(units[0].unit).totals(result.cycles)
-                          : merged_totals(log(units[0].unit), log(units[1].unit), result.cycles);
+        units.size() == 1 ? explained(units[0].unit, result.cycles, waits)
+                          : explained(units[0].unit, units[1].unit, result.cycles, waits);
     totals.engines[e].has_values =
         options_.data && entry.tells_values(timing_ == Timing::kBeat, in_rtl(entry));
   }

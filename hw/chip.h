@@ -14,6 +14,7 @@
 #include "hw/chip_config.h"
 #include "hw/chip_result.h"
 #include "hw/clock.h"
+#include "hw/counters/wait_causes.h"
 #include "hw/engines.h"
 #include "hw/memory/bytes.h"
 #include "hw/memory/dma.h"
@@ -85,6 +86,11 @@ class Chip : public sc_core::sc_module {
   void place(std::unique_ptr<SteppedUnit> unit);
   void place_engine(const EngineEntry& entry, const UnitSurroundings& around);
   std::vector<UnitQueue> queues() const;
+  const OccupancyLog& log(Unit unit) const { return units_[static_cast<std::size_t>(unit)]->log(); }
+  /// Of a unit, or of an engine's two, with the waits charged to resources.
+  OccupancyTotals explained(Unit unit, std::int64_t cycles, const WaitCauses& waits) const;
+  OccupancyTotals explained(Unit first, Unit second, std::int64_t cycles,
+                            const WaitCauses& waits) const;
   ChipResult collect() const;
 
   ChipConfig config_;

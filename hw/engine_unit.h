@@ -60,6 +60,7 @@ class EngineUnit final : public SteppedUnit {
       index_ = start.index;
       started_ = start.cycle;
       accepted_ = false;
+      pass_began_ = false;
       charged_ = 0;
       taken_bytes_ = 0;
       reader_.start(&input_, start.cycle);
@@ -88,9 +89,9 @@ class EngineUnit final : public SteppedUnit {
         {moved.read, entry.traffic.sram_read.accesses, entry.traffic.sram_read.slices},
         {moved.written, entry.traffic.sram_write.accesses, entry.traffic.sram_write.slices});
     spend(entry, CycleState::busy(), 1);
-    spend(entry, CycleState::stalled(StallCause::kInput), input_wait);
+    spend(entry, CycleState::stalled(StallCause::kFill), input_wait);
     spend(entry, CycleState::busy(), alone - 1);
-    spend(entry, CycleState::stalled(StallCause::kOutput), output_wait);
+    spend(entry, CycleState::stalled(StallCause::kFill), output_wait);
     entry.end_cycle = start.cycle + alone + input_wait + output_wait;
     return entry.end_cycle;
   }
@@ -125,6 +126,7 @@ class EngineUnit final : public SteppedUnit {
     } else {
       if (body_->repeat_input() && reader_.drained()) {
         reader_.start(&input_, cycle);
+        pass_began_ = false;
         ++passes_;
       }
       const bool done = body_->command_ready();
@@ -139,6 +141,7 @@ class EngineUnit final : public SteppedUnit {
       if (taken) given = &body_->output();
       const bool starved = takes && front == nullptr && !reader_.drained();
       classify(done, starved, gives && !taken);
+      pass_began_ = pass_began_ || popped;
       moved_at_ = popped || taken || written || read ? cycle : moved_at_;
       if (cycle - std::max(moved_at_, started_) > patience_) throw stuck("nothing moves", cycle);
     }
@@ -219,7 +222,10 @@ class EngineUnit final : public SteppedUnit {
       spend(record(index_), CycleState::busy(), 1);
       return;
     }
-    StallCause cause = starved ? StallCause::kInput : StallCause::kOutput;
+    // Before a pass's first beat and behind the last result nothing but latency is missing.
+    StallCause cause = StallCause::kFill;
+    if (starved && pass_began_) cause = StallCause::kReadPort;
+    if (!starved && blocked) cause = StallCause::kWritePort;
     if (reader_.conflicts() + writer_.conflicts() > charged_) {
       ++charged_;
       cause = StallCause::kBankConflict;
@@ -269,6 +275,7 @@ class EngineUnit final : public SteppedUnit {
   std::int64_t started_ = 0;
   std::int64_t moved_at_ = 0;
   bool accepted_ = false;
+  bool pass_began_ = false;  ///< It took a beat of this pass over its input.
   std::int64_t charged_ = 0;
   std::int64_t taken_bytes_ = 0;  ///< Across the body's input pins.
   std::int64_t passes_ = 1;

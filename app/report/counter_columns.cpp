@@ -24,6 +24,9 @@ std::string names_in(const Rows& rows, std::string_view group, const char* forma
   return names;
 }
 
+/// Causes from here on are a waiting unit's.
+constexpr auto kOwnStallCauses = static_cast<std::size_t>(hw::StallCause::kCimWritePort);
+
 void add_value(std::string& csv, std::int64_t value) {
   fmt::format_to(std::back_inserter(csv), ",{}", value);
 }
@@ -67,6 +70,19 @@ std::string stall_columns() {
 void add_stalls(std::string& csv, const hw::OccupancyTotals& occupancy) {
   each_in(hw::kOccupancyCounters, "stalls",
           [&](const auto& row) { add_value(csv, row.count(occupancy)); });
+}
+
+std::string own_stall_columns() {
+  std::string names;
+  for (std::size_t cause = 0; cause < kOwnStallCauses; ++cause)
+    names +=
+        fmt::format(",stalled_{}_cycles", hw::stall_cause_name(static_cast<hw::StallCause>(cause)));
+  return names;
+}
+
+void add_own_stalls(std::string& csv, const hw::OccupancyTotals& occupancy) {
+  for (std::size_t cause = 0; cause < kOwnStallCauses; ++cause)
+    add_value(csv, occupancy.stalled[cause]);
 }
 
 }  // namespace quadrille::app

@@ -22,4 +22,8 @@ void add_cycles(std::string& csv, const hw::OccupancyTotals& occupancy);
 std::string stall_columns();
 void add_stalls(std::string& csv, const hw::OccupancyTotals& occupancy);
 
+/// The same of the causes that a running command can have.
+std::string own_stall_columns();
+void add_own_stalls(std::string& csv, const hw::OccupancyTotals& occupancy);
+
 }  // namespace quadrille::app

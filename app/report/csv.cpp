@@ -89,7 +89,7 @@ std::string commands_csv(const RunReport& report) {
   std::string csv = fmt::format(
       "command,unit,step,node,head,start_cycle,end_cycle,busy_cycles{},waited_dependency_cycles,"
       "waited_write_exclusion_cycles{}{}\n",
-      stall_columns(), mac_columns(), byte_columns());
+      own_stall_columns(), mac_columns(), byte_columns());
   const Text to(csv);
   const auto& records = report.outcome.chip.records;
   for (std::size_t i = 0; i < records.size(); ++i) {
@@ -98,7 +98,7 @@ std::string commands_csv(const RunReport& report) {
                    report.outcome.nodes[static_cast<std::size_t>(record.node)].name,
                    record.head < 0 ? "" : std::to_string(record.head), record.start_cycle,
                    record.end_cycle, record.occupancy.busy);
-    add_stalls(csv, record.occupancy);
+    add_own_stalls(csv, record.occupancy);
     fmt::format_to(to, ",{},{}", record.dependency_cycles, record.exclusion_cycles);
     add_macs(csv, record.activity);
     add_bytes(csv, record.traffic);

@@ -30,6 +30,11 @@ template <typename Name>
 void expect_occupancy(const Name& name, const OccupancyTotals& occupancy, std::int64_t cycles) {
   bool negative = occupancy.busy < 0 || occupancy.idle < 0;
   for (const std::int64_t stalled : occupancy.stalled) negative = negative || stalled < 0;
+  const std::int64_t unexplained = occupancy.stalled_by(StallCause::kDependency);
+  if (unexplained != 0) {
+    throw InvariantError("conservation: " + name() + " waits for " + std::to_string(unexplained) +
+                         " cycles that no resource explains");
+  }
   if (negative || occupancy.total() != cycles) {
     throw InvariantError("conservation: " + name() + " busy " + std::to_string(occupancy.busy) +
                          " + stalled " + std::to_string(occupancy.all_stalled()) + " + idle " +

@@ -54,7 +54,7 @@ OccupancyTotals OccupancyLog::totals(std::int64_t cycles) const {
 }
 
 OccupancyTotals merged_totals(const OccupancyLog& first, const OccupancyLog& second,
-                              std::int64_t cycles) {
+                              std::int64_t cycles, std::vector<CycleInterval>* waits) {
   OccupancyTotals totals;
   auto a = first.spans().begin();
   auto b = second.spans().begin();
@@ -64,7 +64,10 @@ OccupancyTotals merged_totals(const OccupancyLog& first, const OccupancyLog& sec
     const CycleState state_a = in_a ? a->state : CycleState::idle();
     const CycleState state_b = in_b ? b->state : CycleState::idle();
     const std::int64_t end = std::min({cycles, in_a ? a->end : cycles, in_b ? b->end : cycles});
-    totals.add(merge(state_a, state_b), end - at);
+    const CycleState merged = merge(state_a, state_b);
+    totals.add(merged, end - at);
+    if (waits != nullptr && merged == CycleState::stalled(StallCause::kDependency))
+      waits->push_back({at, end});
     at = end;
     if (in_a && a->end == at) ++a;
     if (in_b && b->end == at) ++b;

@@ -7,17 +7,30 @@
 
 namespace quadrille::hw {
 
-/// Why a unit that has work does none. A running command's causes come first:
-/// they win over a waiting one's where two units share an engine.
+/// What a unit that has work lacks: always a resource. A running command's causes come
+/// first: they win over a waiting one's where two units share an engine.
 enum class StallCause {
-  kInput,           ///< Ready for a beat that is not there.
-  kOutput,          ///< A result that is not taken, or not stored yet.
-  kBankConflict,    ///< The same, because another port had the bank. Beat timing only.
-  kDram,            ///< The DMA waits for rows and latencies of the DRAM.
-  kDependency,      ///< The next command waits for commands of other units.
-  kWriteExclusion,  ///< The CIM bank cannot be written while it computes.
+  kFill,           ///< Latency between engine and scratchpad, at a stream's ends.
+  kReadPort,       ///< The scratchpad's read port gives too few beats. Beat timing only.
+  kWritePort,      ///< Its write port takes too few. Beat timing only.
+  kBankConflict,   ///< Another port had the bank. Beat timing only.
+  kDram,           ///< Bandwidth, rows and latencies of the DRAM.
+  kCimWritePort,   ///< Waits while the cells are written.
+  kCimThroughput,  ///< Waits while the CIM computes; the next ones likewise.
+  kSoftmaxThroughput,
+  kDamfThroughput,
+  kVectorThroughput,
+  kSinkhornThroughput,
+  kLinearThroughput,
+  kOtherThroughput,  ///< Of an engine beside the chip's own.
+  kWriteExclusion,   ///< The CIM bank cannot be written while it computes.
+  /// The next command waits for commands of other units. It stands in logs alone:
+  /// WaitCauses replaces it by what those units lacked, and no report shows it.
+  kDependency,
 };
-inline constexpr int kStallCauses = 6;
+/// Those that are resources.
+inline constexpr int kStallCauses = static_cast<int>(StallCause::kDependency);
+/// The name in reports; not of kDependency.
 const char* stall_cause_name(StallCause cause);
 
 /// A cycle is exactly one of these.
@@ -40,7 +53,7 @@ class CycleState {
 
 struct OccupancyTotals {
   std::int64_t busy = 0;
-  std::array<std::int64_t, kStallCauses> stalled{};
+  std::array<std::int64_t, kStallCauses + 1> stalled{};
   std::int64_t idle = 0;
 
   std::int64_t& stalled_by(StallCause cause) { return stalled[static_cast<std::size_t>(cause)]; }
@@ -78,10 +91,15 @@ class OccupancyLog {
   std::vector<Span> spans_;
 };
 
+struct CycleInterval {
+  std::int64_t from;
+  std::int64_t to;
+};
+
 /// Two units that are one engine: a cycle is busy when either is, else stalled
 /// when either is (the cause that comes first in StallCause), else idle. Both
-/// logs must keep their spans.
+/// logs must keep their spans. Intervals that count as kDependency go to `waits`.
 OccupancyTotals merged_totals(const OccupancyLog& first, const OccupancyLog& second,
-                              std::int64_t cycles);
+                              std::int64_t cycles, std::vector<CycleInterval>* waits = nullptr);
 
 }  // namespace quadrille::hw

@@ -99,7 +99,7 @@ TEST_F(BrokenCase, OneWrongCounterOfEither) {
   const auto good = nlohmann::json::parse(TemporaryFolder::read(path));
   for (const char* timing : {"tile", "beat"}) {
     for (const char* counter : {"cycles", "macs.dynamic", "engines.damf.busy_cycles",
-                                "memory.sram.read_bytes", "engines.cim.stalls.dependency"}) {
+                                "memory.sram.read_bytes", "engines.cim.stalls.dram"}) {
       auto broken = good;
       broken[timing][counter] = broken[timing].value(counter, 0L) + 1;
       folder_.write("case/counters.json", broken.dump());

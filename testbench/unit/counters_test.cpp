@@ -16,11 +16,11 @@ TEST(Occupancy, WhatWasNotLoggedIsIdle) {
   OccupancyLog log(false);
   log.add(CycleState::stalled(StallCause::kDependency), 5);
   log.add(CycleState::busy(), 10);
-  log.add(CycleState::stalled(StallCause::kOutput), 2);
+  log.add(CycleState::stalled(StallCause::kWritePort), 2);
   const OccupancyTotals totals = log.totals(20);
   EXPECT_EQ(totals.busy, 10);
   EXPECT_EQ(totals.all_stalled(), 7);
-  EXPECT_EQ(totals.stalled_by(StallCause::kOutput), 2);
+  EXPECT_EQ(totals.stalled_by(StallCause::kWritePort), 2);
   EXPECT_EQ(totals.idle, 3);
   EXPECT_EQ(totals.total(), 20);
 }
