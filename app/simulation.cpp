@@ -147,6 +147,7 @@ RunOutcome simulate(const RunRequest& request) {
   outcome.ran_in_rtl = rtl_engines_of(request.implementation, mapping.program, true);
   outcome.idle_in_rtl = rtl_engines_of(request.implementation, mapping.program, false);
   outcome.scratchpad_bytes = mapping.scratchpad_bytes;
+  outcome.tensors = hw::tensor_traffic(mapping, run.result.records);
   outcome.critical_cycles = critical_cycles(mapping.program, run.result);
   outcome.sinkhorn = sinkhorn_figures(run.result.records);
   for (const hw::EngineTotals& engine : run.result.totals.engines)

@@ -13,6 +13,7 @@
 #include "hw/bounds.h"
 #include "hw/chip_config.h"
 #include "hw/energy/technology.h"
+#include "hw/tensor_traffic.h"
 
 namespace quadrille::app {
 
@@ -103,6 +104,7 @@ struct RunOutcome {
   std::vector<std::int64_t> critical_cycles;
   std::vector<std::string> choices;  ///< The mapper's, one line each.
   hw::Bounds bounds;                 ///< What no plan can beat.
+  std::vector<hw::TensorTraffic> tensors;
   std::vector<std::string> ran_in_rtl;
   std::vector<std::string> idle_in_rtl;  ///< Asked for in RTL, without a command in this run.
   std::int64_t scratchpad_bytes = 0;

@@ -105,9 +105,13 @@ int run_command(const RunOptions& options) {
   RunReport report = make_report(std::move(request), std::move(outcome), std::move(inputs));
   report.settings = options.settings;
   std::vector<std::pair<std::string, std::string>> files = {
-      {"layers.csv", layers_csv(report)},     {"nodes.csv", nodes_csv(report)},
-      {"engines.csv", engines_csv(report)},   {"steps.csv", steps_csv(report)},
-      {"commands.csv", commands_csv(report)}, {"counters.csv", counters_csv(report.outcome.chip)}};
+      {"layers.csv", layers_csv(report)},
+      {"nodes.csv", nodes_csv(report)},
+      {"engines.csv", engines_csv(report)},
+      {"steps.csv", steps_csv(report)},
+      {"commands.csv", commands_csv(report)},
+      {"tensors.csv", tensors_csv(report)},
+      {"counters.csv", counters_csv(report.outcome.chip)}};
   if (report.outcome.sinkhorn)
     files.emplace_back("residuals.csv", residuals_csv(*report.outcome.sinkhorn));
   if (report.outcome.outputs)

@@ -23,29 +23,43 @@ void put_counters(Text to, const std::string& prefix, const hw::CounterModule& m
     put_counters(to, prefix + child.name() + ".", child, run);
 }
 
+/// All switching, then each component of the chip.
+std::string energy_columns(const RunReport& report) {
+  std::string names = ",energy_dynamic_pj";
+  for (const auto& [component, picojoules] : report.energy.dynamic_pj)
+    names += fmt::format(",energy_{}_pj", component);
+  return names;
+}
+
+void add_energy(std::string& csv, const CommandFigures& figures) {
+  const Text to(csv);
+  fmt::format_to(to, ",{}", figures.total_dynamic_pj());
+  for (const auto& [component, picojoules] : figures.dynamic_pj)
+    fmt::format_to(to, ",{}", picojoules);
+  csv += '\n';
+}
+
 void add_figures(std::string& csv, const std::string& name, const CommandFigures& figures) {
   const Text to(csv);
   fmt::format_to(to, "{},{},{},{},{}", name, figures.commands, figures.cycles, figures.span_cycles,
                  figures.busy_cycles);
   add_macs(csv, figures.activity);
   add_bytes(csv, figures.traffic);
-  fmt::format_to(to, ",{}\n", figures.total_dynamic_pj());
+  add_energy(csv, figures);
 }
 
 }  // namespace
 
 std::string layers_csv(const RunReport& report) {
-  std::string csv =
-      fmt::format("layer,commands,cycles,span_cycles,busy_cycles{}{},energy_dynamic_pj\n",
-                  mac_columns(), byte_columns());
+  std::string csv = fmt::format("layer,commands,cycles,span_cycles,busy_cycles{}{}{}\n",
+                                mac_columns(), byte_columns(), energy_columns(report));
   for (const CommandFigures& layer : report.layers) add_figures(csv, layer.name, layer);
   return csv;
 }
 
 std::string nodes_csv(const RunReport& report) {
-  std::string csv =
-      fmt::format("layer,node,step,commands,cycles,span_cycles,busy_cycles{}{},energy_dynamic_pj\n",
-                  mac_columns(), byte_columns());
+  std::string csv = fmt::format("layer,node,step,commands,cycles,span_cycles,busy_cycles{}{}{}\n",
+                                mac_columns(), byte_columns(), energy_columns(report));
   for (const NodeFigures& node : report.nodes) {
     const std::string place = node.layer + "," + node.all.name + ",";
     add_figures(csv, place, node.all);
@@ -72,15 +86,25 @@ std::string engines_csv(const RunReport& report) {
 }
 
 std::string steps_csv(const RunReport& report) {
-  std::string csv = fmt::format("step,commands,cycles,busy_cycles{}{},energy_dynamic_pj\n",
-                                mac_columns(), byte_columns());
+  std::string csv = fmt::format("step,commands,cycles,busy_cycles{}{}{}\n", mac_columns(),
+                                byte_columns(), energy_columns(report));
   const Text to(csv);
   for (const CommandFigures& phase : report.steps) {
     fmt::format_to(to, "{},{},{},{}", phase.name, phase.commands, phase.span_cycles,
                    phase.busy_cycles);
     add_macs(csv, phase.activity);
     add_bytes(csv, phase.traffic);
-    fmt::format_to(to, ",{}\n", phase.total_dynamic_pj());
+    add_energy(csv, phase);
+  }
+  return csv;
+}
+
+std::string tensors_csv(const RunReport& report) {
+  std::string csv = fmt::format("tensor,role,bytes{}\n", byte_columns());
+  for (const hw::TensorTraffic& tensor : report.outcome.tensors) {
+    fmt::format_to(Text(csv), "{},{},{}", tensor.name, tensor.role, tensor.bytes);
+    add_bytes(csv, tensor.traffic);
+    csv += '\n';
   }
   return csv;
 }

@@ -12,6 +12,8 @@ std::string layers_csv(const RunReport& report);
 std::string nodes_csv(const RunReport& report);
 std::string engines_csv(const RunReport& report);
 std::string steps_csv(const RunReport& report);
+/// Bytes by tensor and level.
+std::string tensors_csv(const RunReport& report);
 std::string commands_csv(const RunReport& report);
 /// One line per half-step after which the unit measured its residuals.
 std::string residuals_csv(const SinkhornFigures& sinkhorn);

@@ -10,8 +10,8 @@ const std::vector<std::string>& report_file_names() {
   static const std::vector<std::string> names = {
       "summary.json",
       // A layer or an operator.
-      "layers.csv", "nodes.csv", "engines.csv", "steps.csv", "commands.csv", "counters.csv",
-      "residuals.csv", "outputs.safetensors", "trace.json",
+      "layers.csv", "nodes.csv", "engines.csv", "steps.csv", "tensors.csv", "commands.csv",
+      "counters.csv", "residuals.csv", "outputs.safetensors", "trace.json",
       // heat-flow
       "heat_flow.csv", "heat_flow.svg", "budgets.csv", "epsilons.svg", "word_lengths.csv",
       "word_lengths.svg",

@@ -143,7 +143,9 @@ Json figures_json(const CommandFigures& figures) {
           {"macs", activity_json(figures.activity, "macs")},
           {"ops", activity_json(figures.activity, "ops")},
           {"memory", memory_json(figures.traffic)},
-          {"energy_pj", {{"dynamic", figures.total_dynamic_pj()}}}};
+          {"energy_pj",
+           {{"dynamic", figures.total_dynamic_pj()},
+            {"dynamic_by_component", components_json(figures.dynamic_pj)}}}};
 }
 
 Json layers_json(const RunReport& report) {

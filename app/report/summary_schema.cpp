@@ -226,7 +226,7 @@ Json figures() {
        {"macs", macs()},
        {"ops", ops()},
        {"memory", memory()},
-       {"energy_pj", object_of({{"dynamic", real()}})}});
+       {"energy_pj", object_of({{"dynamic", real()}, {"dynamic_by_component", by_component()}})}});
 }
 
 Json layers() {

@@ -1,7 +1,11 @@
 // Question: do the nodes, steps and layers of a report add up to its run?
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include "app/config/chip_file.h"
 #include "app/config/workload_file.h"
@@ -51,6 +55,10 @@ void expect_equal(const json& sum, json whole) {
   const double picojoules = whole.at("energy_pj").at("dynamic").get<double>();
   // Each of a few dozen terms is rounded once to 53 bits.
   EXPECT_NEAR(sum.at("energy_pj").at("dynamic").get<double>(), picojoules, 1e-12 * picojoules);
+  double components = 0.0;
+  for (const json& part : sum.at("energy_pj").at("dynamic_by_component"))
+    components += part.get<double>();
+  EXPECT_NEAR(components, picojoules, 1e-12 * picojoules);
 }
 
 TEST_F(Nodes, AddUpToTheRun) {
@@ -72,6 +80,47 @@ TEST_F(Nodes, AddUpToTheRun) {
       expect_equal(layers, total);
       EXPECT_GE(total.at("nodes").size(), 4U);
     }
+  }
+}
+
+/// Rows of tensors.csv by name, each with its columns.
+std::map<std::string, std::map<std::string, std::string>> rows_of(const std::string& csv) {
+  std::istringstream lines(csv);
+  std::vector<std::string> columns;
+  std::map<std::string, std::map<std::string, std::string>> rows;
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream cells(line);
+    std::vector<std::string> row;
+    for (std::string cell; std::getline(cells, cell, ',');) row.push_back(cell);
+    if (columns.empty()) columns = row;
+    if (columns == row) continue;
+    for (std::size_t i = 1; i < columns.size(); ++i)
+      rows[row.at(1) + " " + row.at(0)][columns[i]] = row.at(i);
+  }
+  return rows;
+}
+
+TEST_F(Nodes, TensorsCarryAllBytesOfTheRun) {
+  for (const char* workload : {"smoke-softmax", "smoke-damf", "smoke-sinkhorn", "smoke-linear"}) {
+    SCOPED_TRACE(workload);
+    const json total = summary(workload, {"--no-data"});
+    const auto rows = rows_of(TemporaryFolder::read(out() + "/tensors.csv"));
+    for (const auto& [level, counts] : total.at("memory").items()) {
+      for (const char* count : {"read_bytes", "write_bytes"}) {
+        std::int64_t sum = 0;
+        for (const auto& [name, row] : rows) sum += std::stoll(row.at(level + "_" + count));
+        EXPECT_EQ(sum, counts.at(count).get<std::int64_t>()) << level << " " << count;
+      }
+    }
+    // A trained matrix comes from the DRAM and goes to the macros, once at least.
+    int weights = 0;
+    for (const auto& [name, row] : rows) {
+      if (row.at("role") != "weight" || row.at("cim_write_bytes") == "0") continue;
+      ++weights;
+      for (const char* column : {"dram_read_bytes", "sram_write_bytes", "cim_write_bytes"})
+        EXPECT_GE(std::stoll(row.at(column)), std::stoll(row.at("bytes"))) << name << column;
+    }
+    EXPECT_GE(weights, 2);
   }
 }
 

@@ -139,8 +139,8 @@ TEST_F(Run, WritesTheReportItPromises) {
     for (const auto& entry : fs::directory_iterator(out()))
       files.push_back(entry.path().filename().string());
     EXPECT_THAT(files, UnorderedElementsAre("summary.json", "layers.csv", "nodes.csv",
-                                            "engines.csv", "steps.csv", "commands.csv",
-                                            "counters.csv", "outputs.safetensors"));
+                                            "engines.csv", "steps.csv", "tensors.csv",
+                                            "commands.csv", "counters.csv", "outputs.safetensors"));
   }
 }
 
