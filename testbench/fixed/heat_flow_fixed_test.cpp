@@ -179,7 +179,7 @@ TEST(HeatFlowFixed, AParticleThatLeavesItsRangeIsRefused) {
     result.out_q.assign(pass.positions.size(), -(std::int64_t{1} << 31));
     return result;
   };
-  EXPECT_THROW(heat_flow_integer(settings, runaway), InvariantError);
+  EXPECT_THROW(heat_flow_integer(settings, runaway), RunawayFlow);
 }
 
 }  // namespace
