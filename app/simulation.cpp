@@ -58,15 +58,22 @@ std::optional<model::SinkhornResidual> largest_residual(const model::FixedRun& f
   return largest;
 }
 
+/// The chip's outputs against the levels `fixed` and `float`.
 void judge(Simulation& simulation, const ChipRun& run, RunOutcome& outcome) {
   const Task& task = simulation.task();
   outcome.difference = simulation.difference("chip", run);
   if (outcome.sinkhorn) outcome.sinkhorn->final_residual = largest_residual(simulation.fixed());
-  const OperatorResult found = simulation.result(run);
-  const std::vector<double>& judged = found.reals.at(task.judged).values;
   const OperatorResult real = real_result(task, simulation.values());
+  const std::vector<double>& judged = outcome.outputs->reals.at(task.judged).values;
   outcome.error = error_figures(real.reals.at(task.judged).values, judged);
-  outcome.outputs = found;
+  outcome.formula = formula_of(task.graph);
+  for (const auto& [name, tensor] : real.reals) {
+    const auto found = outcome.outputs->reals.find(name);
+    if (found == outcome.outputs->reals.end()) continue;
+    outcome.output_errors.emplace_back(name, error_figures(tensor.values, found->second.values));
+  }
+  outcome.head_errors = head_errors(task.graph, simulation.values(), simulation.quantised(),
+                                    simulation.fixed().tensors);
   outcome.float_outputs = real;
   if (!task.context || task.context->tokens.size() < 2) return;
   const LanguageContext& context = *task.context;
@@ -105,6 +112,13 @@ const ChipJob& Simulation::job() {
   return *job_;
 }
 
+hw::Mapping Simulation::take_mapping() {
+  job();
+  hw::Mapping mapping = std::move(job_->mapping);
+  job_.reset();
+  return mapping;
+}
+
 ChipRun Simulation::run(const Body& body) {
   return run_on_chip(chip_, body, job(), task_.has_data() ? &quantised().tensors : nullptr);
 }
@@ -137,86 +151,27 @@ RunOutcome simulate(const RunRequest& request) {
   Simulation simulation(make_task(request.workload, request.data), request.chip);
   if (request.data) simulation.require_room();
   ChipRun run = simulation.run({request.chip.timing, request.implementation, request.rtl});
-  const hw::Mapping& mapping = simulation.job().mapping;
+  hw::Mapping mapping = simulation.take_mapping();
 
   RunOutcome outcome;
   outcome.timing = run.timing;
-  outcome.nodes = mapping.program.nodes;
-  outcome.choices = mapping.choices;
   outcome.bounds = hw::bounds_of(request.chip, simulation.task().graph);
   outcome.ran_in_rtl = rtl_engines_of(request.implementation, mapping.program, true);
   outcome.idle_in_rtl = rtl_engines_of(request.implementation, mapping.program, false);
   outcome.scratchpad_bytes = mapping.scratchpad_bytes;
   outcome.tensors = hw::tensor_traffic(mapping, run.result.records);
-  outcome.critical_cycles = critical_cycles(mapping.program, run.result);
+  outcome.critical_path = hw::critical_path(mapping.program, run.result);
   outcome.sinkhorn = sinkhorn_figures(run.result.records);
   for (const hw::EngineTotals& engine : run.result.totals.engines)
     outcome.saturated += engine.activity.saturated;
   if (request.data) outcome.saturated_inputs = simulation.quantised().saturated;
   outcome.inputs = simulation.task().files;
-  if (request.data) judge(simulation, run, outcome);
+  outcome.choices = std::move(mapping.choices);
+  outcome.program = std::move(mapping.program);
+  if (request.data) outcome.outputs = simulation.result(run);
+  if (request.data && request.check != Check::kNone) judge(simulation, run, outcome);
   outcome.chip = std::move(run.result);
   return outcome;
-}
-
-ErrorFigures error_figures(const std::vector<double>& expected, const std::vector<double>& found) {
-  ErrorFigures figures;
-  double largest = 0.0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    const double difference = found[i] - expected[i];
-    if (!std::isfinite(expected[i]) || !std::isfinite(difference))
-      throw InvariantError(fmt::format("error figures of {} against {}", found[i], expected[i]));
-    figures.max_abs = std::max(figures.max_abs, std::fabs(difference));
-    largest = std::max(largest, std::fabs(expected[i]));
-  }
-  if (largest == 0.0 || figures.max_abs == 0.0) return figures;
-  // Relative to the largest ones, whose squares neither under- nor overflow.
-  double signal = 0.0;
-  double noise = 0.0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    const double value = expected[i] / largest;
-    const double difference = (found[i] - expected[i]) / figures.max_abs;
-    signal += value * value;
-    noise += difference * difference;
-  }
-  figures.sqnr_db =
-      10.0 * std::log10(signal / noise) + 20.0 * std::log10(largest / figures.max_abs);
-  return figures;
-}
-
-std::vector<std::int64_t> critical_cycles(const hw::Program& program,
-                                          const hw::ChipResult& result) {
-  const std::vector<hw::CommandRecord>& records = result.records;
-  std::vector<std::int64_t> cycles(records.size(), 0);
-  if (records.empty()) return cycles;
-  const auto ends_before = [](const hw::CommandRecord& a, const hw::CommandRecord& b) {
-    return a.end_cycle < b.end_cycle;
-  };
-  auto at = static_cast<std::size_t>(std::max_element(records.begin(), records.end(), ends_before) -
-                                     records.begin());
-  // A command's predecessor is what it waited for last: a dependency, or the
-  // command before it in its unit's queue.
-  std::vector<int> before(records.size(), -1);
-  std::map<hw::Unit, int> last;
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    const auto queued = last.emplace(records[i].unit, -1).first;
-    before[i] = queued->second;
-    queued->second = static_cast<int>(i);
-  }
-  for (std::int64_t end = result.cycles;;) {
-    int waited = before[at];
-    for (const int other : program.commands[at].depends_on) {
-      if (waited < 0 || ends_before(records[static_cast<std::size_t>(waited)],
-                                    records[static_cast<std::size_t>(other)]))
-        waited = other;
-    }
-    const std::int64_t start =
-        waited < 0 ? 0 : std::min(end, records[static_cast<std::size_t>(waited)].end_cycle);
-    cycles[at] += end - start;
-    if (waited < 0) return cycles;
-    end = start;
-    at = static_cast<std::size_t>(waited);
-  }
 }
 
 }  // namespace quadrille::app

@@ -8,10 +8,13 @@
 #include <vector>
 
 #include "app/chip_run.h"
+#include "app/config/choices.h"
 #include "app/config/workload_file.h"
+#include "app/error_figures.h"
 #include "app/networks/task.h"
 #include "hw/bounds.h"
 #include "hw/chip_config.h"
+#include "hw/counters/critical_path.h"
 #include "hw/energy/technology.h"
 #include "hw/tensor_traffic.h"
 
@@ -38,6 +41,8 @@ class Simulation {
   const model::FixedRun& fixed();
   /// The program for the chip, which serves every body.
   const ChipJob& job();
+  /// Gives the job's mapping away, after the last run: asked again, it is made again.
+  hw::Mapping take_mapping();
 
   /// With data if the task has them.
   ChipRun run(const Body& body);
@@ -62,6 +67,14 @@ class Simulation {
 /// drawn.
 Task make_task(const Workload& workload, bool data);
 
+/// What a run with data is held against.
+enum class Check {
+  kOutputs,  ///< Every output against the level `fixed`, bit for bit; errors against `float`.
+  kNone,     ///< Nothing; neither level is evaluated beyond what scales need.
+};
+
+inline const Choices<Check> kCheckChoices = {{"outputs", Check::kOutputs}, {"none", Check::kNone}};
+
 struct RunRequest {
   Workload workload;
   hw::ChipConfig chip;
@@ -69,13 +82,7 @@ struct RunRequest {
   Implementation implementation;
   hw::RtlBodies rtl;  ///< Where the RTL comes from: the cache unless it says.
   bool data = true;
-};
-
-/// The chip's output against the level `float`.
-struct ErrorFigures {
-  /// None: no error at all, or (max_abs above 0) nothing but zeros expected.
-  std::optional<double> sqnr_db;
-  double max_abs = 0.0;
+  Check check = Check::kOutputs;
 };
 
 /// Next-token loss of the language model, nats per token.
@@ -98,10 +105,8 @@ struct SinkhornFigures {
 struct RunOutcome {
   hw::ChipResult chip;
   hw::Timing timing = hw::Timing::kTile;
-  std::vector<hw::ProgramNode> nodes;
-  /// By command: the cycles of the run's critical path that are its own. They sum
-  /// to the run's cycles.
-  std::vector<std::int64_t> critical_cycles;
+  hw::Program program;  ///< Its commands are those of the chip's records.
+  std::vector<hw::CriticalStep> critical_path;
   std::vector<std::string> choices;  ///< The mapper's, one line each.
   hw::Bounds bounds;                 ///< What no plan can beat.
   std::vector<hw::TensorTraffic> tensors;
@@ -114,10 +119,14 @@ struct RunOutcome {
   std::int64_t saturated = 0;  ///< Values that engines clamped; 0 without data.
   /// Inputs and weights that their own scales clamped; 0 without data.
   std::int64_t saturated_inputs = 0;
-  // With data only:
-  std::optional<ErrorFigures> error;
+  std::optional<OperatorResult> outputs;  ///< The chip's; with data only.
+  // With data and a check only:
+  std::optional<OperatorResult> float_outputs;  ///< Of the level `float`.
+  std::optional<ErrorFigures> error;            ///< Of the output that is judged.
+  std::string formula;                          ///< What the errors are against.
+  std::vector<std::pair<std::string, ErrorFigures>> output_errors;  ///< By output.
+  std::vector<HeadError> head_errors;
   std::optional<LossFigures> loss;
-  std::optional<OperatorResult> outputs, float_outputs;  ///< The chip's, and level `float`.
   /// Where the chip's output first differs from the level `fixed`.
   std::optional<std::string> difference;
 };
@@ -125,13 +134,5 @@ struct RunOutcome {
 /// Without data, only the workload's shape is looked at. Throws InputError and
 /// InvariantError; a difference is reported, not thrown.
 RunOutcome simulate(const RunRequest& request);
-
-/// Figures of `found` against `expected`. InvariantError for what is not finite: the
-/// levels refuse to make it, and no figure may read as exact that compared nothing.
-ErrorFigures error_figures(const std::vector<double>& expected, const std::vector<double>& found);
-
-/// Walks back from the command that ends last to those it waited for: what each
-/// command on the way adds is its own.
-std::vector<std::int64_t> critical_cycles(const hw::Program& program, const hw::ChipResult& result);
 
 }  // namespace quadrille::app

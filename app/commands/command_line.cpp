@@ -89,8 +89,8 @@ int parse_and_run(int argc, const char* const* argv) {
       ->capture_default_str();
   run_app
       ->add_option("-o,--output", run.output,
-                   "Folder of the report; files of an earlier report in it are replaced "
-                   "or removed, others left alone")
+                   "Folder of the report; an earlier report in it is replaced, a folder that holds "
+                   "anything else is refused")
       ->capture_default_str();
   run_app
       ->add_option("--set", run.settings,
@@ -106,7 +106,21 @@ int parse_and_run(int argc, const char* const* argv) {
   run_app->add_option("--by", run.by, "layer, node or engine: a block of the table for each")
       ->check(word_of_list({"layer", "node", "engine"}));
   run_app->add_flag("--no-data", run.no_data, "Timing and counters only, no values");
-  run_app->add_option("--trace", run.trace, "perfetto,fst: timelines to write");
+  run_app
+      ->add_option("--check", run.check,
+                   "outputs: held against the integer specification and the formula; none: neither "
+                   "is evaluated")
+      ->capture_default_str()
+      ->check(word_of_list({"outputs", "none"}));
+  run_app
+      ->add_option("--trace", run.traces,
+                   "perfetto: trace.json, which ui.perfetto.dev opens; fst: waveforms of the "
+                   "engines in RTL; or both with a comma")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(word_of_list({"perfetto", "fst"}));
+  run_app->add_option("--waves-cycles", run.waves_cycles, "FROM:TO, cycles of the traces")
+      ->needs("--trace");
   run_app->add_option_function<std::string>(
       "--seed", [&run](const std::string& text) { run.seed = decimal("--seed", text); },
       "Seed of random data, instead of the workload's");

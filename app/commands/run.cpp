@@ -18,7 +18,10 @@
 #include "app/report/csv.h"
 #include "app/report/report_files.h"
 #include "app/report/summary.h"
+#include "app/report/trace.h"
+#include "app/report/units.h"
 #include "app/rtl/rtl_build.h"
+#include "app/rtl/rtl_check.h"
 #include "app/simulation.h"
 #include "app/version.h"
 #include "model/errors.h"
@@ -38,10 +41,51 @@ RunRequest make_request(const RunOptions& options, Workload workload, const Pars
   request.implementation = parse_implementation(options.implementations);
   request.rtl.find = find_or_offer();
   request.data = !options.no_data;
+  request.check = options.check == "none" ? Check::kNone : Check::kOutputs;
   if (options.timing == "tile" && request.implementation.any_rtl())
     throw InputError("--timing", "'tile'", "an engine in RTL needs beat timing");
   if (options.seed) request.workload.reseed(*options.seed);
   return request;
+}
+
+/// Which timelines are asked for, of which cycles.
+struct TracesWanted {
+  bool timeline = false;
+  bool waves = false;
+  CycleRange cycles;
+};
+
+TracesWanted parse_traces(const RunOptions& options) {
+  TracesWanted wanted;
+  for (const std::string& word : options.traces)
+    (word == "fst" ? wanted.waves : wanted.timeline) = true;
+  if (!options.waves_cycles.empty())
+    wanted.cycles = parse_cycle_range("--waves-cycles", options.waves_cycles);
+  return wanted;
+}
+
+/// A waveform for every engine in RTL, beside the report's other files.
+std::map<std::string, hw::RtlTrace> waves_into(OutputFolder& folder, const RunRequest& request,
+                                               const CycleRange& cycles) {
+  if (!request.implementation.any_rtl()) {
+    throw InputError("--trace", "'fst'",
+                     "waveforms are the RTL's: name an engine, such as --impl all=rtl");
+  }
+  std::map<std::string, hw::RtlTrace> waves;
+  for (const std::string& engine : request.implementation.rtl_engines()) {
+    const std::string file = folder.path_of(waveform_file_name(engine));
+    waves[engine] = wave_of(file, cycles, request.chip);
+  }
+  return waves;
+}
+
+std::string trace_note(const Trace& trace) {
+  if (trace.slices_left_out == 0)
+    return "\n  trace    trace.json opens in https://ui.perfetto.dev\n";
+  return fmt::format(
+      "\n  trace    trace.json opens in https://ui.perfetto.dev; {} slices that begin after cycle "
+      "{} are left out: --waves-cycles FROM:TO picks others\n",
+      grouped_digits(trace.slices_left_out), grouped_digits(trace.complete_to_cycle));
 }
 
 bool all_finite(const std::vector<double>& values) {
@@ -55,9 +99,11 @@ std::string outputs_bytes(const RunOutcome& outcome) {
   SafetensorsWriter writer;
   for (const auto& [name, tensor] : outcome.outputs->reals)
     writer.add_f64(name, tensor.shape, tensor.values);
-  for (const auto& [name, tensor] : outcome.float_outputs->reals) {
-    if (outcome.outputs->reals.count(name) != 0 && all_finite(tensor.values))
-      writer.add_f64(name + ".float", tensor.shape, tensor.values);
+  if (outcome.float_outputs) {
+    for (const auto& [name, tensor] : outcome.float_outputs->reals) {
+      if (outcome.outputs->reals.count(name) != 0 && all_finite(tensor.values))
+        writer.add_f64(name + ".float", tensor.shape, tensor.values);
+    }
   }
   for (const auto& [name, tensor] : outcome.outputs->integers) {
     if (outcome.outputs->reals.count(name) == 0) continue;
@@ -76,9 +122,7 @@ std::string outputs_bytes(const RunOutcome& outcome) {
 }  // namespace
 
 int run_command(const RunOptions& options) {
-  if (!options.trace.empty()) {
-    throw InputError("--trace", "'" + options.trace + "'", "timelines are not there yet");
-  }
+  const TracesWanted traces = parse_traces(options);
   Overrides overrides = parse_overrides(options.settings);
   if (!options.timing.empty())
     overrides.chip.push_back({"timing", options.timing, "--timing " + options.timing});
@@ -90,6 +134,7 @@ int run_command(const RunOptions& options) {
     return run_experiment(workload, *experiment, options, chip);
   RunRequest request = make_request(options, std::move(workload), chip);
   OutputFolder folder(options.output, report_file_names());
+  if (traces.waves) request.rtl.traces = waves_into(folder, request, traces.cycles);
   RunOutcome outcome = simulate(request);
   if (outcome.difference) {
     fmt::print(stderr,
@@ -105,20 +150,23 @@ int run_command(const RunOptions& options) {
   RunReport report = make_report(std::move(request), std::move(outcome), std::move(inputs));
   report.settings = options.settings;
   std::vector<std::pair<std::string, std::string>> files = {
-      {"layers.csv", layers_csv(report)},
-      {"nodes.csv", nodes_csv(report)},
-      {"engines.csv", engines_csv(report)},
-      {"steps.csv", steps_csv(report)},
-      {"commands.csv", commands_csv(report)},
-      {"tensors.csv", tensors_csv(report)},
-      {"counters.csv", counters_csv(report.outcome.chip)}};
+      {"layers.csv", layers_csv(report)},     {"nodes.csv", nodes_csv(report)},
+      {"engines.csv", engines_csv(report)},   {"steps.csv", steps_csv(report)},
+      {"commands.csv", commands_csv(report)}, {"critical_path.csv", critical_path_csv(report)},
+      {"tensors.csv", tensors_csv(report)},   {"counters.csv", counters_csv(report.outcome.chip)}};
   if (report.outcome.sinkhorn)
     files.emplace_back("residuals.csv", residuals_csv(*report.outcome.sinkhorn));
   if (report.outcome.outputs)
     files.emplace_back("outputs.safetensors", outputs_bytes(report.outcome));
   files.emplace_back("summary.json", summary_json(report));
+  std::string notes;
+  if (traces.timeline) {
+    Trace trace = trace_of(report, {traces.cycles});
+    files.emplace_back("trace.json", std::move(trace.json));
+    notes = trace_note(trace);
+  }
   commit_report(folder, std::move(files));
-  fmt::print("{}\n  report in {}\n", console_report(report, options.by), options.output);
+  fmt::print("{}{}\n  report in {}\n", console_report(report, options.by), notes, options.output);
   return kGood;
 }
 

@@ -16,8 +16,10 @@ struct RunOptions {
   std::vector<std::string> settings;         ///< KEY=VALUE, of the chip or the workload
   std::string timing;                        ///< "" : the chip's
   bool no_data = false;
-  std::string trace;
-  std::string by;  ///< layer, node or engine; "": the run as a whole.
+  std::string check = "outputs";    ///< outputs or none.
+  std::vector<std::string> traces;  ///< perfetto, fst.
+  std::string waves_cycles;         ///< FROM:TO, of the traces; "": all.
+  std::string by;                   ///< layer, node or engine; "": the run as a whole.
   std::optional<std::int64_t> seed;
 };
 

@@ -114,43 +114,55 @@ void OutputFolder::remove_left_behind() const {
   }
 }
 
-void OutputFolder::write_files(const std::string& staging) const {
+void OutputFolder::write_files() const {
   for (const auto& [name, content] : files_) {
-    std::ofstream out(fs::path(staging) / name, std::ios::binary);
+    std::ofstream out(fs::path(staging_) / name, std::ios::binary);
     out.write(content.data(), static_cast<std::streamsize>(content.size()));
     out.close();
     if (!out) fail("'" + name + "' cannot be written (is the disk full?)");
   }
 }
 
-void OutputFolder::put_in_place(const std::string& staging) const {
+void OutputFolder::put_in_place() const {
   // An earlier report and this one change places, and the earlier one goes.
-  if (::renameat2(AT_FDCWD, staging.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0) return;
-  if (errno == ENOENT && ::rename(staging.c_str(), path_.c_str()) == 0) return;
+  if (::renameat2(AT_FDCWD, staging_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0)
+    return;
+  if (errno == ENOENT && ::rename(staging_.c_str(), path_.c_str()) == 0) return;
   // A file system that exchanges nothing takes an empty folder's place by a rename.
   std::error_code error;
   fs::remove_all(path_, error);
-  if (::rename(staging.c_str(), path_.c_str()) != 0) fail(std::strerror(errno));
+  if (::rename(staging_.c_str(), path_.c_str()) != 0) fail(std::strerror(errno));
 }
 
-void OutputFolder::commit() {
-  const SignalsWait wait;
+void OutputFolder::make_staging() {
+  if (!staging_.empty()) return;
   std::error_code error;
   fs::create_directories(parent_, error);
   if (error) fail(error.message());
   remove_left_behind();
-  std::string staging = fmt::format("{}/{}{}-XXXXXX", parent_, hidden_, ::getpid());
-  if (::mkdtemp(staging.data()) == nullptr) fail(std::strerror(errno));
-  try {
-    require_own_or_empty();
-    write_files(staging);
-    fs::permissions(staging, fs::perms(0755), error);
-    put_in_place(staging);
-  } catch (...) {
-    fs::remove_all(staging, error);
-    throw;
-  }
-  fs::remove_all(staging, error);
+  std::string made = fmt::format("{}/{}{}-XXXXXX", parent_, hidden_, ::getpid());
+  if (::mkdtemp(made.data()) == nullptr) fail(std::strerror(errno));
+  staging_ = made;
+}
+
+std::string OutputFolder::path_of(const std::string& name) {
+  make_staging();
+  return (fs::path(staging_) / name).string();
+}
+
+OutputFolder::~OutputFolder() {
+  std::error_code error;
+  if (!staging_.empty()) fs::remove_all(staging_, error);
+}
+
+void OutputFolder::commit() {
+  const SignalsWait wait;
+  make_staging();
+  require_own_or_empty();
+  write_files();
+  std::error_code error;
+  fs::permissions(staging_, fs::perms(0755), error);
+  put_in_place();
 }
 
 }  // namespace quadrille::app

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <string_view>
 
 #include "app/config/choices.h"
@@ -116,6 +117,29 @@ void put_memory(Text to, const RunReport& report) {
       bytes(traffic.sram_write.bytes), bytes(traffic.cim_write_bytes));
 }
 
+std::string decibels(const ErrorFigures& figures) {
+  if (figures.sqnr_db) return fmt::format("{:.2f} dB", *figures.sqnr_db);
+  return figures.max_abs > 0 ? "beyond measure (all zeros)" : "none";
+}
+
+/// The error of what is judged, which formula it is against, and how far heads differ.
+void put_error(Text to, const RunOutcome& outcome) {
+  fmt::format_to(to, "  error    {}, largest {:.3g}, against float: {}\n", decibels(*outcome.error),
+                 outcome.error->max_abs, outcome.formula);
+  const std::vector<HeadError>& heads = outcome.head_errors;
+  if (heads.size() > 1) {
+    const auto less = [](const HeadError& a, const HeadError& b) {
+      const double infinite = std::numeric_limits<double>::infinity();
+      return a.figures.sqnr_db.value_or(infinite) < b.figures.sqnr_db.value_or(infinite);
+    };
+    const auto [worst, best] = std::minmax_element(heads.begin(), heads.end(), less);
+    fmt::format_to(to, "           its heads: {} (head {}{}) to {}\n", decibels(worst->figures),
+                   worst->head, worst->batch > 0 ? fmt::format(", batch {}", worst->batch) : "",
+                   decibels(best->figures));
+  }
+  fmt::format_to(to, "  bits     every output bit equals the integer specification\n");
+}
+
 void put_sinkhorn(Text to, const SinkhornFigures& sinkhorn) {
   fmt::format_to(to, "  sinkhorn {} half-steps", sinkhorn.half_steps);
   if (sinkhorn.final_residual) {
@@ -225,14 +249,9 @@ std::string console_report(const RunReport& report, const std::string& by) {
   put_bound(to, report);
   put_rates(to, report);
   put_memory(to, report);
-  if (outcome.error) {
-    fmt::format_to(to, "  error    {} against float, largest {:.3g}\n",
-                   outcome.error->sqnr_db       ? fmt::format("{:.2f} dB", *outcome.error->sqnr_db)
-                   : outcome.error->max_abs > 0 ? std::string("beyond measure (all zeros)")
-                                                : std::string("none"),
-                   outcome.error->max_abs);
-    fmt::format_to(to, "  bits     every output bit equals the integer specification\n");
-  }
+  if (outcome.error) put_error(to, outcome);
+  if (report.request.data && report.request.check == Check::kNone)
+    fmt::format_to(to, "  check    none: neither the bits nor the error were looked at\n");
   if (outcome.saturated_inputs > 0) {
     fmt::format_to(to,
                    "  clamped  {} {} of inputs and weights, whose scales are too small for them: "

@@ -1,6 +1,7 @@
 #include "app/report/csv.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <iterator>
 
@@ -46,6 +47,14 @@ void add_figures(std::string& csv, const std::string& name, const CommandFigures
   add_macs(csv, figures.activity);
   add_bytes(csv, figures.traffic);
   add_energy(csv, figures);
+}
+
+/// A command's number, and where it belongs.
+void put_place(Text to, const RunReport& report, int command) {
+  const hw::CommandRecord& record = report.outcome.chip.records[static_cast<std::size_t>(command)];
+  fmt::format_to(to, "{},{},{},{},{}", command, hw::unit_name(record.unit), record.step,
+                 report.outcome.program.nodes[static_cast<std::size_t>(record.node)].name,
+                 record.head < 0 ? "" : std::to_string(record.head));
 }
 
 }  // namespace
@@ -111,22 +120,33 @@ std::string tensors_csv(const RunReport& report) {
 
 std::string commands_csv(const RunReport& report) {
   std::string csv = fmt::format(
-      "command,unit,step,node,head,start_cycle,end_cycle,busy_cycles{},waited_dependency_cycles,"
-      "waited_write_exclusion_cycles{}{}\n",
+      "command,unit,step,node,head,depends_on,start_cycle,end_cycle,busy_cycles{},"
+      "waited_dependency_cycles,waited_write_exclusion_cycles{}{}\n",
       own_stall_columns(), mac_columns(), byte_columns());
   const Text to(csv);
   const auto& records = report.outcome.chip.records;
   for (std::size_t i = 0; i < records.size(); ++i) {
     const hw::CommandRecord& record = records[i];
-    fmt::format_to(to, "{},{},{},{},{},{},{},{}", i, hw::unit_name(record.unit), record.step,
-                   report.outcome.nodes[static_cast<std::size_t>(record.node)].name,
-                   record.head < 0 ? "" : std::to_string(record.head), record.start_cycle,
-                   record.end_cycle, record.occupancy.busy);
+    put_place(to, report, static_cast<int>(i));
+    fmt::format_to(to, ",{},{},{},{}",
+                   fmt::join(report.outcome.program.commands[i].depends_on, " "),
+                   record.start_cycle, record.end_cycle, record.occupancy.busy);
     add_own_stalls(csv, record.occupancy);
     fmt::format_to(to, ",{},{}", record.dependency_cycles, record.exclusion_cycles);
     add_macs(csv, record.activity);
     add_bytes(csv, record.traffic);
     csv += '\n';
+  }
+  return csv;
+}
+
+std::string critical_path_csv(const RunReport& report) {
+  std::string csv = "command,unit,step,node,head,after,from_cycle,to_cycle,cycles\n";
+  const Text to(csv);
+  for (const hw::CriticalStep& step : report.outcome.critical_path) {
+    put_place(to, report, step.command);
+    fmt::format_to(to, ",{},{},{},{}\n", hw::critical_link_name(step.link), step.from_cycle,
+                   step.to_cycle, step.cycles());
   }
   return csv;
 }

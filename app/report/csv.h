@@ -15,6 +15,7 @@ std::string steps_csv(const RunReport& report);
 /// Bytes by tensor and level.
 std::string tensors_csv(const RunReport& report);
 std::string commands_csv(const RunReport& report);
+std::string critical_path_csv(const RunReport& report);
 /// One line per half-step after which the unit measured its residuals.
 std::string residuals_csv(const SinkhornFigures& sinkhorn);
 /// One line per counter of the tree: path, unit, value, description, the module that

@@ -12,6 +12,8 @@ namespace quadrille::app {
 
 /// Every name that a report of any kind can have a file of.
 const std::vector<std::string>& report_file_names();
+/// Of an engine in RTL.
+std::string waveform_file_name(const std::string& engine);
 
 /// Commits these files (name, content) in place of an earlier report's. InvariantError
 /// for a name that report_file_names() lacks.

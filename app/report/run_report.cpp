@@ -58,7 +58,7 @@ CommandFigures figures_of(const std::string& name, const RunReport& report, Chos
     if (!chosen(record)) continue;
     const auto unit = static_cast<std::size_t>(record.unit);
     ++figures.commands;
-    figures.cycles += report.outcome.critical_cycles[i];
+    figures.cycles += report.critical_cycles[i];
     figures.busy_cycles += record.occupancy.busy;
     activity[unit] += record.activity;
     traffic[unit] += record.traffic;
@@ -92,7 +92,7 @@ std::vector<CommandFigures> grouped(const RunReport& report, NameOf name_of, Cho
 void add_groups(RunReport& report) {
   const auto step = [](const CommandRecord& record) { return record.step; };
   const auto any = [](const CommandRecord&) { return true; };
-  const std::vector<hw::ProgramNode>& nodes = report.outcome.nodes;
+  const std::vector<hw::ProgramNode>& nodes = report.outcome.program.nodes;
   const auto layer = [&](const CommandRecord& record) {
     return nodes[static_cast<std::size_t>(record.node)].layer;
   };
@@ -170,6 +170,9 @@ RunReport make_report(RunRequest made, RunOutcome found, std::vector<InputFile> 
   report.inputs = std::move(inputs);
   const RunRequest& request = report.request;
   const RunOutcome& outcome = report.outcome;
+  report.critical_cycles.assign(outcome.chip.records.size(), 0);
+  for (const hw::CriticalStep& step : outcome.critical_path)
+    report.critical_cycles[static_cast<std::size_t>(step.command)] = step.cycles();
   add_groups(report);
   for (const CommandFigures& phase : report.steps)
     hw::add(report.energy.dynamic_pj, phase.dynamic_pj);

@@ -67,12 +67,13 @@ struct RunReport {
   std::vector<std::string> settings;  ///< --set, as given.
   EnergyFigures energy;
   RateFigures rates;
-  std::vector<CommandFigures> steps;   ///< By step, in the order of their first commands.
-  std::vector<NodeFigures> nodes;      ///< In running order; those with commands.
-  std::vector<CommandFigures> layers;  ///< In the order of their first nodes.
-  DynamicOperands dynamic;             ///< Of the whole run.
-  DynamicOperands dynamic_resident;    ///< Without the one-time load of the static weights.
-  DynamicOperands dynamic_on_chip;     ///< And without the DRAM's energy.
+  std::vector<std::int64_t> critical_cycles;  ///< By command: its own on the critical path.
+  std::vector<CommandFigures> steps;          ///< By step, in the order of their first commands.
+  std::vector<NodeFigures> nodes;             ///< In running order; those with commands.
+  std::vector<CommandFigures> layers;         ///< In the order of their first nodes.
+  DynamicOperands dynamic;                    ///< Of the whole run.
+  DynamicOperands dynamic_resident;           ///< Without the one-time load of the static weights.
+  DynamicOperands dynamic_on_chip;            ///< And without the DRAM's energy.
 };
 
 RunReport make_report(RunRequest request, RunOutcome outcome, std::vector<InputFile> inputs);

@@ -63,11 +63,26 @@ Json energy_json(const EnergyFigures& energy) {
           {"leakage_by_component", components_json(energy.static_pj)}};
 }
 
+void put_figures(Json& to, const ErrorFigures& figures) {
+  to["sqnr_db"] = figures.sqnr_db ? Json(*figures.sqnr_db) : Json(nullptr);
+  to["max_abs"] = figures.max_abs;
+}
+
 Json error_json(const RunOutcome& outcome) {
-  Json error = {{"sqnr_db", nullptr}, {"max_abs", nullptr}};
-  if (outcome.error) {
-    error["max_abs"] = outcome.error->max_abs;
-    if (outcome.error->sqnr_db) error["sqnr_db"] = *outcome.error->sqnr_db;
+  Json error = {{"sqnr_db", nullptr},
+                {"max_abs", nullptr},
+                {"formula", nullptr},
+                {"outputs", Json::object()},
+                {"heads", Json::array()}};
+  if (!outcome.error) return error;
+  put_figures(error, *outcome.error);
+  error["formula"] = outcome.formula;
+  for (const auto& [name, figures] : outcome.output_errors)
+    put_figures(error["outputs"][name], figures);
+  for (const HeadError& head : outcome.head_errors) {
+    Json json = {{"node", head.node}, {"batch", head.batch}, {"head", head.head}};
+    put_figures(json, head.figures);
+    error["heads"].push_back(std::move(json));
   }
   return error;
 }
@@ -106,10 +121,12 @@ void add_measures(Json& json, const RunReport& report) {
   const hw::Activity activity = totals.activity();
   Json engines = Json::object();
   Json stalls = Json::object();
-  for (const hw::EngineTotals& engine : totals.engines) {
+  const auto put = [&](const hw::EngineTotals& engine) {
     engines[engine.name] = occupancy_json(engine.occupancy);
     stalls[engine.name] = stalls_json(engine.occupancy);
-  }
+  };
+  for (const hw::EngineTotals& engine : totals.engines) put(engine);
+  put(totals.dma);
   json["cycles"] = report.outcome.chip.cycles;
   json["clock_hz"] = report.request.chip.clock_hz;
   json["macs"] = activity_json(activity, "macs");
@@ -206,6 +223,7 @@ Json summary(const RunReport& report) {
   json["technology"] = request.chip.technology;
   json["timing"] = word_of(kTimingChoices, outcome.timing);
   json["data"] = request.data;
+  json["check"] = request.data ? Json(word_of(kCheckChoices, request.check)) : Json(nullptr);
   json["rtl"] = outcome.ran_in_rtl;
   json["seed"] =
       request.workload.random() == nullptr ? Json(nullptr) : Json(request.workload.random()->seed);
@@ -216,8 +234,6 @@ Json summary(const RunReport& report) {
   }
   json["settings"] = report.settings;
   add_measures(json, report);
-  json["dma"] = occupancy_json(outcome.chip.totals.dma.occupancy);
-  json["dma"]["stalls"] = stalls_json(outcome.chip.totals.dma.occupancy);
   json["values"] = value_counters(outcome.chip.totals);
   json["values"]["input"] = {
       {"saturated", request.data ? Json(outcome.saturated_inputs) : Json(nullptr)}};

@@ -89,6 +89,37 @@ Json by_engine(const Json& each, const std::string& description) {
   return object_of(std::move(properties), description);
 }
 
+/// One key per engine, and the DMA's.
+Json by_unit(const Json& each, const std::string& description) {
+  Json schema = by_engine(each, description);
+  const char* name = hw::unit_name(hw::Unit::kDma);
+  schema["properties"][name] = each;
+  schema["required"].push_back(name);
+  return schema;
+}
+
+/// The keys of an error's figures.
+Json error_figures_keys() { return {{"sqnr_db", or_null(real())}, {"max_abs", or_null(real())}}; }
+
+Json error() {
+  Json of_outputs = typed("object", "By output.");
+  of_outputs["additionalProperties"] = object_of(error_figures_keys());
+  Json of_head = {{"node", text()}, {"batch", whole()}, {"head", whole()}};
+  of_head.update(error_figures_keys());
+  Json properties = error_figures_keys();
+  properties["formula"] =
+      or_null(text("What is computed at the level float, in words: the errors "
+                   "are against it and no other."));
+  properties["outputs"] = std::move(of_outputs);
+  properties["heads"] = list_of(object_of(std::move(of_head)),
+                                "By instance of every attention: its output before the layer's "
+                                "last projection, of the level fixed, whose bits a checked run "
+                                "has.");
+  return object_of(std::move(properties),
+                   "Outputs against the level float. sqnr_db is null when there is no error; all "
+                   "are null or empty without data or without a check.");
+}
+
 Json values_of_an_engine() {
   Json properties = counters(hw::kActivityCounters, "values");
   for (auto& value : properties) value = or_null(value);
@@ -154,24 +185,16 @@ void add_measures(Json& properties) {
   properties["area_um2"] = real("Area in square micrometres, without pads, clock tree and DRAM.");
   properties["area_by_component_um2"] = by_component();
   add_rates(properties);
-  properties["error"] = object_of(
-      {{"sqnr_db", or_null(real())}, {"max_abs", or_null(real())}},
-      "Output against the level float. sqnr_db is null when there is no error; both are null "
-      "without data.");
-  properties["engines"] = by_engine(object_of(counters(hw::kOccupancyCounters, "")),
-                                    "Cycles by engine: busy + stalled + idle = cycles.");
-  properties["stalls"] = by_engine(stalls(), "Stalled cycles by engine and by their one cause.");
+  properties["error"] = error();
+  properties["engines"] =
+      by_unit(object_of(counters(hw::kOccupancyCounters, "")),
+              "Cycles by engine, and of the DMA: busy + stalled + idle = cycles.");
+  properties["stalls"] = by_unit(stalls(), "Stalled cycles by engine and by their one cause.");
 }
 
 Json inputs() {
   return list_of(object_of({{"role", text()}, {"name", text()}, {"fnv1a_64", text()}}),
                  "Files read: role, file name, 64-bit FNV-1a of the bytes in hexadecimal.");
-}
-
-Json dma() {
-  Json properties = counters(hw::kOccupancyCounters, "");
-  properties["stalls"] = stalls();
-  return object_of(std::move(properties), "Cycles of the DMA, with their stalls.");
 }
 
 Json loss() {
@@ -257,12 +280,14 @@ std::string summary_schema_json() {
   for (const char* key : {"version", "workload", "chip", "technology"}) properties[key] = text();
   properties["timing"] = text("tile or beat.");
   properties["data"] = typed("boolean", "Whether values were computed.");
+  properties["check"] = or_null(
+      text("outputs: every output was held against the level fixed, and errors are against float; "
+           "none; null without data."));
   properties["rtl"] = list_of(text(), "Engines that ran in RTL.");
   properties["seed"] = or_null(whole("Seed of random data, null for other data."));
   properties["inputs"] = inputs();
   properties["settings"] = list_of(text(), "Values of --set in place of the files', as given.");
   add_measures(properties);
-  properties["dma"] = dma();
   properties["values"] = by_engine(
       values_of_an_engine(),
       "Counters of values by engine, and of the inputs' own quantisation; null without data or "

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 
 #include "app/files/atomic_file.h"
@@ -79,15 +78,6 @@ std::string pin_text(const hw::PinDifference& where, const hw::Mapping& mapping)
   return element ? text + fmt::format(", stored in {}", *element) : text;
 }
 
-hw::RtlTrace wave(const std::string& file, const CycleRange& range, const hw::ChipConfig& chip) {
-  hw::RtlTrace trace;
-  trace.file = file;
-  trace.first_cycle = range.first;
-  trace.last_cycle = range.last;
-  trace.now = [clock = hw::Clock(chip.clock_hz)] { return clock.now(); };
-  return trace;
-}
-
 /// The cycles asked for, or those around `cycle`, where a difference lies.
 CycleRange around(const RtlCheckOptions& options, std::int64_t cycle) {
   constexpr std::int64_t kAround = 200;
@@ -114,7 +104,7 @@ void explain(Simulation& simulation, const hw::PinDifference& where, const RtlCh
   body.rtl = options.bodies;
   if (!options.waves.empty()) {
     body.rtl.traces[where.engine] =
-        wave(options.waves, around(options, where.cycle), simulation.chip());
+        wave_of(options.waves, around(options, where.cycle), simulation.chip());
     check.waves = {options.waves};
   }
   check.difference = fmt::format("{}; {}", pin_text(where, simulation.job().mapping),
@@ -123,21 +113,13 @@ void explain(Simulation& simulation, const hw::PinDifference& where, const RtlCh
 
 }  // namespace
 
-CycleRange parse_cycle_range(const std::string& option, const std::string& text) {
-  CycleRange range;
-  const std::size_t colon = text.find(':');
-  const auto number = [&](const std::string& digits, std::int64_t& value) {
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error != std::errc() || end != digits.data() + digits.size() || value < 0)
-      throw InputError(option, in_quotes(text), "expected FROM:TO, two cycles such as 0:5000");
-  };
-  if (colon == std::string::npos)
-    throw InputError(option, in_quotes(text), "expected FROM:TO, two cycles such as 0:5000");
-  number(text.substr(0, colon), range.first);
-  number(text.substr(colon + 1), range.last);
-  if (range.last < range.first)
-    throw InputError(option, in_quotes(text), "expected FROM:TO with TO not before FROM");
-  return range;
+hw::RtlTrace wave_of(const std::string& file, const CycleRange& range, const hw::ChipConfig& chip) {
+  hw::RtlTrace trace;
+  trace.file = file;
+  trace.first_cycle = range.first;
+  trace.last_cycle = range.last;
+  trace.now = [clock = hw::Clock(chip.clock_hz)] { return clock.now(); };
+  return trace;
 }
 
 std::map<std::string, hw::RtlTrace> waves_of(const RtlCheckOptions& options,
@@ -148,8 +130,8 @@ std::map<std::string, hw::RtlTrace> waves_of(const RtlCheckOptions& options,
   for (const std::string& name : engines) {
     const bool own = name == options.waves_engine || engines.size() == 1;
     const std::string other = path.stem().string() + "." + name + path.extension().string();
-    traces[name] = wave(own ? options.waves : (path.parent_path() / other).string(),
-                        options.waves_cycles.value_or(CycleRange{}), chip);
+    traces[name] = wave_of(own ? options.waves : (path.parent_path() / other).string(),
+                           options.waves_cycles.value_or(CycleRange{}), chip);
   }
   return traces;
 }

@@ -3,25 +3,16 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "app/cycle_range.h"
 #include "app/simulation.h"
 #include "hw/engines.h"
 
 namespace quadrille::app {
-
-/// Cycles of a run that go to a waveform, both ends included.
-struct CycleRange {
-  std::int64_t first = 0;
-  std::int64_t last = std::numeric_limits<std::int64_t>::max();
-};
-
-/// From "FROM:TO". InputError naming `option`.
-CycleRange parse_cycle_range(const std::string& option, const std::string& text);
 
 struct RtlCheckOptions {
   std::string waves;  ///< FST file; "": none.
@@ -31,6 +22,9 @@ struct RtlCheckOptions {
   std::string waves_engine;
   hw::RtlBodies bodies;
 };
+
+/// The waveform of an engine in these cycles, into `file`.
+hw::RtlTrace wave_of(const std::string& file, const CycleRange& range, const hw::ChipConfig& chip);
 
 /// The waveforms of a run with these engines in RTL.
 std::map<std::string, hw::RtlTrace> waves_of(const RtlCheckOptions& options,

@@ -116,6 +116,14 @@ std::int64_t WaitCauses::charge(Unit unit, std::int64_t from, std::int64_t to,
   return charged;
 }
 
+StallCause WaitCauses::main_cause(const Charge& wait) const {
+  if (wait.command == kExclusion) return StallCause::kWriteExclusion;
+  OccupancyTotals totals;
+  charge_command(record(wait.command), wait.to - wait.from, totals);
+  const auto largest = std::max_element(totals.stalled.begin(), totals.stalled.end());
+  return static_cast<StallCause>(largest - totals.stalled.begin());
+}
+
 // Shares are rounded down; what is left goes to the largest.
 void WaitCauses::charge_command(const CommandRecord& record, std::int64_t cycles,
                                 OccupancyTotals& totals) const {

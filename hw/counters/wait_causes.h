@@ -26,7 +26,6 @@ class WaitCauses {
   /// many cycles of waits those are.
   std::int64_t charge(Unit unit, std::int64_t from, std::int64_t to, OccupancyTotals& totals) const;
 
- private:
   static constexpr int kExclusion = -1;
   /// Cycles of a wait that go back to a running command, or to the exclusion.
   struct Charge {
@@ -34,6 +33,12 @@ class WaitCauses {
     std::int64_t from;
     std::int64_t to;
   };
+  /// The unit's waits for commands of other units, in the order of time.
+  const std::vector<Charge>& waits(Unit unit) const { return of(unit).waits; }
+  /// The resource that most of its cycles are charged to.
+  StallCause main_cause(const Charge& wait) const;
+
+ private:
   /// A unit's commands in the order of its queue, and its waits.
   struct Timeline {
     std::vector<int> commands;

@@ -51,8 +51,12 @@ TEST(CommandLine, WrongUseIsOneLineAndExitCode2) {
                    {"'vector=rtl'", "in SystemC only", "softmax"});
   expect_bad_input({"regress", "damf-shift-33", "--level", "rtl", "--cycles", "a.csv"},
                    {"--cycles", "--level all"});
-  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--trace", "perfetto"},
-                   {"not there yet"});
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--trace", "vcd"},
+                   {"--trace", "perfetto"});
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--trace", "fst"},
+                   {"--trace", "--impl all=rtl"});
+  expect_bad_input({"run", "-w", "smoke-damf", "-c", "small", "--waves-cycles", "0:10"},
+                   {"--waves-cycles", "--trace"});
   expect_bad_input({"eval", "softmax", "--level", "fxed", "-i", "a", "-o", "b"}, {"--level"});
 }
 

@@ -124,25 +124,5 @@ TEST_F(Nodes, TensorsCarryAllBytesOfTheRun) {
   }
 }
 
-/// Three commands on two units: the second waits for nothing and is hidden.
-TEST(CriticalCycles, AreThoseOfTheCommandsThatTheEndWaitedFor) {
-  hw::Program program;
-  program.commands.resize(3);
-  program.commands[2].depends_on = {0, 1};
-  hw::ChipResult result;
-  result.cycles = 105;
-  const auto record = [&](hw::Unit unit, std::int64_t start, std::int64_t end) {
-    hw::CommandRecord made;
-    made.unit = unit;
-    made.start_cycle = start;
-    made.end_cycle = end;
-    result.records.push_back(made);
-  };
-  record(hw::Unit::kDma, 3, 60);
-  record(hw::Unit::kVector, 0, 20);
-  record(hw::Unit::kDma, 62, 100);
-  EXPECT_EQ(app::critical_cycles(program, result), (std::vector<std::int64_t>{60, 0, 45}));
-}
-
 }  // namespace
 }  // namespace quadrille::testbench

@@ -71,6 +71,7 @@ TEST_F(TensorTraffics, WhatWasOverwrittenIsNoLongerTheTensor) {
 
 TEST_F(TensorTraffics, WhatAnEngineMadeIsTheNodes) {
   add(fetch(128, 1000, 64), 0, 64);
+  add(fetch(0, 2000, 64), 0, 64);  // The sums take its place.
   CimMultiply multiply;
   multiply.source = 1000;
   multiply.source_pitch_bytes = multiply.rows = 8;
@@ -80,7 +81,7 @@ TEST_F(TensorTraffics, WhatAnEngineMadeIsTheNodes) {
   multiply.destination_pitch_bytes = 32;
   add(multiply, 64, 256);
   add(write_from(2000, 8, 8), 64, 0);
-  EXPECT_EQ(rows(), (Rows{{"x", {64, 64}}, {"project", {64, 256}}}));
+  EXPECT_EQ(rows(), (Rows{{"w", {0, 64}}, {"x", {64, 64}}, {"project", {64, 256}}}));
 }
 
 TEST_F(TensorTraffics, ACopyOfBytesThatNobodyOwnsIsRefused) {

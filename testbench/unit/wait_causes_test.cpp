@@ -9,6 +9,7 @@
 #include <random>
 
 #include "model/errors.h"
+#include "testbench/common/command_records.h"
 #include "testbench/common/portable_random.h"
 
 namespace quadrille::hw {
@@ -16,34 +17,8 @@ namespace {
 
 using Causes = std::map<StallCause, std::int64_t>;
 
-/// Commands as they ran, each unit's without gaps.
-class Records {
+class Records : public testbench::CommandRecords {
  public:
-  /// `stalled` are cycles of the command's own; it is busy in the rest. The unit
-  /// waits from the end of its previous command on.
-  int add(Unit unit, std::int64_t start, std::int64_t end, std::vector<int> depends_on = {},
-          const Causes& stalled = {}, std::int64_t exclusion = 0) {
-    CommandRecord record;
-    record.unit = unit;
-    record.start_cycle = start;
-    record.end_cycle = end;
-    record.exclusion_cycles = exclusion;
-    record.dependency_cycles = start - exclusion - free_[unit];
-    record.occupancy.busy = end - start;
-    for (const auto& [cause, cycles] : stalled) {
-      record.occupancy.stalled_by(cause) = cycles;
-      record.occupancy.busy -= cycles;
-    }
-    free_[unit] = end;
-    records.push_back(record);
-    Command command;
-    command.depends_on = std::move(depends_on);
-    program.commands.push_back(command);
-    return static_cast<int>(records.size()) - 1;
-  }
-
-  std::int64_t free_since(Unit unit) { return free_[unit]; }
-
   Causes causes(Unit unit, std::int64_t from, std::int64_t to) const {
     OccupancyTotals totals;
     const std::int64_t charged =
@@ -57,12 +32,6 @@ class Records {
     }
     return found;
   }
-
-  Program program;
-  std::vector<CommandRecord> records;
-
- private:
-  std::map<Unit, std::int64_t> free_;
 };
 
 TEST(WaitCauses, AChainOfWaitsEndsAtResources) {
