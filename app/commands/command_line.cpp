@@ -155,6 +155,10 @@ int parse_and_run(int argc, const char* const* argv) {
   regress_app->add_option("--level", regress.level, "fixed, systemc, rtl or all")
       ->check(word_of_list(regress_levels()))
       ->capture_default_str();
+  regress_app
+      ->add_option("-j,--jobs", regress.processes,
+                   "Processes, each with one case; one per processor if not given")
+      ->check(CLI::Range(1, 1024));
   regress_app->add_flag("--bless", regress.bless, "Rewrite the goldens of the cases named");
   regress_app->add_flag("--all", regress.all, "With --bless and no case: of every shipped case")
       ->needs("--bless");

@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <set>
 
 #include "app/commands/command_line.h"
 #include "app/files/atomic_file.h"
 #include "app/files/progress.h"
+#include "app/files/worker_processes.h"
 #include "app/regression/case.h"
 #include "app/regression/junit.h"
+#include "app/regression/regression.h"
 #include "model/errors.h"
 
 namespace quadrille::app {
@@ -24,11 +27,19 @@ std::vector<CaseLevel> levels_of(const std::string& level) {
 
 /// What the cases came to.
 struct Tally {
-  std::size_t checked = 0, failed = 0, refused = 0;
+  std::size_t checked = 0, failed = 0, refused = 0, broken = 0, not_compared = 0;
   std::string cycles = kCaseCyclesHeader;
   std::vector<JunitCase> results;
   std::set<std::string> not_built;  ///< Words of `rtl build`.
+  std::string last_refusal;
+
+  std::size_t all() const { return checked + refused + broken + not_compared; }
 };
+
+/// What cannot be written is refused before the cases run, not after.
+void require_writable(const std::string& file) {
+  if (!file.empty()) const AtomicFile probe(file);
+}
 
 void require_options(const RegressOptions& options) {
   if (!options.cycles.empty() && (options.level != "all" || options.bless)) {
@@ -37,58 +48,111 @@ void require_options(const RegressOptions& options) {
   }
   if (options.bless && options.cases.empty() && !options.all)
     throw InputError("--bless", "without a case", "expected names of cases, or --all");
+  require_writable(options.junit);
+  require_writable(options.cycles);
 }
 
-void take(const Case& stored, const CaseVerdict& verdict, bool bless, Tally& tally) {
+void print_differences(const std::string& name, const std::vector<std::string>& differences) {
   // All are counted; more than a few of one case say nothing new.
   constexpr std::size_t kMostShown = 5;
+  for (std::size_t i = 0; i < std::min(kMostShown, differences.size()); ++i)
+    fmt::print(stderr, "{}: {}\n", name, differences[i]);
+  if (differences.size() > kMostShown)
+    fmt::print(stderr, "{}: {} differences in all\n", name, differences.size());
+}
+
+void take_verdict(const CaseOutcome& outcome, bool bless, Tally& tally) {
+  const CaseVerdict& verdict = outcome.verdict;
+  tally.not_built.insert(verdict.not_built.begin(), verdict.not_built.end());
+  if (verdict.good() && verdict.values + verdict.counters == 0) {
+    // Of this case only RTL was wanted, and none is built.
+    ++tally.not_compared;
+    tally.results.push_back(
+        {outcome.name, JunitCase::Kind::kSkipped, {"not compared: its RTL is not built"}});
+    fmt::print("{:<40} {}\n", outcome.name, "not compared");
+    return;
+  }
   ++tally.checked;
   tally.failed += verdict.good() ? 0 : 1;
-  tally.cycles += case_cycles_line(stored, verdict);
-  tally.not_built.insert(verdict.not_built.begin(), verdict.not_built.end());
-  tally.results.push_back({stored.name, verdict.differences});
-  fmt::print("{:<40} {:<7} {} values, {} counters\n", stored.name,
+  tally.cycles += outcome.cycles_line;
+  tally.results.push_back({outcome.name,
+                           verdict.good() ? JunitCase::Kind::kPassed : JunitCase::Kind::kFailed,
+                           verdict.differences});
+  fmt::print("{:<40} {:<7} {} values, {} counters\n", outcome.name,
              !verdict.good() ? "FAILED"
              : bless         ? "blessed"
                              : "ok",
              verdict.values, verdict.counters);
-  for (std::size_t i = 0; i < std::min(kMostShown, verdict.differences.size()); ++i)
-    fmt::print(stderr, "{}: {}\n", stored.name, verdict.differences[i]);
-  if (verdict.differences.size() > kMostShown) {
-    fmt::print(stderr, "{}: {} differences in all\n", stored.name, verdict.differences.size());
-  }
+  print_differences(outcome.name, verdict.differences);
 }
 
-void refuse(const std::string& given, const std::string& why, Tally& tally) {
-  ++tally.refused;
-  tally.results.push_back({given, {why}});
-  fmt::print("{:<40} {}\n", given, "REFUSED");
-  fmt::print(stderr, "{}\n", why);
+void take(const CaseOutcome& outcome, const RegressOptions& options, bool alone, Tally& tally) {
+  using Kind = CaseOutcome::Kind;
+  if (outcome.kind == Kind::kCompared) return take_verdict(outcome, options.bless, tally);
+  tally.results.push_back({outcome.name, JunitCase::Kind::kError, {outcome.why}});
+  const char* word = "CRASHED";
+  if (outcome.kind == Kind::kLost) {
+    ++tally.checked;
+    ++tally.failed;
+  } else if (outcome.kind == Kind::kBroken) {
+    ++tally.broken;
+    word = "BROKEN";
+  } else {
+    ++tally.refused;
+    tally.last_refusal = outcome.why;
+    // A refusal of all that was asked for is the command's own.
+    if (alone) return;
+    word = "REFUSED";
+  }
+  fmt::print("{:<40} {}\n", outcome.name, word);
+  fmt::print(stderr, "{}\n", outcome.why);
+}
+
+/// What was asked for and not compared stands in the XML beside the cases: as skipped
+/// where that is allowed, else as an error, so that XML and exit status say the same.
+void write_junit(const RegressOptions& options, const Tally& tally) {
+  if (options.junit.empty()) return;
+  std::vector<JunitCase> results = tally.results;
+  for (const std::string& words : tally.not_built) {
+    results.push_back(
+        {"rtl " + words,
+         options.allow_missing_rtl ? JunitCase::Kind::kSkipped : JunitCase::Kind::kError,
+         {"not compared, because its RTL is not built: quadrille rtl build " + words}});
+  }
+  if (tally.checked + tally.refused + tally.broken == 0)
+    results.push_back({"regress", JunitCase::Kind::kError, {"nothing was compared"}});
+  write_file(options.junit, junit_xml("quadrille regress", results));
+}
+
+int status_of(const RegressOptions& options, const Tally& tally) {
+  if (tally.broken > 0) return kInvariantViolated;
+  if (tally.refused > 0) return kBadInput;
+  const bool missing = !tally.not_built.empty() && !options.allow_missing_rtl;
+  return options.bless || tally.failed > 0 || tally.checked == 0 || missing ? kComparisonFailed
+                                                                            : kGood;
 }
 
 /// The last lines, the files, and the exit status.
 int conclude(const RegressOptions& options, const Tally& tally) {
-  fmt::print("{} of {} cases {}\n", tally.checked - tally.failed, tally.checked + tally.refused,
+  write_junit(options, tally);
+  if (tally.refused == 1 && tally.all() == 1) throw InputError(tally.last_refusal);
+  fmt::print("{} of {} cases {}\n", tally.checked - tally.failed, tally.all(),
              options.bless ? "blessed" : "ok");
-  if (!options.junit.empty())
-    write_file(options.junit, junit_xml("quadrille regress", tally.results));
-  if (tally.refused > 0) return kBadInput;
   if (options.bless) {
     // A run that rewrote the goldens has not passed: it was held against nothing.
     fmt::print(stderr,
                "regress: goldens rewritten, nothing compared; expected a run without --bless\n");
-    return kComparisonFailed;
+    return status_of(options, tally);
   }
   if (tally.checked == 0) fmt::print(stderr, "regress: nothing was compared\n");
-  if (!options.cycles.empty() && tally.failed == 0 && tally.checked > 0)
-    write_file(options.cycles, tally.cycles);
   for (const std::string& words : tally.not_built) {
     fmt::print(stderr,
                "regress: not compared, because its RTL is not built: quadrille rtl build {}\n",
                words);
   }
-  const bool missing = !tally.not_built.empty() && !options.allow_missing_rtl;
-  return tally.failed > 0 || tally.checked == 0 || missing ? kComparisonFailed : kGood;
+  const bool whole = tally.failed + tally.refused + tally.broken == 0 && tally.checked > 0;
+  if (!options.cycles.empty() && whole) write_file(options.cycles, tally.cycles);
+  return status_of(options, tally);
 }
 
 }  // namespace
@@ -100,25 +164,23 @@ const std::vector<std::string>& regress_levels() {
 
 int regress_command(const RegressOptions& options) {
   require_options(options);
-  const std::vector<CaseLevel> levels = levels_of(options.level);
-  const std::vector<std::string> cases =
-      options.cases.empty() ? shipped_cases() : matching_cases(options.cases);
+  Regression regression;
+  regression.cases = options.cases.empty() ? shipped_cases() : matching_cases(options.cases);
+  regression.levels = levels_of(options.level);
+  regression.bless = options.bless;
+  regression.processes = processes_of(options.processes);
+  const std::size_t count = regression.cases.size();
   Tally tally;
   Progress progress;
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    progress.show(fmt::format("{}/{} {}", i + 1, cases.size(), cases[i]));
-    try {
-      Case stored = read_case(cases[i]);
-      const CaseVerdict verdict = options.bless ? bless_case(stored) : check_case(stored, levels);
-      progress.clear();
-      take(stored, verdict, options.bless, tally);
-    } catch (const InputError& error) {
-      progress.clear();
-      // One that cannot be read does not stop the others.
-      if (cases.size() == 1) throw;
-      refuse(cases[i], error.what(), tally);
-    }
-  }
+  run_cases(
+      regression,
+      [&](const CaseOutcome& outcome) {
+        progress.clear();
+        take(outcome, options, count == 1, tally);
+        std::fflush(stdout);  // Who follows a log sees each case when it has ended.
+      },
+      [&](std::size_t ended) { progress.show(fmt::format("{} of {} cases", ended, count)); });
+  progress.clear();
   return conclude(options, tally);
 }
 

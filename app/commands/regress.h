@@ -10,6 +10,7 @@ struct RegressOptions {
   std::vector<std::string> cases;  ///< Names, patterns or folders; none: all shipped cases.
   std::string level = "all";
   bool bless = false;
+  int processes = 0;               ///< 0: one per processor.
   bool all = false;                ///< With bless: every shipped case.
   bool allow_missing_rtl = false;  ///< RTL that is not built need not be compared.
   std::string junit;               ///< XML file of the results; "": none.

@@ -156,6 +156,10 @@ void compare_counters(const std::string& level, const Counters& golden, const Co
   }
 }
 
+bool is_pattern(const std::string& given) {
+  return given.find_first_of("*?[") != std::string::npos;
+}
+
 /// The folder of a case given by its folder or by the name of a shipped one.
 std::string folder_of(const std::string& given) {
   if (fs::exists(fs::path(given) / "case.yaml")) return given;
@@ -164,6 +168,8 @@ std::string folder_of(const std::string& given) {
     names.push_back(fs::path(folder).filename().string());
     if (names.back() == given) return folder;
   }
+  if (is_pattern(given))
+    throw InputError("regress", in_quotes(given), "expected a pattern that a shipped case fits");
   throw InputError("regress", in_quotes(given),
                    "no such case; expected a folder with a case.yaml or a shipped case" +
                        did_you_mean(given, names));
@@ -198,7 +204,7 @@ Case read_case(const std::string& given) {
 std::vector<std::string> matching_cases(const std::vector<std::string>& given) {
   std::vector<std::string> cases;
   for (const std::string& pattern : given) {
-    if (pattern.find_first_of("*?[") == std::string::npos) {
+    if (!is_pattern(pattern)) {
       cases.push_back(pattern);
       continue;
     }
@@ -207,9 +213,7 @@ std::vector<std::string> matching_cases(const std::vector<std::string>& given) {
       const std::string name = fs::path(folder).filename().string();
       if (::fnmatch(pattern.c_str(), name.c_str(), 0) == 0) cases.push_back(folder);
     }
-    if (cases.size() == before)
-      throw InputError("regress", in_quotes(pattern),
-                       "expected a pattern that a shipped case fits");
+    if (cases.size() == before) cases.push_back(pattern);
   }
   return cases;
 }

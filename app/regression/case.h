@@ -46,8 +46,8 @@ struct CaseVerdict {
 /// Folders of the shipped cases, sorted.
 std::vector<std::string> shipped_cases();
 
-/// Names and folders as they are; a pattern ("softmax-*") as the shipped cases that fit it.
-/// InputError for a pattern that none fits.
+/// Names and folders as they are; a pattern ("softmax-*") as the shipped cases that fit it,
+/// or as it is where none does: read_case() refuses it.
 std::vector<std::string> matching_cases(const std::vector<std::string>& given);
 
 /// `given` is a folder with a case.yaml or the name of a shipped case.

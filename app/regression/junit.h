@@ -7,8 +7,15 @@
 namespace quadrille::app {
 
 struct JunitCase {
+  enum class Kind {
+    kPassed,
+    kFailed,   ///< It was compared and differs: <failure>.
+    kError,    ///< It could not be compared: <error>.
+    kSkipped,  ///< It was not compared, and need not be: <skipped>.
+  };
   std::string name;
-  std::vector<std::string> failures;  ///< One line each; none: it passed.
+  Kind kind = Kind::kPassed;
+  std::vector<std::string> lines;  ///< Why, the first as the message; none where it passed.
 };
 
 /// One test suite with a test case for each. No times: the same results, the same bytes.

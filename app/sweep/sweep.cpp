@@ -5,15 +5,14 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
-#include <thread>
 
 #include "app/files/atomic_file.h"
 #include "app/files/progress.h"
 #include "app/files/shipped.h"
 #include "app/files/suggest.h"
+#include "app/files/worker_processes.h"
 #include "app/sweep/journal.h"
 #include "app/sweep/point_runner.h"
-#include "app/sweep/worker_processes.h"
 #include "model/errors.h"
 
 namespace quadrille::app {
@@ -120,11 +119,6 @@ std::string prepared(const std::string& folder) {
   return path.string();
 }
 
-int processes_of(const SweepOptions& options) {
-  if (options.processes > 0) return options.processes;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
 void make_missing(PointRunner& runner, Journal& journal, Results& results, int processes) {
   ParallelWork work;
   work.items = results.missing();
@@ -156,7 +150,7 @@ SweepOutcome run_sweep(const SweepOptions& options) {
   Journal journal((folder / kJournal).string(), runner.fingerprints());
   Results results(outcome.spec, journal.found());
   outcome.found = results.count();
-  make_missing(runner, journal, results, processes_of(options));
+  make_missing(runner, journal, results, processes_of(options.processes));
   outcome.table = judge(outcome.spec, results.take());
   write_file((folder / kTable).string(), points_csv(outcome.spec, outcome.table));
   return outcome;

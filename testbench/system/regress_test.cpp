@@ -2,13 +2,16 @@
 // counter make `regress` fail?
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "testbench/common/expect_bad_input.h"
 #include "testbench/common/model_vs_rtl_page.h"
+#include "testbench/common/processes.h"
 #include "testbench/common/published_page.h"
 #include "testbench/common/source_tree.h"
 
@@ -163,8 +166,59 @@ TEST_F(BrokenCase, OneThatCannotBeReadDoesNotStopTheOthers) {
   EXPECT_THAT(run.out, HasSubstr("2 of 3 cases ok"));
   EXPECT_THAT(run.err, HasSubstr("nowhere"));
   const std::string text = TemporaryFolder::read(xml);
-  EXPECT_THAT(text, HasSubstr("tests=\"3\" failures=\"1\""));
+  EXPECT_THAT(text, HasSubstr("tests=\"3\" failures=\"0\" errors=\"1\" skipped=\"0\""));
   EXPECT_THAT(text, HasSubstr("name=\"softmax-1\"></testcase>"));
+  EXPECT_THAT(text, HasSubstr("nowhere\"><error message=\"regress: "));
+}
+
+// A CI service reads the file, not the one line, also when no case could be read.
+TEST_F(BrokenCase, TheXmlIsWrittenWhenTheOnlyCaseIsRefused) {
+  const std::string xml = folder_.file("results.xml");
+  for (const char* given : {"nowhere", "nothing-*"}) {
+    fs::remove(xml);
+    expect_bad_input({"regress", given, "--junit", xml}, {"regress: '", given});
+    EXPECT_THAT(TemporaryFolder::read(xml), HasSubstr("tests=\"1\" failures=\"0\" errors=\"1\""));
+  }
+  expect_bad_input({"regress", case_, "--junit", folder_.file("no/such.xml")},
+                   {"such.xml", "expected a writable directory"});
+}
+
+TEST_F(BrokenCase, TheSameOrderAndFilesHoweverManyProcesses) {
+  std::vector<std::string> said;
+  for (const char* processes : {"1", "5"}) {
+    const std::string xml = folder_.file("results.xml");
+    const ProgramRun run =
+        run_program({"regress", "softmax-*", "damf-*", "nowhere", "linear-*", "matmul-1x1",
+                     "--level", "systemc", "-j", processes, "--junit", xml});
+    EXPECT_EQ(run.exit_code, 2);
+    said.push_back(run.out + run.err + TemporaryFolder::read(xml));
+  }
+  EXPECT_EQ(said[0], said[1]);
+  EXPECT_THAT(said[0], HasSubstr("matmul-1x1"));
+}
+
+// The case takes minutes, so the process that is killed was at work on it.
+TEST_F(BrokenCase, ACrashIsTheFailureOfItsCase) {
+  copy("sinkhorn-33");
+  folder_.write("case/case.yaml",
+                "kind: operator\nchip: small\noperator: sinkhorn\n"
+                "settings: {iterations: 1000000}\n");
+  const std::string xml = folder_.file("results.xml"), said = folder_.file("said");
+  const pid_t id = start_program(
+      {"regress", "softmax-1", case_, "--level", "systemc", "-j", "1", "--junit", xml}, said);
+  ASSERT_TRUE(eventually(
+      [&] { return TemporaryFolder::read(said).find("softmax-1") != std::string::npos; }));
+  // By now the second case has begun.
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  for (const pid_t worker : children_of(id)) ::kill(worker, SIGKILL);
+  int status = 0;
+  ASSERT_EQ(::waitpid(id, &status, 0), id);
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  const std::string text = TemporaryFolder::read(said);
+  EXPECT_THAT(text, HasSubstr("CRASHED"));
+  EXPECT_THAT(text, HasSubstr(case_ + ": its process ended: signal 9"));
+  EXPECT_THAT(text, HasSubstr("1 of 2 cases ok"));
+  EXPECT_THAT(TemporaryFolder::read(xml), HasSubstr("tests=\"2\" failures=\"0\" errors=\"1\""));
 }
 
 TEST(Regress, PatternsNameCases) {
@@ -194,8 +248,16 @@ TEST(Regress, RtlThatIsNotBuiltIsNamedAndFails) {
   const std::string before =
       std::getenv("QUADRILLE_RTL_CACHE") == nullptr ? "" : std::getenv("QUADRILLE_RTL_CACHE");
   ::setenv("QUADRILLE_RTL_CACHE", empty.file("cache").c_str(), 1);
-  const ProgramRun run = run_program({"regress", "softmax-1"});
-  const ProgramRun allowed = run_program({"regress", "softmax-1", "--allow-missing-rtl"});
+  const auto junit = [&] { return TemporaryFolder::read(empty.file("results.xml")); };
+  const auto regress = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"regress", "softmax-1", "--junit", empty.file("results.xml")});
+    return run_program(words);
+  };
+  const ProgramRun run = regress({});
+  const std::string missing = junit();
+  const ProgramRun allowed = regress({"--allow-missing-rtl"});
+  const std::string skipped = junit();
+  const ProgramRun nothing = regress({"--level", "rtl", "--allow-missing-rtl"});
   if (before.empty()) {
     ::unsetenv("QUADRILLE_RTL_CACHE");
   } else {
@@ -206,6 +268,12 @@ TEST(Regress, RtlThatIsNotBuiltIsNamedAndFails) {
     EXPECT_THAT(run.err, testing::ContainsRegex(
                              std::string("not built: quadrille rtl build .*--engine ") + engine));
   EXPECT_EQ(allowed.exit_code, 0);
+  // The XML says the same as the exit status.
+  EXPECT_THAT(missing, HasSubstr("tests=\"3\" failures=\"0\" errors=\"2\" skipped=\"0\""));
+  EXPECT_THAT(skipped, HasSubstr("tests=\"3\" failures=\"0\" errors=\"0\" skipped=\"2\""));
+  EXPECT_THAT(skipped, HasSubstr("<skipped message=\"not compared, because its RTL is not built"));
+  EXPECT_EQ(nothing.exit_code, 1) << "a comparison of nothing fails";
+  EXPECT_THAT(nothing.err, HasSubstr("nothing was compared"));
 }
 
 TEST_F(BrokenCase, TheChipsPathIsMeantFromTheCase) {

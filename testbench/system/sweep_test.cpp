@@ -1,23 +1,21 @@
 // Question: does a sweep keep what it has finished, whatever ends it, and does the same
 // spec give the same table?
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
 
 #include "testbench/common/expect_bad_input.h"
+#include "testbench/common/processes.h"
 #include "testbench/common/source_tree.h"
 
 namespace quadrille::testbench {
@@ -26,40 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-std::string states_and_parents(pid_t id) {
-  const std::string stat = TemporaryFolder::read("/proc/" + std::to_string(id) + "/stat");
-  const std::size_t name_end = stat.rfind(')');
-  return name_end == std::string::npos ? "" : stat.substr(name_end + 2);
-}
-
-bool alive(pid_t id) {
-  const std::string stat = states_and_parents(id);
-  return !stat.empty() && stat.front() != 'Z' && stat.front() != 'X';
-}
-
-std::vector<pid_t> children_of(pid_t parent) {
-  std::vector<pid_t> children;
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename().string();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    const pid_t id = std::stoi(name);
-    std::istringstream stat(states_and_parents(id));
-    std::string state;
-    pid_t of = 0;
-    if (stat >> state >> of && of == parent && state != "Z") children.push_back(id);
-  }
-  return children;
-}
-
-/// Polls for at most a minute, which no sweep here needs.
-bool eventually(const std::function<bool()>& holds) {
-  for (int i = 0; i < 30000; ++i) {
-    if (holds()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return false;
-}
 
 class Sweep : public testing::Test {
  protected:
@@ -91,15 +55,7 @@ class Sweep : public testing::Test {
 
   /// Starts a sweep and goes on.
   pid_t start(const std::string& file, const std::string& name) {
-    const pid_t id = ::fork();
-    if (id == 0) {
-      const int nowhere = ::open("/dev/null", O_RDWR);
-      for (const int descriptor : {0, 1, 2}) ::dup2(nowhere, descriptor);
-      ::execl(program_path().c_str(), "quadrille", "sweep", file.c_str(), "-o", out(name).c_str(),
-              "-j", "2", nullptr);
-      ::_exit(127);
-    }
-    return id;
+    return start_program({"sweep", file, "-o", out(name), "-j", "2"}, "/dev/null");
   }
 
   std::int64_t lines(const std::string& name = "out") const {

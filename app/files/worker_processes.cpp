@@ -1,4 +1,4 @@
-#include "app/sweep/worker_processes.h"
+#include "app/files/worker_processes.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -16,6 +16,7 @@
 #include <cstring>
 #include <deque>
 #include <system_error>
+#include <thread>
 
 #include "model/errors.h"
 
@@ -42,7 +43,7 @@ class SharedCounter {
   SharedCounter() {
     void* memory =
         ::mmap(nullptr, sizeof(Count), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) throw InputError("sweep: no memory to share between processes");
+    if (memory == MAP_FAILED) throw InputError("worker processes: no memory to share between them");
     count_ = new (memory) Count(0);
   }
   ~SharedCounter() { ::munmap(count_, sizeof(Count)); }
@@ -133,7 +134,8 @@ class Pool {
     processes_.push_back({id, ends[0], "", -1});
   }
 
-  [[noreturn]] void work_on(int pipe, std::int64_t first) {
+  /// An exception that left the work would go on as if this were the caller's process.
+  [[noreturn]] void work_on(int pipe, std::int64_t first) noexcept {
     for (int made = 0; made < kItemsPerProcess; ++made) {
       const std::int64_t slot = made == 0 && first >= 0 ? first : next_.take();
       if (slot >= slots()) break;
@@ -201,7 +203,7 @@ class Pool {
     ::waitpid(process.id, &status, 0);
     if (process.at >= 0) {
       const auto slot = static_cast<std::size_t>(process.at);
-      if (++tries_[slot] < 2) {
+      if (++tries_[slot] < work_.tries) {
         again_.push_back(process.at);
       } else {
         ended_[slot] = true;
@@ -212,7 +214,7 @@ class Pool {
   }
 
   [[noreturn]] static void fail(const char* what) {
-    throw InputError(fmt::format("sweep: {}: {}; expected room for one process per -j", what,
+    throw InputError(fmt::format("worker processes: {}: {}; expected room for one per -j", what,
                                  std::generic_category().message(errno)));
   }
 
@@ -227,5 +229,10 @@ class Pool {
 }  // namespace
 
 void run_in_processes(const ParallelWork& work) { Pool(work).run(); }
+
+int processes_of(int wanted) {
+  if (wanted > 0) return wanted;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
 
 }  // namespace quadrille::app
