@@ -64,7 +64,7 @@ void print_differences(const std::string& name, const std::vector<std::string>& 
 void take_verdict(const CaseOutcome& outcome, bool bless, Tally& tally) {
   const CaseVerdict& verdict = outcome.verdict;
   tally.not_built.insert(verdict.not_built.begin(), verdict.not_built.end());
-  if (verdict.good() && verdict.values + verdict.counters == 0) {
+  if (verdict.good() && verdict.values + verdict.counters + verdict.bounds == 0) {
     // Of this case only RTL was wanted, and none is built.
     ++tally.not_compared;
     tally.results.push_back(
@@ -78,11 +78,12 @@ void take_verdict(const CaseOutcome& outcome, bool bless, Tally& tally) {
   tally.results.push_back({outcome.name,
                            verdict.good() ? JunitCase::Kind::kPassed : JunitCase::Kind::kFailed,
                            verdict.differences});
-  fmt::print("{:<40} {:<7} {} values, {} counters\n", outcome.name,
+  fmt::print("{:<40} {:<7} {} values, {} counters{}\n", outcome.name,
              !verdict.good() ? "FAILED"
              : bless         ? "blessed"
                              : "ok",
-             verdict.values, verdict.counters);
+             verdict.values, verdict.counters,
+             verdict.bounds == 0 ? "" : fmt::format(", {} bounds", verdict.bounds));
   print_differences(outcome.name, verdict.differences);
 }
 

@@ -222,10 +222,7 @@ OperatorWorkload read_operator(const YamlNode& root) {
     work.assumed_half_steps =
         static_cast<int>(root.integer("assumed_half_steps", 1, kLargestHalfSteps, 0));
   }
-  if (const auto shapes = root.optional_child("shapes")) {
-    for (const std::string& name : shapes->keys())
-      work.shapes[name] = read_tensor_shape(shapes->child(name));
-  }
+  if (const auto shapes = root.optional_child("shapes")) work.shapes = read_tensor_shapes(*shapes);
   if (const auto data = root.optional_child("data")) work.data = read_data(*data, false);
   const bool from_file = std::holds_alternative<FileData>(work.data);
   if (from_file && !work.shapes.empty())
@@ -271,6 +268,12 @@ void Workload::reseed(std::int64_t seed) {
       std::get<RandomSource>(work.data).seed = static_cast<std::uint64_t>(seed);
   };
   std::visit(reseed, what);
+}
+
+std::map<std::string, Shape> read_tensor_shapes(const YamlNode& node) {
+  std::map<std::string, Shape> shapes;
+  for (const std::string& name : node.keys()) shapes[name] = read_tensor_shape(node.child(name));
+  return shapes;
 }
 
 Settings read_operator_settings(const YamlNode& node) {

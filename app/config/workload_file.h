@@ -40,6 +40,9 @@ Workload read_workload_file(const YamlNode& root);
 /// The same from a map inside another file, whose finish() is the caller's.
 Workload read_workload(const YamlNode& node);
 
+/// Name -> shape of tensors, from a map of lists.
+std::map<std::string, Shape> read_tensor_shapes(const YamlNode& node);
+
 /// The settings of an operator under the key `settings`, as text; none without it.
 Settings read_operator_settings(const YamlNode& node);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "app/operators/compare.h"
 #include "model/errors.h"
 
 namespace quadrille::app {
@@ -163,14 +164,9 @@ std::optional<std::string> first_difference(const Task& task, const std::string&
       return fmt::format("tensor '{}_q': {} bytes in {}, {} in {}", tensor.name, expected[i].size(),
                          expected_name, found[i].size(), found_name);
     }
-    const auto byte = std::mismatch(expected[i].begin(), expected[i].end(), found[i].begin()).first;
-    const auto element = (byte - expected[i].begin()) / bytes_of(tensor.format);
-    const auto code = [&](const model::TensorBytes& bytes) {
-      return model::unpack64(bytes, tensor.format)[static_cast<std::size_t>(element)];
-    };
-    return fmt::format("tensor '{}_q' {}: {} {}, {} {}", tensor.name,
-                       index_text(element, {tensor.rows, tensor.columns}), expected_name,
-                       code(expected[i]), found_name, code(found[i]));
+    return code_difference(tensor.name + "_q", {tensor.rows, tensor.columns},
+                           {expected_name, model::unpack64(expected[i], tensor.format)},
+                           {found_name, model::unpack64(found[i], tensor.format)});
   }
   if (compared) return std::nullopt;
   return fmt::format("nothing to compare in {} and {}", expected_name, found_name);

@@ -76,9 +76,9 @@ OperatorResult integer_result(const Task& task, const model::Quantised& quantise
 /// which the metadata of an output states them.
 std::map<std::string, double> stated_scales(const Task& task, const model::Quantised& quantised);
 
-/// "tensor 'out_q' [3,5]: fixed -12, chip -11": where the tensors that the graph
-/// makes for the user first differ, or nothing. A comparison of nothing is a
-/// difference.
+/// "tensor 'out_q' [3,5]: fixed -12, chip -11 (17 of 168 differ, ...)": the first tensor that
+/// the graph makes for the user and that differs, as code_difference() tells it, or
+/// nothing. A comparison of nothing is a difference.
 std::optional<std::string> first_difference(const Task& task, const std::string& expected_name,
                                             const model::ByteTensors& expected,
                                             const std::string& found_name,

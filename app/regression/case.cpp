@@ -5,6 +5,8 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -38,6 +40,7 @@ using Json = nlohmann::ordered_json;
 /// Counter path -> value; null where a counter has none.
 using Counters = std::map<std::string, Json>;
 
+constexpr const char* kFixedLevel = "fixed";
 constexpr const char* kGolden = "golden.safetensors";
 constexpr const char* kCounters = "counters.json";
 
@@ -45,16 +48,35 @@ std::string path_in(const Case& stored, const char* name) {
   return (fs::path(stored.folder) / name).string();
 }
 
-Task read_task(const YamlNode& root, const std::string& folder) {
+/// Of an operator without data the case has the shapes.
+Task operator_without_data(const YamlNode& root, const std::string& name, Settings settings,
+                           std::map<std::string, Shape> shapes) {
+  OperatorOptions options;
+  if (name == "sinkhorn")
+    options.assumed_half_steps =
+        static_cast<int>(root.integer("assumed_half_steps", 1, 1 << 30, 0));
+  root.finish();
+  return operator_task(name, ShapedTensors(root.file(), std::move(shapes)), std::move(settings),
+                       options);
+}
+
+/// Every key that is left is read, or refused.
+Task read_task(const YamlNode& root, const std::string& folder, bool data) {
   if (root.text("kind", {"operator", "layer"}) == "layer") {
     const Workload workload = read_workload(root.child("workload"));
     if (!std::holds_alternative<AttentionLayerWorkload>(workload.what))
       root.child("workload").child("kind").fail("expected attention-layer");
     root.finish();
-    return make_task(workload, true);
+    return make_task(workload, data);
   }
   const std::string name = root.text("operator", operator_names());
   Settings settings = read_operator_settings(root);
+  if (!data) {
+    return operator_without_data(root, name, std::move(settings),
+                                 read_tensor_shapes(root.child("shapes")));
+  }
+  if (root.has("shapes"))
+    root.child("shapes").fail("expected none, since input.safetensors has them");
   root.finish();
   const std::string tensors = (fs::path(folder) / "input.safetensors").string();
   return operator_task(name, FileTensors(SafetensorsFile::open(tensors)), std::move(settings));
@@ -80,7 +102,8 @@ CaseRun run_case(Case& stored, hw::Timing timing, CaseLevel level) {
   Body body{timing, {}, {}};
   if (level == CaseLevel::kRtl) body.implementation = built_in_rtl(program, simulation.chip());
   const ChipRun run = simulation.run(body);
-  CaseRun made{simulation.result(run), run.result.cycles, body.implementation.rtl_engines(), {}};
+  CaseRun made{{}, run.result.cycles, body.implementation.rtl_engines(), {}};
+  if (simulation.task().has_data()) made.result = simulation.result(run);
   collect(run.result.counters, "", made.counters);
   return made;
 }
@@ -101,7 +124,17 @@ OperatorResult fixed_result(Case& stored) {
   return integer_result(simulation.task(), simulation.quantised(), simulation.fixed().tensors);
 }
 
-/// The golden tensors in the form of a result; empty if there is no file.
+double parse_scale(const std::string& path,
+                   const std::pair<const std::string, std::string>& entry) {
+  char* end = nullptr;
+  const double scale = std::strtod(entry.second.c_str(), &end);
+  if (end == entry.second.c_str() || *end != '\0' || !std::isfinite(scale) || scale <= 0.0)
+    throw InputError(path, "metadata " + in_quotes(entry.first), "expected a scale above zero");
+  return scale;
+}
+
+/// The golden tensors in the form of a result; empty if there is no file. A tensor whose
+/// file does not state its scale has scale 0.
 OperatorResult read_golden(const Case& stored) {
   OperatorResult golden;
   const std::string path = path_in(stored, kGolden);
@@ -112,7 +145,12 @@ OperatorResult read_golden(const Case& stored) {
         name.size() > 2 && name.compare(name.size() - 2, 2, "_q") == 0
             ? name.substr(0, name.size() - 2)
             : throw InputError(path, "tensor " + in_quotes(name), "expected a name ending in _q");
-    golden.integers[plain] = {file.info(name).shape, file.read_i64(name), 1.0, {}, false};
+    const auto scale = file.metadata().find(name + ".scale");
+    golden.integers[plain] = {file.info(name).shape,
+                              file.read_i64(name),
+                              scale == file.metadata().end() ? 0.0 : parse_scale(path, *scale),
+                              {},
+                              false};
   }
   return golden;
 }
@@ -128,32 +166,110 @@ Counters read_counters(const Case& stored, const std::string& timing) {
   return counters;
 }
 
-void compare_tensors(const std::string& level, const OperatorResult& golden,
-                     const OperatorResult& found, CaseVerdict& verdict) {
-  if (const auto difference = first_difference("golden", golden, level, found))
-    verdict.differences.push_back(*difference);
-  verdict.values += compared_values(golden, found);
+void compare_tensors(const std::string& expected_name, const OperatorResult& expected,
+                     const std::string& level, const OperatorResult& found, CaseVerdict& verdict) {
+  for (std::string& line : code_differences(expected_name, expected, level, found))
+    verdict.differences.push_back(std::move(line));
+  verdict.values += compared_values(expected, found);
 }
 
-void compare_counters(const std::string& level, const Counters& golden, const Counters& found,
-                      CaseVerdict& verdict) {
+/// Compares by their values the tensors that have a tolerance. The golden's become the level's
+/// own: what a tolerance allows, or has been told, is no difference of codes any more.
+void compare_within(const CaseBounds& bounds, const std::string& level, const OperatorResult& found,
+                    OperatorResult& golden, CaseVerdict& verdict) {
+  for (const auto& [name, max_abs] : bounds.tolerances) {
+    const auto expected = golden.integers.find(name);
+    const IntegerTensor& tensor = found.integers.at(name);
+    if (expected == golden.integers.end() || expected->second.shape != tensor.shape) {
+      verdict.differences.push_back(
+          fmt::format("tensor '{}_q': no golden of shape {}", name, shape_text(tensor.shape)));
+      continue;
+    }
+    // A golden that was made before the case had a tolerance has no scale of its own.
+    const double stated = expected->second.scale;
+    const double scale = stated > 0.0 ? stated : tensor.scale;
+    std::vector<double> values;
+    for (const std::int64_t code : expected->second.codes)
+      values.push_back(static_cast<double>(code) * scale);
+    ++verdict.bounds;
+    if (auto line = value_difference(name, tensor.shape, "golden", values, level,
+                                     found.reals.at(name).values, max_abs))
+      verdict.differences.push_back(*std::move(line));
+    expected->second = tensor;
+  }
+}
+
+void check_sqnr(Case& stored, const std::string& level, const OperatorResult& found,
+                CaseVerdict& verdict) {
+  if (!stored.bounds.sqnr_db_at_least) return;
+  Simulation& simulation = stored.simulation;
+  ++verdict.bounds;
+  if (auto line = sqnr_beyond(stored.bounds, level, simulation.task().judged,
+                              real_result(simulation.task(), simulation.values()), found))
+    verdict.differences.push_back(*std::move(line));
+}
+
+/// The integer tensors of the level `fixed`, and the scales that a tolerance needs.
+void write_golden(const Case& stored, const OperatorResult& fixed) {
+  SafetensorsWriter writer;
+  for (const auto& [name, tensor] : fixed.integers) {
+    const bool wide = std::any_of(tensor.codes.begin(), tensor.codes.end(), [](std::int64_t code) {
+      return code != static_cast<std::int32_t>(code);
+    });
+    writer.add_integers(name + "_q", wide ? Dtype::kI64 : Dtype::kI32, tensor.shape, tensor.codes);
+    if (stored.bounds.tolerances.count(name) != 0)
+      writer.set_metadata(name + "_q.scale", fmt::format("{}", tensor.scale));
+  }
+  writer.write(path_in(stored, kGolden));
+}
+
+/// A level's outputs against the goldens, or against the bounds in their place.
+void check_outputs(Case& stored, const std::string& level, const OperatorResult& found,
+                   CaseVerdict& verdict) {
+  const CaseBounds& bounds = stored.bounds;
+  // Whatever a bound allows, the levels agree bit for bit.
+  const bool bounded = bounds.sqnr_db_at_least || !bounds.tolerances.empty();
+  if (bounded && level != kFixedLevel)
+    compare_tensors(kFixedLevel, fixed_result(stored), level, found, verdict);
+  check_sqnr(stored, level, found, verdict);
+  if (!bounds.compare_goldens()) return;
+  OperatorResult golden = read_golden(stored);
+  compare_within(bounds, level, found, golden, verdict);
+  if (!bounds.sqnr_db_at_least) compare_tensors("golden", golden, level, found, verdict);
+}
+
+/// A run's counters against the golden ones, without those that a bound takes the place of.
+void compare_counters(const CaseBounds& bounds, const std::string& level, const Counters& golden,
+                      const Counters& found, CaseVerdict& verdict) {
   const auto differ = [&](const std::string& name, const Json& before, const Json& now) {
     verdict.differences.push_back(
         fmt::format("counter '{}': golden {}, {} {}", name, before.dump(), level, now.dump()));
+  };
+  const auto bounded = [&](const std::string& name) {
+    return bounds.cycles_at_most && tells_time(name);
   };
   if (golden.empty()) {
     verdict.differences.push_back("no golden counters to compare with in " + level);
     return;
   }
   for (const auto& [name, value] : golden) {
+    if (bounded(name)) continue;
     const auto now = found.find(name);
     const Json other = now == found.end() ? Json("missing") : now->second;
     ++verdict.counters;
     if (other != value) differ(name, value, other);
   }
   for (const auto& [name, value] : found) {
-    if (golden.count(name) == 0) differ(name, Json("missing"), value);
+    if (golden.count(name) == 0 && !bounded(name)) differ(name, Json("missing"), value);
   }
+}
+
+void check_cycles(const CaseBounds& bounds, const std::string& level, std::int64_t cycles,
+                  CaseVerdict& verdict) {
+  if (!bounds.cycles_at_most) return;
+  ++verdict.bounds;
+  if (auto line = cycles_beyond(bounds, level, cycles))
+    verdict.differences.push_back(*std::move(line));
 }
 
 bool is_pattern(const std::string& given) {
@@ -197,8 +313,12 @@ Case read_case(const std::string& given) {
   const std::string beside = (folder / named).string();
   const hw::ChipConfig chip =
       read_chip_file(fs::is_regular_file(beside) ? beside : find_file(root.file(), "chips", named));
-  return {(folder.has_filename() ? folder : folder.parent_path()).filename().string(), place,
-          Simulation(read_task(root, place), chip)};
+  const bool data = root.boolean("data", true);
+  CaseBounds bounds = read_bounds(root, data);
+  Case stored{(folder.has_filename() ? folder : folder.parent_path()).filename().string(), place,
+              Simulation(read_task(root, place, data), chip), std::move(bounds)};
+  if (!stored.bounds.tolerances.empty()) require_outputs(root, stored.bounds, fixed_result(stored));
+  return stored;
 }
 
 std::vector<std::string> matching_cases(const std::vector<std::string>& given) {
@@ -220,21 +340,22 @@ std::vector<std::string> matching_cases(const std::vector<std::string>& given) {
 
 CaseVerdict check_case(Case& stored, const std::vector<CaseLevel>& levels) {
   CaseVerdict verdict;
-  const OperatorResult golden = read_golden(stored);
-  const auto check = [&](const std::string& level, const char* timing, const CaseRun& run,
+  const bool data = stored.simulation.task().has_data();
+  const auto check = [&](const std::string& level, const CaseRun& run, const Counters& golden,
                          std::optional<std::int64_t>& cycles) {
     cycles = run.cycles;
-    compare_tensors(level, golden, run.result, verdict);
-    compare_counters(level, read_counters(stored, timing), run.counters, verdict);
+    if (data) check_outputs(stored, level, run.result, verdict);
+    compare_counters(stored.bounds, level, golden, run.counters, verdict);
+    check_cycles(stored.bounds, level, run.cycles, verdict);
   };
   for (const CaseLevel level : levels) {
     if (level == CaseLevel::kFixed) {
-      compare_tensors("fixed", golden, fixed_result(stored), verdict);
+      if (data) check_outputs(stored, kFixedLevel, fixed_result(stored), verdict);
     } else if (level == CaseLevel::kSystemc) {
-      check("systemc (tile)", "tile", run_case(stored, hw::Timing::kTile, level),
-            verdict.tile_cycles);
-      check("systemc (beat)", "beat", run_case(stored, hw::Timing::kBeat, level),
-            verdict.beat_cycles);
+      check("systemc (tile)", run_case(stored, hw::Timing::kTile, level),
+            read_counters(stored, "tile"), verdict.tile_cycles);
+      check("systemc (beat)", run_case(stored, hw::Timing::kBeat, level),
+            read_counters(stored, "beat"), verdict.beat_cycles);
     } else {
       const CaseRun run = run_case(stored, hw::Timing::kBeat, level);
       verdict.not_built = not_built(stored.simulation, run.rtl_engines);
@@ -246,12 +367,13 @@ CaseVerdict check_case(Case& stored, const std::vector<CaseLevel>& levels) {
           value = nullptr;
         }
       }
-      compare_tensors("rtl", golden, run.result, verdict);
-      compare_counters("rtl", expected, run.counters, verdict);
-      verdict.rtl_cycles = run.cycles;
+      check("rtl", run, expected, verdict.rtl_cycles);
       verdict.rtl_engines = run.rtl_engines;
     }
   }
+  if (verdict.good() && verdict.values + verdict.counters + verdict.bounds == 0 &&
+      verdict.not_built.empty())
+    verdict.differences.emplace_back("nothing to compare: a case without data has no values");
   return verdict;
 }
 
@@ -267,24 +389,21 @@ std::string case_cycles_line(const Case& stored, const CaseVerdict& verdict) {
 
 CaseVerdict bless_case(Case& stored) {
   CaseVerdict verdict;
-  const OperatorResult fixed = fixed_result(stored);
+  const bool data = stored.simulation.task().has_data();
+  const OperatorResult fixed = data ? fixed_result(stored) : OperatorResult{};
   Json counters = {{"schema_version", 1}};
   for (const auto& [name, timing] :
        {std::pair{"tile", hw::Timing::kTile}, std::pair{"beat", hw::Timing::kBeat}}) {
     const CaseRun run = run_case(stored, timing, CaseLevel::kSystemc);
-    compare_tensors(fmt::format("systemc ({})", name), fixed, run.result, verdict);
+    const std::string level = fmt::format("systemc ({})", name);
+    if (data) compare_tensors(kFixedLevel, fixed, level, run.result, verdict);
+    check_cycles(stored.bounds, level, run.cycles, verdict);
     counters[name] = run.counters;
     verdict.counters += run.counters.size();
   }
+  if (data) check_sqnr(stored, kFixedLevel, fixed, verdict);
   if (!verdict.good()) return verdict;
-  SafetensorsWriter writer;
-  for (const auto& [name, tensor] : fixed.integers) {
-    const bool wide = std::any_of(tensor.codes.begin(), tensor.codes.end(), [](std::int64_t code) {
-      return code != static_cast<std::int32_t>(code);
-    });
-    writer.add_integers(name + "_q", wide ? Dtype::kI64 : Dtype::kI32, tensor.shape, tensor.codes);
-  }
-  writer.write(path_in(stored, kGolden));
+  if (data && stored.bounds.compare_goldens()) write_golden(stored, fixed);
   write_file(path_in(stored, kCounters), counters.dump(1) + "\n");
   return verdict;
 }

@@ -1,9 +1,10 @@
-// Stored cases: inputs, golden outputs and golden counters, compared exactly.
+// Stored cases: inputs, golden outputs and golden counters, compared exactly but where the
+// case states a bound.
 //
 // A case is a folder with
-//   case.yaml            chip, and an operator with settings or a layer
-//   input.safetensors    its tensors
-//   golden.safetensors   the integer tensors of the level `fixed`
+//   case.yaml            chip, an operator with settings or a layer, bounds
+//   input.safetensors    its tensors; none without data
+//   golden.safetensors   the integer tensors of the level `fixed`; none without data
 //   counters.json        every counter of the runs in tile and in beat timing
 #pragma once
 
@@ -12,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "app/regression/case_bounds.h"
 #include "app/simulation.h"
 
 namespace quadrille::app {
@@ -20,6 +22,7 @@ struct Case {
   std::string name;
   std::string folder;
   Simulation simulation;
+  CaseBounds bounds;
 };
 
 enum class CaseLevel {
@@ -33,6 +36,7 @@ struct CaseVerdict {
   std::vector<std::string> differences;
   std::size_t values = 0;
   std::size_t counters = 0;
+  std::size_t bounds = 0;
   // Of the runs that were made.
   std::optional<std::int64_t> tile_cycles;
   std::optional<std::int64_t> beat_cycles;
@@ -54,11 +58,12 @@ std::vector<std::string> matching_cases(const std::vector<std::string>& given);
 /// InputError for anything else and for a case that cannot be read.
 Case read_case(const std::string& given);
 
-/// Runs the levels and compares each with the goldens. A golden that is not
-/// there is a difference: a case compared with nothing has failed.
+/// Runs the levels and compares each with the goldens, or where the case has bounds with
+/// those and, every bit, with the level `fixed`. A golden that is not there is a
+/// difference: a case compared with nothing has failed.
 CaseVerdict check_case(Case& stored, const std::vector<CaseLevel>& levels);
 
-/// Rewrites the goldens, unless `fixed` and `systemc` differ.
+/// Rewrites the goldens, unless `fixed` and `systemc` differ or a bound does not hold.
 CaseVerdict bless_case(Case& stored);
 
 /// The table of `regress --cycles`: a header, and a line per case at all levels.

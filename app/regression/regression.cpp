@@ -24,6 +24,7 @@ std::string to_text(const CaseOutcome& outcome) {
               {"differences", verdict.differences},
               {"values", verdict.values},
               {"counters", verdict.counters},
+              {"bounds", verdict.bounds},
               {"not_built", verdict.not_built},
               {"cycles_line", outcome.cycles_line}}
       .dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -39,6 +40,7 @@ CaseOutcome from_text(const std::string& text) {
   outcome.verdict.differences = json.at("differences").get<std::vector<std::string>>();
   outcome.verdict.values = json.at("values");
   outcome.verdict.counters = json.at("counters");
+  outcome.verdict.bounds = json.at("bounds");
   outcome.verdict.not_built = json.at("not_built").get<std::vector<std::string>>();
   return outcome;
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -283,6 +284,133 @@ TEST_F(BrokenCase, TheChipsPathIsMeantFromTheCase) {
   ASSERT_NE(at, std::string::npos);
   folder_.write("case/case.yaml", text.replace(at, 11, "chip: mine.yaml"));
   EXPECT_EQ(regress({"--level", "systemc"}).exit_code, 0);
+}
+
+// --- Bounds -----------------------------------------------------------------------
+
+class BoundedCase : public BrokenCase {
+ protected:
+  void SetUp() override { copy("softmax-7"); }
+
+  void state(const std::string& keys) {
+    folder_.write("case/case.yaml", TemporaryFolder::read(case_ + "/case.yaml") + keys + "\n");
+  }
+
+  long golden_cycles(const char* timing) const {
+    const auto counters = nlohmann::json::parse(TemporaryFolder::read(case_ + "/counters.json"));
+    return counters[timing]["cycles"].get<long>();
+  }
+
+  void change_counter(const std::string& name) {
+    const std::string path = case_ + "/counters.json";
+    auto counters = nlohmann::json::parse(TemporaryFolder::read(path));
+    for (const char* timing : {"tile", "beat"})
+      counters[timing][name] = counters[timing][name].get<long>() + 1;
+    folder_.write("case/counters.json", counters.dump());
+  }
+
+  /// Adds `codes` to the last code of the golden's last tensor, `weights`.
+  void change_golden(int codes) {
+    std::string bytes = TemporaryFolder::read(case_ + "/golden.safetensors");
+    char& last = bytes[bytes.size() - 4];
+    last = static_cast<char>(last + codes);
+    folder_.write("case/golden.safetensors", bytes);
+  }
+};
+
+TEST_F(BoundedCase, CyclesAtMostTakeThePlaceOfTheCountersOfTime) {
+  const long cycles = std::max(golden_cycles("tile"), golden_cycles("beat"));
+  state("cycles: {at_most: " + std::to_string(cycles) + "}");
+  change_counter("cycles");
+  change_counter("engines.softmax.stalled_cycles");
+  change_counter("engines.softmax.stalls.dram");
+  const ProgramRun run = regress();
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr(", 3 bounds"));
+  change_counter("memory.dram.read_bytes");
+  expect_failure({"counter 'memory.dram.read_bytes'"});
+  copy("softmax-7");
+  state("cycles: {at_most: " + std::to_string(cycles - 1) + "}");
+  expect_failure({"cycles: " + std::to_string(cycles) + " in ",
+                  "expected at most " + std::to_string(cycles - 1)});
+  const std::string counters = TemporaryFolder::read(case_ + "/counters.json");
+  expect_failure({"cycles: "}, {"--bless"});
+  EXPECT_EQ(TemporaryFolder::read(case_ + "/counters.json"), counters);
+}
+
+TEST_F(BoundedCase, SqnrAtLeastTakesThePlaceOfTheGoldenOutputs) {
+  state("sqnr_db: {at_least: 10}");
+  fs::remove(case_ + "/golden.safetensors");
+  const ProgramRun run = regress();
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  copy("softmax-7");
+  state("sqnr_db: {at_least: 300}");
+  expect_failure({"sqnr_db of 'out': ", " in fixed, expected at least 300"}, {"--level", "fixed"});
+  expect_failure({" in rtl, expected at least 300"}, {"--level", "rtl"});
+  expect_failure({"sqnr_db"}, {"--bless"});
+}
+
+TEST_F(BoundedCase, ToleranceIsOfTheOutputsValues) {
+  // Blessed, so that the golden keeps the scale of what has a tolerance.
+  state("tolerance: {weights: {max_abs: 0}}");
+  EXPECT_THAT(regress({"--bless"}).out, HasSubstr("1 of 1 cases blessed"));
+  EXPECT_THAT(TemporaryFolder::read(case_ + "/golden.safetensors"), HasSubstr("weights_q.scale"));
+  EXPECT_EQ(regress().exit_code, 0);
+  change_golden(2);
+  expect_failure({"tensor 'weights' [6,6]: golden ", "expected at most 0 apart (1 of 49 differs)"});
+  // One code of the weights is 2^-16: of 2.5 codes two are allowed, three are not.
+  copy("softmax-7");
+  state("tolerance: {weights: {max_abs: 0.00003815}}");
+  change_golden(2);
+  EXPECT_EQ(regress().exit_code, 0) << regress().err;
+  change_golden(1);
+  expect_failure({"tensor 'weights' [6,6]: "});
+  fs::remove(case_ + "/golden.safetensors");
+  expect_failure({"no golden of shape [7,7]", "tensor 'out_q': missing in golden"});
+}
+
+TEST_F(BoundedCase, WithoutDataOnlyTimingAndCounters) {
+  fs::remove(case_ + "/golden.safetensors");
+  fs::remove(case_ + "/counters.json");
+  fs::remove(case_ + "/input.safetensors");
+  state("data: false\nshapes: {Q: [7, 16], K: [7, 16], V: [7, 16]}");
+  expect_failure({"no golden counters"});
+  EXPECT_THAT(regress({"--bless"}).out, HasSubstr("1 of 1 cases blessed"));
+  EXPECT_FALSE(fs::exists(case_ + "/golden.safetensors"));
+  const ProgramRun run = regress();
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr(" 0 values, "));
+  // The same cycles as with data: nothing here hangs on values.
+  const long cycles = golden_cycles("tile");
+  change_counter("cycles");
+  expect_failure({"counter 'cycles'", "systemc (tile)", "systemc (beat)"}, {"--level", "systemc"});
+  expect_failure({"counter 'cycles'", "rtl"}, {"--level", "rtl"});
+  expect_failure({"nothing to compare"}, {"--level", "fixed"});
+  copy("softmax-7");
+  EXPECT_EQ(golden_cycles("tile"), cycles);
+  copy("layer-softmax-7");
+  state("data: false");
+  EXPECT_THAT(regress({"--bless", "--level", "systemc"}).out, HasSubstr("1 of 1 cases blessed"));
+  EXPECT_EQ(regress().exit_code, 0);
+}
+
+TEST_F(BoundedCase, MistakesInBoundsAreNamed) {
+  const auto refused = [&](const std::string& keys, const std::vector<std::string>& parts) {
+    SCOPED_TRACE(keys);
+    copy("softmax-7");
+    state(keys);
+    expect_bad_input({"regress", case_}, parts);
+  };
+  refused("cycels: {at_most: 5}", {"case.yaml: line ", "'cycels'", "did you mean 'cycles'?"});
+  refused("cycles: {atmost: 5}", {"cycles", "at_most"});
+  refused("cycles: {at_most: 5, at_mst: 6}", {"'at_mst', did you mean 'at_most'?"});
+  refused("cycles: {at_most: 0}", {"cycles.at_most: expected an integer in 1.."});
+  refused("sqnr_db: {at_least: high}", {"sqnr_db.at_least: expected a number"});
+  refused("tolerance: {wieghts: {max_abs: 1}}", {"tolerance.wieghts", "did you mean 'weights'?"});
+  refused("tolerance: {out: {max_abs: -1}}", {"tolerance.out.max_abs"});
+  refused("data: false", {"'shapes'"});
+  refused("data: false\nshapes: {Q: [7, 16]}\nsqnr_db: {at_least: 3}", {"sqnr_db", "without data"});
+  refused("shapes: {Q: [7, 16]}", {"shapes", "input.safetensors has them"});
 }
 
 TEST_F(BrokenCase, CasesThatCannotBeRead) {
