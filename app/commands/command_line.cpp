@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <limits>
 #include <new>
@@ -241,6 +242,8 @@ int parse_and_run(int argc, const char* const* argv) {
 }  // namespace
 
 int run_command_line(int argc, const char* const* argv) {
+  // A file larger than `ulimit -f` is then an error of the write, and not the end.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     const int status = parse_and_run(argc, argv);
     // What was printed may still lie in the stream's buffer.

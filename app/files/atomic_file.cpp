@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -15,6 +17,7 @@
 #include "model/errors.h"
 
 namespace quadrille::app {
+namespace fs = std::filesystem;
 namespace {
 
 std::string reason(int error) { return std::generic_category().message(error); }
@@ -28,12 +31,16 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
                      S_ISDIR(existing.st_mode) ? "expected the name of a file, found a directory"
                                                : "expected a regular file, found a device or pipe");
   }
+  const fs::path place(path_);
+  const std::string folder = place.has_parent_path() ? place.parent_path().string() : ".";
+  remove_left_behind(folder);
   // The process id and a counter keep writers of the same file apart.
   static std::atomic<unsigned> counter{0};
-  const std::string name =
-      fmt::format("{}.tmp.{}.{}", path_, static_cast<long>(::getpid()), counter.fetch_add(1));
+  const std::string name = fmt::format("{}/{}{}", folder, partial_prefix(place.filename().string()),
+                                       counter.fetch_add(1));
   descriptor_ = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail("expected a writable directory", errno);
+  ::flock(descriptor_, LOCK_EX | LOCK_NB);
   temporary_ = name;
 }
 

@@ -5,11 +5,15 @@
 #include <string>
 #include <string_view>
 
+#include "app/files/partial_output.h"
+
 namespace quadrille::app {
 
-/// Writes to a temporary file beside `path` (same directory, hence same file
+/// Writes to a hidden file beside `path` (same directory, hence same file
 /// system) and renames it over `path` on commit(). Destroyed without commit(),
-/// it removes the temporary file and leaves an existing `path` as it was.
+/// it removes the hidden file and leaves an existing `path` as it was. Ctrl-C and its
+/// like wait while it lives, so it lives no longer than the writing takes; what killed
+/// processes have left in the directory goes.
 ///
 /// Errors: InputError naming `path` if the directory cannot be written, `path`
 /// is a directory or a device, or the disk is full. commit() may be called
@@ -29,6 +33,7 @@ class AtomicFile {
   [[noreturn]] void fail(const char* what, int error);
   void discard() noexcept;
 
+  SignalsWait wait_;
   std::string path_;
   std::string temporary_;  // empty once committed or discarded
   int descriptor_ = -1;

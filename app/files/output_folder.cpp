@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,34 +19,12 @@ namespace quadrille::app {
 namespace fs = std::filesystem;
 namespace {
 
-/// Signals that end a program wait as long as this lives.
-class SignalsWait {
- public:
-  SignalsWait() {
-    sigset_t ending;
-    sigemptyset(&ending);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ending, signal);
-    pthread_sigmask(SIG_BLOCK, &ending, &before_);
-  }
-  ~SignalsWait() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsWait(const SignalsWait&) = delete;
-  SignalsWait& operator=(const SignalsWait&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
 /// Whether the file is a report's summary.json: the key stands near its beginning.
 bool is_report(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   std::string head(4096, '\0');
   in.read(head.data(), static_cast<std::streamsize>(head.size()));
   return head.find("schema_version\"") != std::string::npos;
-}
-
-bool process_lives(const std::string& digits) {
-  const long process = std::strtol(digits.c_str(), nullptr, 10);
-  return process > 0 && (::kill(static_cast<pid_t>(process), 0) == 0 || errno != ESRCH);
 }
 
 }  // namespace
@@ -66,7 +43,7 @@ OutputFolder::OutputFolder(const std::string& path, std::vector<std::string> own
   if (fs::is_symlink(place, error)) place = fs::weakly_canonical(place, error);
   path_ = place.string();
   parent_ = place.parent_path().string();
-  hidden_ = "." + place.filename().string() + ".partial-";
+  hidden_ = partial_prefix(place.filename().string());
   if (fs::exists(place, error) && !fs::is_directory(place, error)) fail("it is a file");
   require_own_or_empty();
   require_writable();
@@ -103,35 +80,31 @@ void OutputFolder::add(const std::string& name, std::string content) {
   files_.emplace_back(name, std::move(content));
 }
 
-void OutputFolder::remove_left_behind() const {
-  std::error_code error;
-  for (fs::directory_iterator entry(parent_, error), end; !error && entry != end;
-       entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (name.rfind(hidden_, 0) != 0) continue;
-    const std::string rest = name.substr(hidden_.size());
-    if (!process_lives(rest.substr(0, rest.find('-')))) fs::remove_all(entry->path(), error);
-  }
-}
-
 void OutputFolder::write_files() const {
   for (const auto& [name, content] : files_) {
     std::ofstream out(fs::path(staging_) / name, std::ios::binary);
     out.write(content.data(), static_cast<std::streamsize>(content.size()));
     out.close();
-    if (!out) fail("'" + name + "' cannot be written (is the disk full?)");
+    if (!out) fail("'" + name + "' cannot be written: " + std::strerror(errno));
   }
 }
 
-void OutputFolder::put_in_place() const {
-  // An earlier report and this one change places, and the earlier one goes.
-  if (::renameat2(AT_FDCWD, staging_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0)
-    return;
-  if (errno == ENOENT && ::rename(staging_.c_str(), path_.c_str()) == 0) return;
-  // A file system that exchanges nothing takes an empty folder's place by a rename.
+int put_in_place(const std::string& made, const std::string& path, bool exchange) {
+  if (exchange && ::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0)
+    return 0;
+  // Where nothing is, or an empty folder, a rename is enough.
+  if (::rename(made.c_str(), path.c_str()) == 0) return 0;
+  if (errno != ENOTEMPTY && errno != EEXIST) return errno;
+  const std::string earlier = earlier_name(made);
+  if (::rename(path.c_str(), earlier.c_str()) != 0) return errno;
+  if (::rename(made.c_str(), path.c_str()) != 0) {
+    const int why = errno;
+    ::rename(earlier.c_str(), path.c_str());
+    return why;
+  }
   std::error_code error;
-  fs::remove_all(path_, error);
-  if (::rename(staging_.c_str(), path_.c_str()) != 0) fail(std::strerror(errno));
+  fs::remove_all(earlier, error);
+  return 0;
 }
 
 void OutputFolder::make_staging() {
@@ -139,20 +112,23 @@ void OutputFolder::make_staging() {
   std::error_code error;
   fs::create_directories(parent_, error);
   if (error) fail(error.message());
-  remove_left_behind();
-  std::string made = fmt::format("{}/{}{}-XXXXXX", parent_, hidden_, ::getpid());
+  remove_left_behind(parent_);
+  std::string made = fmt::format("{}/{}XXXXXX", parent_, hidden_);
   if (::mkdtemp(made.data()) == nullptr) fail(std::strerror(errno));
   staging_ = made;
+  lock_ = open_locked(staging_);
 }
 
 std::string OutputFolder::path_of(const std::string& name) {
   make_staging();
+  if (!guard_) guard_ = std::make_unique<RemovedAtDeath>(staging_);
   return (fs::path(staging_) / name).string();
 }
 
 OutputFolder::~OutputFolder() {
   std::error_code error;
   if (!staging_.empty()) fs::remove_all(staging_, error);
+  if (lock_ >= 0) ::close(lock_);
 }
 
 void OutputFolder::commit() {
@@ -162,7 +138,9 @@ void OutputFolder::commit() {
   write_files();
   std::error_code error;
   fs::permissions(staging_, fs::perms(0755), error);
-  put_in_place();
+  if (const int why = put_in_place(staging_, path_)) fail(std::strerror(why));
+  fs::remove_all(staging_, error);
+  staging_.clear();
 }
 
 }  // namespace quadrille::app

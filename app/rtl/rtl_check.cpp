@@ -137,7 +137,7 @@ std::map<std::string, hw::RtlTrace> waves_of(const RtlCheckOptions& options,
 }
 
 void require_waves(Simulation& simulation, const RtlCheckOptions& options) {
-  const AtomicFile writable(options.waves);
+  { const AtomicFile writable(options.waves); }
   hw::RtlBodies bodies = options.bodies;
   for (const std::string& engine : all_in_rtl(simulation.job().mapping.program).rtl_engines()) {
     bodies.traces[engine] = {};

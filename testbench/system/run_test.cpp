@@ -310,16 +310,20 @@ TEST_F(Run, RefusesAFolderThatItDidNotWrite) {
   EXPECT_EQ(TemporaryFolder::read(out() + "/summary.json"), "{\"mine\": 1}");
 }
 
-// A killed run leaves a hidden folder at most; the next run into the same place removes it,
-// and lets that of a run that lives alone.
-TEST_F(Run, RemovesWhatKilledRunsLeft) {
-  const std::string dead = folder_.file(".out.partial-99999999-abcdef");
-  const std::string alive = folder_.file(".out.partial-" + std::to_string(::getpid()) + "-abcdef");
-  fs::create_directory(dead);
-  fs::create_directory(alive);
-  EXPECT_EQ(run("smoke-damf").exit_code, 0);
-  EXPECT_FALSE(fs::exists(dead));
-  EXPECT_TRUE(fs::exists(alive));
+// A limit on the size of files is told like a full disk; the signal of the system would end
+// the program in the middle.
+TEST_F(Run, AFileLargerThanAllowedIsRefused) {
+  const std::string said = folder_.file("said");
+  const std::string command = "(ulimit -f 4; '" + program_path() +
+                              "' run -w smoke-damf -c small -o '" + out() + "' 2>'" + said +
+                              "' >/dev/null)";
+  const int status = std::system(command.c_str());
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 2);
+  const std::string text = TemporaryFolder::read(said);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
+  EXPECT_THAT(text, HasSubstr("cannot be written: File too large"));
+  EXPECT_THAT(folder_.entries(), testing::ElementsAre("said"));
 }
 
 // Two runs at once: the folder holds one of the two reports, never files of both.
