@@ -6,6 +6,7 @@
 #include "hw/engines/damf/damf_engine.h"
 #include "hw/engines/linear/linear_engine.h"
 #include "hw/engines/sinkhorn/sinkhorn_engine.h"
+#include "hw/memory/dram_device.h"
 #include "model/numerics/integers.h"
 
 namespace quadrille::hw {
@@ -242,7 +243,7 @@ class Demand {
 
 Bounds Demand::bounds() const {
   const CimConfig& cim = chip_.cim;
-  const DramConfig& dram = chip_.dram;
+  const DramDevice dram = dram_device(chip_);
   const std::int64_t products = std::int64_t{cim.macros} * cim.rows * cim.columns;
   Bounds bounds;
   // A bit of every input takes a cycle: products of narrower inputs are done sooner.
@@ -253,8 +254,13 @@ Bounds Demand::bounds() const {
   const auto add = [&](const char* resource, std::int64_t cycles, std::vector<std::string> keys) {
     if (cycles > 0) bounds.resources.push_back({resource, cycles, std::move(keys)});
   };
-  add("dram", ceil_div(dram_bytes_ * dram.burst_cycles, std::int64_t{dram.burst_bytes}),
-      {"dram.burst_cycles", "dram.burst_bytes"});
+  const bool plain = chip_.dram.kind == kPlainDram;
+  add("dram", ceil_div(dram_bytes_ * dram.burst, kTicksPerCycle * dram.channels * dram.burst_bytes),
+      plain ? std::vector<std::string>{"dram.burst_cycles", "dram.burst_bytes"}
+            : std::vector<std::string>{"dram.kind", "dram.channels"});
+  // Where the buses are faster, the DMA's one burst per cycle is what counts.
+  if (dram.burst < dram.channels * kTicksPerCycle)
+    add("dma", ceil_div(dram_bytes_, std::int64_t{dram.burst_bytes}), {"clock_mhz"});
   add("cim", ceil_div(cim_bit_macs_, products), {"cim.macros", "cim.rows", "cim.columns"});
   add("cim_write_port", ceil_div(write_bytes_, std::int64_t{cim.write_bytes_per_cycle}),
       {"cim.write_bytes_per_cycle"});

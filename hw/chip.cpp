@@ -37,7 +37,8 @@ Chip::Chip(sc_core::sc_module_name name, const ChipConfig& config, const ChipOpt
       units_(static_cast<std::size_t>(options.engines->units())) {
   dma_.scratchpad_socket.bind(scratchpad_.socket);
   if (!options.external_dram) {
-    dram_ = std::make_unique<Dram>("dram", config_.dram, clock_, options.data);
+    dram_ = std::make_unique<Dram>("dram", dram_device(config_), config_.dram.capacity_bytes,
+                                   clock_, options.data);
     dma_.dram_socket.bind(dram_->socket);
   }
   UnitSurroundings around;

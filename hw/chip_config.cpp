@@ -101,7 +101,9 @@ void check_memories(const Checker& check, const ChipValues& chip) {
                     "scratchpad.banks x scratchpad.word_bytes");
   const DramConfig& dram = chip.dram;
   check.whole_bytes("dram.row_bytes", dram.row_bytes, dram.burst_bytes, "dram.burst_bytes");
-  check.whole_bytes("dram.capacity_mib", dram.capacity_bytes, dram.row_bytes, "dram.row_bytes");
+  check.whole_bytes("dram.capacity_mib", dram.capacity_bytes,
+                    std::int64_t{dram.channels} * dram.row_bytes,
+                    "dram.channels x the bytes of a DRAM row");
 }
 
 void check_cim(const Checker& check, const CimConfig& cim) {
@@ -159,6 +161,18 @@ void check_room(const Checker& check, const ChipValues& chip) {
   }
 }
 
+/// What a kind says in bytes stands where the chip's own keys would say it.
+void take_figures(DramConfig& dram) {
+  if ((dram.kind == kPlainDram) == dram.figures.has_value()) {
+    throw InvariantError(
+        fmt::format("a DRAM of kind {} {} figures", dram.kind, dram.figures ? "with" : "without"));
+  }
+  if (!dram.figures) return;
+  dram.burst_bytes = static_cast<int>(dram.figures->burst_bytes());
+  dram.row_bytes = static_cast<int>(dram.figures->row_bytes);
+  dram.banks = static_cast<int>(dram.figures->banks);
+}
+
 }  // namespace
 
 ChipConfig::ChipConfig() : ChipConfig(resolve(ChipValues{})) {}
@@ -174,6 +188,7 @@ ChipConfig resolve(ChipValues values, const Origins& origins, const std::string&
   const std::string& begins = !source.empty()       ? source
                               : values.file.empty() ? values.name
                                                     : values.file;
+  take_figures(values.dram);
   const Checker check(values, origins, begins);
   for (const ChipKey& key : chip_keys()) check.range(key);
   check_memories(check, values);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "hw/engines/sinkhorn/sinkhorn_operations.h"
 #include "hw/engines/softmax/softmax_operations.h"
 #include "hw/engines/vector/vector_operations.h"
+#include "hw/memory/dram_kind.h"
 
 namespace quadrille::hw {
 
@@ -27,8 +29,17 @@ struct ScratchpadConfig {
   int writer_fifo_words = 4;    ///< Per stream; a full stream needs 2.
 };
 
+/// The kind of DRAM that the chip's own keys describe.
+inline constexpr const char* kPlainDram = "plain";
+
 struct DramConfig {
-  std::int64_t capacity_bytes = std::int64_t{1} << 30;
+  std::int64_t capacity_bytes = std::int64_t{1} << 30;  ///< Of all channels.
+  std::string kind = kPlainDram;
+  int channels = 1;                 ///< Consecutive bursts lie in consecutive channels.
+  std::optional<DramKind> figures;  ///< Of a kind that is not plain; there with such a kind.
+
+  // A channel. resolve() takes bytes and banks from the figures, where there are any;
+  // the cycles are those of the kind `plain` alone (hw/memory/dram_device.h).
   int burst_bytes = 64;
   int burst_cycles = 3;  ///< Chip cycles per burst on the data bus.
   int row_bytes = 2048;

@@ -228,21 +228,39 @@ std::vector<ChipKey> dram_keys() {
   using C = DramConfig;
   return {
       scaled<1 << 20, &V::dram, &C::capacity_bytes>("dram.capacity_mib", "MiB", 1, kMany,
-                                                    "all banks together"),
+                                                    "all channels together"),
+      text<&V::dram, &C::kind>("dram.kind",
+                               "a shipped kind, or a file beside the chip file; `plain`: what the "
+                               "other keys say, without refresh, turn-around and standby"),
+      integer<&V::dram, &C::channels>("dram.channels", "", 1, 64,
+                                      "consecutive bursts lie in consecutive channels"),
+  };
+}
+
+std::vector<ChipKey> plain_dram_keys() {
+  using C = DramConfig;
+  std::vector<ChipKey> keys = {
       power_of_two<&V::dram, &C::burst_bytes>("dram.burst_bytes", "bytes", kSliceBytes, 4096,
                                               "the least that is read or written"),
       integer<&V::dram, &C::burst_cycles>("dram.burst_cycles", "cycles", 1, 4096,
-                                          "of the chip, per burst on the data bus"),
+                                          "of the chip, per burst on a channel's data bus"),
       integer<&V::dram, &C::row_bytes>("dram.row_bytes", "bytes", kSliceBytes, kMany,
                                        "a row is open in each bank"),
       integer<&V::dram, &C::banks>("dram.banks", "", 1, 4096,
-                                   "consecutive rows lie in consecutive banks"),
+                                   "of a channel; consecutive rows lie in consecutive banks"),
       integer<&V::dram, &C::row_hit_latency_cycles>("dram.row_hit_latency_cycles", "cycles", 1,
                                                     kMany, "column access to first data"),
       integer<&V::dram, &C::row_miss_latency_cycles>("dram.row_miss_latency_cycles", "cycles", 0,
                                                      kMany,
                                                      "precharge and activate; a miss pays "
                                                      "both"),
+  };
+  for (ChipKey& key : keys) key.plain_dram = true;
+  return keys;
+}
+
+std::vector<ChipKey> dma_keys() {
+  return {
       integer<&V::dma, &DmaConfig::outstanding_bursts>("dma.outstanding_bursts", "", 1, 4096,
                                                        "bursts in flight"),
   };
@@ -259,7 +277,7 @@ std::vector<ChipKey> energy_keys() {
 std::vector<ChipKey> all_keys() {
   std::vector<ChipKey> all;
   for (auto* part : {head_keys, cim_keys, attention_keys, sinkhorn_keys, linear_and_vector_keys,
-                     scratchpad_keys, dram_keys, energy_keys}) {
+                     scratchpad_keys, dram_keys, plain_dram_keys, dma_keys, energy_keys}) {
     for (ChipKey& key : part()) all.push_back(std::move(key));
   }
   return all;

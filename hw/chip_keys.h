@@ -27,6 +27,7 @@ struct ChipKey {
   bool power_of_two = false;       ///< Integers.
   std::vector<std::string> words;  ///< The values of kWord.
   bool required = false;           ///< A file without `base` must have it.
+  bool plain_dram = false;         ///< Of the DRAM of kind `plain` alone.
   std::string meaning;             ///< One line for the documentation.
 
   ChipKeyValue (*get)(const ChipValues&) = nullptr;

@@ -27,7 +27,7 @@ std::int64_t DmaUnit::start(const CommandStart& start) {
   (copy.to_scratchpad ? traffic.dram_read_bytes : traffic.dram_write_bytes) = on_link;
   (copy.to_scratchpad ? traffic.dram_read_padding_bytes : traffic.dram_write_padding_bytes) =
       footprint.padding_bytes;
-  bus_cycles_ = footprint.bursts * config.dram.burst_cycles;
+  bus_cycles_ = device_.bus_cycles(footprint.bursts);
   if (dram_ != nullptr) before_ = dram_->counts();
   if (around_.beat) {
     index_ = start.index;

@@ -11,7 +11,10 @@ class DmaUnit final : public SteppedUnit {
  public:
   /// `dram` is null when the chip has none of its own: then rows are not known.
   DmaUnit(const UnitSurroundings& surroundings, Dma& dma, const Dram* dram)
-      : SteppedUnit(Unit::kDma, "dma", surroundings, false), dma_(dma), dram_(dram) {}
+      : SteppedUnit(Unit::kDma, "dma", surroundings, false),
+        dma_(dma),
+        dram_(dram),
+        device_(dram_device(*surroundings.config)) {}
 
   std::int64_t start(const CommandStart& start) override;
   bool active() const override { return index_ >= 0; }
@@ -21,11 +24,12 @@ class DmaUnit final : public SteppedUnit {
 
  private:
   void check(const DmaCopy& copy, int index) const;
-  /// Busy while its bursts cross the DRAM's bus; the rest is waiting.
+  /// Busy while its bursts are issued and cross the DRAM's buses; the rest is waiting.
   void account(CommandRecord& entry, std::int64_t conflicts);
 
   Dma& dma_;
   const Dram* dram_;
+  DramDevice device_;
   int index_ = -1;
   std::int64_t bus_cycles_ = 0;
   DramCounts before_;

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "app/commands/command_line.h"
+#include "app/config/dram_kind_file.h"
 #include "app/files/shipped.h"
 #include "app/networks/operator.h"
 #include "app/regression/case.h"
@@ -20,6 +21,7 @@ int list_command() {
   print("workloads", shipped_names("workloads"));
   print("sweeps", shipped_names("sweeps"));
   print("technologies", shipped_names("technology"));
+  print("dram kinds", shipped_names(kDramKindFolder));
   print("operators", operator_names());
   std::vector<std::string> cases;
   for (const std::string& folder : shipped_cases())

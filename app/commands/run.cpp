@@ -145,6 +145,7 @@ int run_command(const RunOptions& options) {
   std::vector<InputFile> inputs = {input_file("workload", path)};
   for (const std::string& file : chip.files)
     inputs.push_back(input_file(file == chip.file() ? "chip" : "chip base", file));
+  if (const auto kind = dram_kind_path(chip)) inputs.push_back(input_file("dram kind", *kind));
   inputs.push_back(input_file("technology", technology_path(chip)));
   for (const auto& [role, file] : outcome.inputs) inputs.push_back(input_file(role, file));
   RunReport report = make_report(std::move(request), std::move(outcome), std::move(inputs));

@@ -68,6 +68,8 @@ int run_experiment(const Workload& workload, const ExperimentWorkload& experimen
   summary["inputs"] = Json::array({input_json("workload", workload.path)});
   for (const std::string& file : chip.files)
     summary["inputs"].push_back(input_json(file == chip.file() ? "chip" : "chip base", file));
+  if (const auto kind = dram_kind_path(chip))
+    summary["inputs"].push_back(input_json("dram kind", *kind));
   summary["inputs"].push_back(input_json("technology", technology));
   summary["settings"] = options.settings;
   if (report.chip_runs) {

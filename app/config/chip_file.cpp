@@ -8,10 +8,12 @@
 #include <optional>
 #include <utility>
 
+#include "app/config/dram_kind_file.h"
 #include "app/config/technology_file.h"
 #include "app/files/shipped.h"
 #include "app/files/suggest.h"
 #include "app/files/yaml_reader.h"
+#include "model/errors.h"
 
 namespace quadrille::app {
 namespace {
@@ -20,6 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kBase = "base";
 constexpr const char* kName = "name";
+constexpr const char* kDramKind = "dram.kind";
 
 /// The path of the file that `base` names.
 std::string base_path(const YamlNode& base) {
@@ -107,6 +110,35 @@ std::optional<YamlNode> node_of(const YamlNode& root, const hw::ChipKey& key) {
   return section ? section->optional_child(key.leaf()) : std::nullopt;
 }
 
+/// How far below the command line a key was written: 0 there, 1 in the chip file, 2 in
+/// its base, ...
+std::size_t depth(const ParsedChip& parsed, const hw::KeyOrigin& origin) {
+  if (origin.place.empty()) return 0;
+  const auto file = std::find(parsed.files.begin(), parsed.files.end(), origin.source);
+  return 1 + static_cast<std::size_t>(file - parsed.files.begin());
+}
+
+/// Keys of the kind `plain` that stand below another kind belong to the chip that is
+/// the base; above it or beside it nobody could mean them.
+void drop_plain_dram(ParsedChip& parsed) {
+  const auto kind = parsed.keys.find(kDramKind);
+  if (kind == parsed.keys.end()) return;
+  const std::string& name = std::get<std::string>(kind->second.value);
+  if (name == hw::kPlainDram) return;
+  for (const hw::ChipKey& key : hw::chip_keys()) {
+    const auto found = key.plain_dram ? parsed.keys.find(key.name) : parsed.keys.end();
+    if (found == parsed.keys.end()) continue;
+    const hw::KeyOrigin& origin = found->second.origin;
+    if (depth(parsed, origin) <= depth(parsed, kind->second.origin)) {
+      throw InputError(origin.source, (origin.place.empty() ? "" : origin.place + ", ") + key.name,
+                       fmt::format("expected it to be left out, since dram.kind = {} says it "
+                                   "(the key belongs to dram.kind = {})",
+                                   name, hw::kPlainDram));
+    }
+    parsed.keys.erase(found);
+  }
+}
+
 }  // namespace
 
 ChipSource read_chip_source(const std::string& path) {
@@ -137,6 +169,7 @@ ParsedChip parse_chip(const ChipSource& source, const std::vector<Override>& ove
       parsed.keys[key.name] = {value_of(*node, key), origin_of(*node)};
   }
   root.finish();
+  drop_plain_dram(parsed);
   return parsed;
 }
 
@@ -148,10 +181,20 @@ hw::ChipConfig resolve(const ParsedChip& parsed) {
     hw::chip_key(name).set(chip, key.value);
     origins[name] = key.origin;
   }
+  if (const std::optional<std::string> path = dram_kind_path(parsed))
+    chip.dram.figures = read_dram_kind_file(*path);
   return hw::resolve(std::move(chip), origins);
 }
 
 hw::ChipConfig read_chip_file(const std::string& path) { return resolve(parse_chip_file(path)); }
+
+std::optional<std::string> dram_kind_path(const ParsedChip& parsed) {
+  const auto key = parsed.keys.find(kDramKind);
+  if (key == parsed.keys.end()) return std::nullopt;
+  const std::string& name = std::get<std::string>(key->second.value);
+  if (name == hw::kPlainDram) return std::nullopt;
+  return find_dram_kind(name, key->second.origin, parsed.file());
+}
 
 std::string technology_path(const ParsedChip& parsed) {
   const auto key = parsed.keys.find("technology");

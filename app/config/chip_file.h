@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,10 @@ hw::ChipConfig resolve(const ParsedChip& parsed);
 
 /// resolve(parse_chip_file(path)).
 hw::ChipConfig read_chip_file(const std::string& path);
+
+/// The file of the chip's kind of DRAM; none if the chip's own keys describe it.
+/// InputError for a kind that is not there.
+std::optional<std::string> dram_kind_path(const ParsedChip& parsed);
 
 /// The technology table of the chip; a path is relative to the file that has the
 /// key (app/config/technology_file.h).

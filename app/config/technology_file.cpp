@@ -16,8 +16,6 @@ namespace {
 constexpr double kLargest = 1e9;
 
 hw::TechnologyRow read_row(const YamlNode& node) {
-  static const std::vector<std::string> tags = {"found",    "abstract", "quoted",
-                                                "measured", "derived",  "assumed"};
   const std::vector<std::string>& names = hw::required_technology_rows();
   hw::TechnologyRow row;
   row.name = node.text("name");
@@ -34,7 +32,7 @@ hw::TechnologyRow read_row(const YamlNode& node) {
   row.source = node.text("source");
   row.node_nm = node.number("node_nm", 1.0, 1000.0);
   row.voltage_v = node.number("voltage_v", 0.1, 10.0);
-  row.tag = node.text("tag", tags);
+  row.tag = node.text("tag", source_tags());
   return row;
 }
 
@@ -68,6 +66,12 @@ std::vector<hw::SramRow> read_sram(const YamlNode& root) {
 }
 
 }  // namespace
+
+const std::vector<std::string>& source_tags() {
+  static const std::vector<std::string> tags = {"found",    "abstract", "quoted",
+                                                "measured", "derived",  "assumed"};
+  return tags;
+}
 
 hw::Technology read_technology_file(const std::string& path) {
   const YamlNode root = read_yaml(path);

@@ -2,10 +2,15 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "hw/energy/technology.h"
 
 namespace quadrille::app {
+
+/// What a figure's source is worth: "found", "quoted", ..., "assumed"
+/// (docs/technology.md).
+const std::vector<std::string>& source_tags();
 
 /// Every row has name, value, unit, source, node_nm, voltage_v and tag.
 /// InputError for an unknown key, a row that is missing, given twice or of no

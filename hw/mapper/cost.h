@@ -11,6 +11,7 @@
 #include "hw/engines/sinkhorn/sinkhorn_engine.h"
 #include "hw/engines/softmax/softmax_engine.h"
 #include "hw/engines/vector/vector_engine.h"
+#include "hw/memory/dram_device.h"
 #include "hw/sequencer/program.h"
 
 namespace quadrille::hw {
@@ -38,7 +39,8 @@ class CommandCost {
   std::int64_t with_ports(std::int64_t alone, bool writes = true) const;
 
   const ChipConfig& config_;
-  std::int64_t burst_interval_;
+  DramDevice dram_;
+  std::int64_t burst_interval_;  ///< Ticks of the DRAM from burst to burst.
   CimBank cim_;
   SoftmaxEngine softmax_;
   DamfEngine damf_;

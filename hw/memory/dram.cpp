@@ -4,13 +4,14 @@
 
 namespace quadrille::hw {
 
-Dram::Dram(sc_core::sc_module_name name, const DramConfig& config, const Clock& clock, bool data)
+Dram::Dram(sc_core::sc_module_name name, const DramDevice& device, std::int64_t capacity_bytes,
+           const Clock& clock, bool data)
     : sc_core::sc_module(name),
       socket("socket"),
-      timing_(config),
+      timing_(device),
       clock_(clock),
-      burst_bytes_(config.burst_bytes),
-      storage_(static_cast<std::uint64_t>(config.capacity_bytes), data),
+      burst_bytes_(device.burst_bytes),
+      storage_(static_cast<std::uint64_t>(capacity_bytes), data),
       state_(timing_.initial_state()) {
   plain_.window = 64;
   socket.register_b_transport(this, &Dram::b_transport);
@@ -43,8 +44,8 @@ void Dram::b_transport(tlm::tlm_generic_payload& payload, sc_core::sc_time& dela
                                               : tlm::TLM_ADDRESS_ERROR_RESPONSE);
   if (!payload.is_response_ok()) return;
   if (plain) move_bytes(storage_, payload);
-  const std::int64_t bursts =
-      timing_.block(state_, *train, payload.get_address(), static_cast<std::int64_t>(length));
+  const std::int64_t bursts = timing_.block(state_, *train, payload.get_address(),
+                                            static_cast<std::int64_t>(length), payload.is_write());
   if (bursts > 0) delay = clock_.time(train->last_end() - now);
   if (payload.is_read()) {
     counts_.read_bursts += bursts;

@@ -33,7 +33,8 @@ class Dram : public sc_core::sc_module {
  public:
   tlm_utils::simple_target_socket<Dram> socket;
 
-  Dram(sc_core::sc_module_name name, const DramConfig& config, const Clock& clock, bool data);
+  Dram(sc_core::sc_module_name name, const DramDevice& device, std::int64_t capacity_bytes,
+       const Clock& clock, bool data);
 
   Bytes bytes() const { return storage_.bytes(); }
   DramCounts counts() const;

@@ -54,6 +54,7 @@ TEST(ChipConfig, FaultsNameSourceKeyAndExpectation) {
       {"scratchpad.writer_fifo_words", [](ChipValues& c) { c.scratchpad.writer_fifo_words = 1; }},
       {"dram.capacity_mib", [](ChipValues& c) { c.dram.capacity_bytes = -1; }},
       {"dram.capacity_mib", [](ChipValues& c) { c.dram.capacity_bytes = 2048; }},
+      {"dram.channels", [](ChipValues& c) { c.dram.channels = 0; }},
       {"dram.burst_bytes", [](ChipValues& c) { c.dram.burst_bytes = 48; }},
       {"dram.burst_cycles", [](ChipValues& c) { c.dram.burst_cycles = 0; }},
       {"dram.row_bytes", [](ChipValues& c) { c.dram.row_bytes = 100; }},

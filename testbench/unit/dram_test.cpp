@@ -34,7 +34,9 @@ struct Master : sc_core::sc_module {
 class DramTest : public testing::Test {
  protected:
   explicit DramTest(bool data = true)
-      : clock(500e6), dram("dram", DramConfig{}, clock, data), master("master") {
+      : clock(500e6),
+        dram("dram", dram_device({}, 500e6), DramConfig{}.capacity_bytes, clock, data),
+        master("master") {
     master.socket.bind(dram.socket);
   }
   SimulationContext context;

@@ -6,7 +6,9 @@
 #include <cmath>
 #include <random>
 
+#include "app/config/dram_kind_file.h"
 #include "app/config/technology_file.h"
+#include "app/files/shipped.h"
 #include "hw/chip.h"
 #include "hw/chip_keys.h"
 #include "hw/energy/energy.h"
@@ -51,6 +53,17 @@ class Draw {
   std::mt19937_64 random_;
 };
 
+/// A shipped kind of DRAM, or what the keys say.
+void draw_dram_kind(ChipValues& chip, Draw& draw) {
+  std::vector<std::string> names = app::shipped_names(app::kDramKindFolder);
+  names.emplace_back(kPlainDram);
+  chip.dram.kind = names[static_cast<std::size_t>(draw.below(static_cast<int>(names.size())))];
+  chip.dram.figures.reset();
+  if (chip.dram.kind == kPlainDram) return;
+  chip.dram.figures = app::read_dram_kind_file(
+      testbench::source_path("technology/dram/" + chip.dram.kind + ".yaml"));
+}
+
 /// The default chip with some keys drawn anew. A third of them lie in one section,
 /// where keys ask of each other.
 ChipValues drawn_chip(Draw& draw) {
@@ -65,7 +78,11 @@ ChipValues drawn_chip(Draw& draw) {
   for (int change = 0; change < changes;) {
     const ChipKey& key = keys[any()];
     if (one_section && key.section() != section) continue;
-    if (key.name != "name") key.set(chip, draw.value(key));
+    if (key.name == "dram.kind") {
+      draw_dram_kind(chip, draw);
+    } else if (key.name != "name") {
+      key.set(chip, draw.value(key));
+    }
     ++change;
   }
   return chip;
