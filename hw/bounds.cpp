@@ -52,8 +52,7 @@ class Demand {
     macs(x.rows * x.columns * y.columns, op.input_bits);
     write_bytes_ += x.columns * y.columns;
     input_bytes_ += x.rows * x.columns;
-    output_bytes_ += 4 * x.rows * y.columns;
-    requantised(node_->output(0));
+    output_bytes_ += y.rows * y.row_bytes();
   }
   void operator()(const model::DamfProject& op) {
     const model::Tensor& x = tensor(0);
@@ -70,11 +69,13 @@ class Demand {
     macs(shape.instances * pairs * shape.value_width, chip_.cim.input_bits);
     write_bytes_ += shape.key_instances * shape.keys * shape.value_width;
     input_bytes_ += shape.instances * pairs;
-    output_bytes_ += 4 * shape.instances * shape.queries * shape.value_width;
+    if (node_->output(0) != model::kAbsent) {
+      const model::Tensor& out = graph_.tensor(node_->output(0));
+      output_bytes_ += out.rows * out.row_bytes();
+    }
     for (std::int64_t query = 0; query < shape.queries; ++query)
       engines_["softmax"] +=
           shape.instances * (ceil_div<std::int64_t>(shape.visible(query), chip_.softmax.lanes) + 1);
-    requantised(node_->output(0));
   }
   void operator()(const model::SinkhornAttention& op) {
     const Shape shape = shape_of(op.heads, op.causal, model::CausalAlign::kStart, 0, 1, 2);

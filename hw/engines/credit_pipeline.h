@@ -18,6 +18,8 @@ class CreditPipeline {
   CreditPipeline(int latency, int depth)
       : latency_(latency), depth_(static_cast<std::size_t>(depth)) {}
 
+  /// While it is empty: items take so long from now on.
+  void set_latency(int latency) { latency_ = latency; }
   bool can_launch() const { return items_.size() < depth_; }
   /// Items that may still be launched before any is taken.
   std::size_t credits() const { return depth_ - items_.size(); }

@@ -39,7 +39,10 @@ Footprint::Footprint(const CimWrite& operation) {
 Footprint::Footprint(const CimMultiply& operation) {
   rows(kReads, operation.source, operation.tokens, operation.rows, operation.source_pitch_bytes);
   macros(kReads, operation.region);
-  rows(kWrites, operation.destination, operation.tokens, std::int64_t{4} * operation.columns,
+  if (operation.epilogue.normalise)
+    rows(kReads, operation.epilogue.reciprocals, operation.tokens, 4, 4);
+  rows(kWrites, operation.destination, operation.tokens,
+       std::int64_t{result_bytes(operation.epilogue.result)} * operation.columns,
        operation.destination_pitch_bytes);
 }
 

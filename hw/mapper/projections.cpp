@@ -1,6 +1,7 @@
 #include "hw/mapper/projections.h"
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 
 #include "hw/engines/cim/exact_product.h"
@@ -85,44 +86,75 @@ void Projections::collect(const model::IntegerGraph& integer) {
   }
 }
 
-// Strips of equal width. A strip's pieces begin, in the strip and in a head, where
-// a beat of the vector unit may begin.
-void Projections::make_strips(Job& job) const {
-  const ChipConfig& config = workspace_.config();
-  const CimConfig& cim = config.cim;
-  const std::int64_t row_tiles = divide_up(job.k, cim.rows);
-  if (row_tiles > macros_.count)
-    throw DoesNotFit{job.node, "a strip of its weights", row_tiles, macros_.count,
-                     DoesNotFit::Resource::kMacros};
-  const Home& home = workspace_.home(job.y);
+/// Columns from head to head in the strips of Y.
+std::int64_t Projections::strip_stride(const Job& job) const {
+  const std::int64_t heads = heads_side_by_side(workspace_.home(job.y));
   const model::Tensor& y = workspace_.tensor(job.y);
-  const std::int64_t heads = heads_side_by_side(home);
   const std::int64_t width = y.columns / heads;
-  const bool codes = y.format == Format::kCodes8;
-  const std::int64_t stride = heads > 1 && codes ? workspace_.aligned_columns(width) : width;
-  const std::int64_t total = (heads - 1) * stride + width;
+  return heads > 1 && y.format == Format::kCodes8 ? workspace_.aligned_columns(width) : width;
+}
+
+// Codes of a strip are one rectangle, head beside head: so they must lie in the
+// scratchpad, and heads must begin there where engines and DMA may begin to read.
+bool Projections::may_use_epilogue(const Job& job) const {
+  const Home& home = workspace_.home(job.y);
+  if (workspace_.tensor(job.y).format != Format::kCodes8) return false;
+  if (!home.grid || home.place == Place::kRows) return true;
+  const std::int64_t stride = strip_stride(job);
+  return home.grid->in_columns && stride == workspace_.emit().memory().pitch(stride);
+}
+
+/// Columns of a strip: as many as choices and macros allow, in steps at which writers and
+/// readers may begin; whole heads where the epilogue makes panels of them.
+std::int64_t Projections::strip_columns(const Job& job, std::int64_t total) const {
+  const ChipConfig& config = workspace_.config();
+  const std::int64_t row_tiles = divide_up(job.k, config.cim.rows);
   // At most half of the macros, so that the next strip is written meanwhile.
   const std::int64_t most_tiles = std::max<std::int64_t>(1, macros_.count / (2 * row_tiles));
-  std::int64_t widest = std::min<std::int64_t>(choices_.strip_tiles, most_tiles) * cim.columns;
-  const std::int64_t granule = codes ? config.vector.lanes : 1;
+  std::int64_t widest =
+      std::min<std::int64_t>(choices_.strip_tiles, most_tiles) * config.cim.columns;
+  std::int64_t granule = 1;
+  if (workspace_.tensor(job.y).format == Format::kCodes8)
+    granule = std::lcm<std::int64_t>(config.vector.lanes, results_per_beat(config.cim));
+  if (may_use_epilogue(job) && workspace_.home(job.y).place == Place::kPanels &&
+      strip_stride(job) <= widest)
+    granule = std::lcm(granule, strip_stride(job));
   if (widest >= granule) {
     widest -= widest % granule;
   } else {
     while ((widest & (widest - 1)) != 0) widest &= widest - 1;
   }
-  const std::int64_t step = std::min(
-      widest, round_up(divide_up(total, divide_up(total, widest)), std::min(granule, widest)));
+  return std::min(widest,
+                  round_up(divide_up(total, divide_up(total, widest)), std::min(granule, widest)));
+}
+
+// Strips of equal width. A strip's pieces begin, in the strip and in a head, where
+// a beat of the vector unit may begin.
+void Projections::make_strips(Job& job) const {
+  const std::int64_t row_tiles = divide_up(job.k, workspace_.config().cim.rows);
+  if (row_tiles > macros_.count)
+    throw DoesNotFit{job.node, "a strip of its weights", row_tiles, macros_.count,
+                     DoesNotFit::Resource::kMacros};
+  const Home& home = workspace_.home(job.y);
+  const std::int64_t heads = heads_side_by_side(home);
+  const std::int64_t width = workspace_.tensor(job.y).columns / heads;
+  const std::int64_t stride = strip_stride(job);
+  const std::int64_t total = (heads - 1) * stride + width;
+  const std::int64_t step = strip_columns(job, total);
   for (std::int64_t first = 0; first < total; first += step) {
     Strip strip;
     strip.columns = std::min(step, total - first);
+    bool whole = true;
     for (std::int64_t head = first / stride; head < heads && head * stride < first + strip.columns;
          ++head) {
       const std::int64_t begin = std::max(first, head * stride);
       const std::int64_t end = std::min(first + strip.columns, head * stride + width);
       if (begin >= end) continue;
+      whole = whole && end - begin == width;
       strip.pieces.push_back({head * width + begin - head * stride, end - begin, begin - first});
       strip.useful_columns += end - begin;
     }
+    strip.by_epilogue = may_use_epilogue(job) && (home.place != Place::kPanels || whole);
     if (!strip.pieces.empty()) job.strips.push_back(std::move(strip));
   }
 }
@@ -320,7 +352,7 @@ bool Projections::begin_group(Group& group) {
     const Job& job = jobs_[static_cast<std::size_t>(index)];
     node = job.node;
     for (const Strip& strip : job.strips) {
-      widest = std::max(widest, strip.columns);
+      if (!strip.by_epilogue) widest = std::max(widest, strip.columns);
       if (workspace_.tensor(job.y).format == Format::kCodes8 && workspace_.stages(job.y))
         codes_width = std::max(codes_width, strip.columns);
     }
@@ -336,7 +368,7 @@ bool Projections::begin_group(Group& group) {
   }
   if (!fits(vectors + choices_.sums_blocks * (memory.bytes(group.block_rows, 4 * widest) +
                                               memory.bytes(group.block_rows, codes_width)),
-            node, "blocks of 32-bit sums"))
+            node, widest > 0 ? "blocks of 32-bit sums" : "blocks of codes"))
     return false;
   emit.enter(node, "load_weights");
   if (widest > 0)
@@ -369,8 +401,21 @@ bool Projections::can_multiply() {
   if (!begin_group(group)) return false;
   if (task.job < 0) return true;
   const InputBlock& input = group.inputs[static_cast<std::size_t>(task.block)];
-  return open_outputs(task, input.first_row + next_row_,
-                      std::min(group.block_rows, input.rows - next_row_));
+  return open_outputs(task, input.first_row + next_row_, next_rows());
+}
+
+/// Rows of the next block: of one batch entry only, where the epilogue makes panels.
+std::int64_t Projections::next_rows() const {
+  const Task& task = tasks_[current_];
+  const Group& group = groups_[static_cast<std::size_t>(task.group)];
+  const InputBlock& input = group.inputs[static_cast<std::size_t>(task.block)];
+  const std::int64_t rows = std::min(group.block_rows, input.rows - next_row_);
+  const Job& job = jobs_[static_cast<std::size_t>(task.job)];
+  const Home& home = workspace_.home(job.y);
+  if (!job.strips[static_cast<std::size_t>(task.strip)].by_epilogue || home.place != Place::kPanels)
+    return rows;
+  const std::int64_t row = input.first_row + next_row_;
+  return std::min(rows, home.grid->rows - row % home.grid->rows);
 }
 
 std::int64_t Projections::multiply_at() {
@@ -422,6 +467,7 @@ bool Projections::open_outputs(const Task& task, std::int64_t first_row, std::in
   const Strip& strip = job.strips[static_cast<std::size_t>(task.strip)];
   const Home& home = workspace_.home(job.y);
   workspace_.emit().enter(job.node, "projection");
+  if (strip.by_epilogue && home.place == Place::kPanels) return open_panels(job, strip, first_row);
   bool open = true;
   for (const Strip::Piece& piece : strip.pieces) {
     by_instance(home, {first_row, rows, piece.column, piece.columns},
@@ -439,6 +485,40 @@ bool Projections::open_outputs(const Task& task, std::int64_t first_row, std::in
   return open;
 }
 
+namespace {
+/// The instance that a strip of whole heads begins with, in these rows.
+int first_instance(const Grid& grid, std::int64_t row, std::int64_t column) {
+  return static_cast<int>(row / grid.rows * grid.per_batch + column / grid.columns);
+}
+}  // namespace
+
+bool Projections::open_panels(const Job& job, const Strip& strip, std::int64_t first_row) {
+  const Home& home = workspace_.home(job.y);
+  const int first = first_instance(*home.grid, first_row, strip.pieces[0].column);
+  const auto count = static_cast<int>(strip.pieces.size());
+  if (workspace_.can_open_together(job.y, first, count, strip_stride(job))) {
+    workspace_.open_together(job.y, first, count, strip_stride(job));
+    return true;
+  }
+  const ScratchpadAllocator& memory = workspace_.emit().memory();
+  blocked_ = {job.node, workspace_.tensor(job.y).name,
+              memory.bytes(home.grid->rows, count * strip_stride(job)), memory.largest_free(),
+              DoesNotFit::Resource::kScratchpad};
+  return false;
+}
+
+/// Where the epilogue puts the codes of a strip, from these rows on.
+View Projections::landing(const Job& job, const Strip& strip, Group& group,
+                          std::int64_t first_row) {
+  const Home& home = workspace_.home(job.y);
+  if (home.place == Place::kDram) return view_of(group.codes.next());
+  const Strip::Piece& piece = strip.pieces[0];
+  const int instance = home.grid ? first_instance(*home.grid, first_row, piece.column) : -1;
+  View view = workspace_.place_of(job.y, instance, {first_row, 1, piece.column, piece.columns});
+  view.address -= static_cast<std::uint64_t>(piece.offset);
+  return view;
+}
+
 View Projections::input_rows(TensorId x, const InputBlock& input, std::int64_t row) {
   const Home& home = workspace_.home(x);
   return home.place == Place::kRows ? view_of(home.buffers[0]).from(row)
@@ -451,13 +531,18 @@ void Projections::multiply_block(const Task& task, std::int64_t first_row, std::
   Group& group = groups_[static_cast<std::size_t>(task.group)];
   const InputBlock& input = group.inputs[static_cast<std::size_t>(task.block)];
   const View x = input_rows(job.x, input, first_row);
-  const View sums = view_of(group.sums.next());
+  const View out =
+      strip.by_epilogue ? landing(job, strip, group, first_row) : view_of(group.sums.next());
   const CimConfig& cim = workspace_.config().cim;
   CimMultiply operation;
   operation.source = x.address;
   operation.source_pitch_bytes = x.pitch_bytes;
-  operation.destination = sums.address;
-  operation.destination_pitch_bytes = sums.pitch_bytes;
+  operation.destination = out.address;
+  operation.destination_pitch_bytes = out.pitch_bytes;
+  if (strip.by_epilogue) {
+    operation.epilogue.result = CimResult::kCodes8;
+    operation.epilogue.multiplier = job.out;
+  }
   operation.tokens = static_cast<int>(rows);
   operation.rows = static_cast<int>(job.k);
   operation.columns = static_cast<int>(strip.columns);
@@ -472,13 +557,17 @@ void Projections::multiply_block(const Task& task, std::int64_t first_row, std::
   emit.enter(job.node, workspace_.home(job.x).made ? "output_projection" : "projection");
   emit.add(operation);
   const bool codes = workspace_.tensor(job.y).format == Format::kCodes8;
-  emit.enter(job.node, codes ? "requantise" : "store_output");
+  emit.enter(job.node, codes && !strip.by_epilogue ? "requantise" : "store_output");
   for (const Strip::Piece& piece : strip.pieces) {
     by_instance(workspace_.home(job.y), {first_row, rows, piece.column, piece.columns},
                 [&](int instance, const Rectangle& part) {
+                  const std::int64_t column = piece.offset + part.column - piece.column;
+                  if (strip.by_epilogue) {
+                    workspace_.wrote(job.y, instance, part, out.from(part.row - first_row, column));
+                    return;
+                  }
                   Sums block;
-                  block.view = sums.from(part.row - first_row,
-                                         4 * (piece.offset + part.column - piece.column));
+                  block.view = out.from(part.row - first_row, 4 * column);
                   block.out = job.out;
                   workspace_.write(job.y, instance, part, block, group.codes);
                 });
@@ -535,7 +624,7 @@ void Projections::multiply() {
     project_scalars(group, input);
     next_row_ = input.rows;
   } else {
-    const std::int64_t rows = std::min(group.block_rows, input.rows - next_row_);
+    const std::int64_t rows = next_rows();
     multiply_block(task, input.first_row + next_row_, rows);
     next_row_ += rows;
   }

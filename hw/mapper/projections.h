@@ -60,6 +60,9 @@ class Projections {
     std::int64_t columns = 0;
     std::int64_t useful_columns = 0;
     std::vector<Piece> pieces;
+    /// The core's epilogue makes codes of the sums where they are to lie. Otherwise 32-bit
+    /// sums leave it, and the vector unit makes codes of them if they are to be some.
+    bool by_epilogue = false;
     std::uint64_t dram_address = 0;
     bool placed = false;
   };
@@ -101,6 +104,9 @@ class Projections {
   };
 
   void collect(const model::IntegerGraph& graph);
+  std::int64_t strip_stride(const Job& job) const;
+  bool may_use_epilogue(const Job& job) const;
+  std::int64_t strip_columns(const Job& job, std::int64_t total) const;
   void make_strips(Job& job) const;
   void make_tasks(Group& group, int index);
   void assign_slots();
@@ -108,6 +114,9 @@ class Projections {
   bool load_strip();
   bool begin_group(Group& group);
   bool open_outputs(const Task& task, std::int64_t first_row, std::int64_t rows);
+  std::int64_t next_rows() const;
+  bool open_panels(const Job& job, const Strip& strip, std::int64_t first_row);
+  View landing(const Job& job, const Strip& strip, Group& group, std::int64_t first_row);
   View input_rows(model::TensorId x, const InputBlock& input, std::int64_t row);
   void multiply_block(const Task& task, std::int64_t first_row, std::int64_t rows);
   void project_scalars(const Group& group, const InputBlock& input);

@@ -1,6 +1,7 @@
 #include "hw/mapper/workspace.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "model/errors.h"
 
@@ -87,7 +88,15 @@ bool Workspace::can_hold(TensorId id, int instance) {
 void Workspace::done(TensorId id, int instance) {
   Home& home = this->home(id);
   if (home.place != Place::kPanels && !home.held) return;
-  if (--home.reads_left[at(instance)] == 0) emitter_.memory().release(home.buffers[at(instance)]);
+  if (--home.reads_left[at(instance)] > 0) return;
+  const int shared = home.shared_by.empty() ? -1 : home.shared_by[at(instance)];
+  if (shared < 0) {
+    emitter_.memory().release(home.buffers[at(instance)]);
+    return;
+  }
+  home.buffers[at(instance)] = {};
+  SharedPanel& panel = home.shared[at(shared)];
+  if (--panel.instances_left == 0) emitter_.memory().release(panel.buffer);
 }
 
 void Workspace::fetch(TensorId id, const Rectangle& part, const View& to) {
@@ -130,8 +139,9 @@ void Workspace::copy(bool to_scratchpad, TensorId id, const Rectangle& part, con
 // --- sinks ---------------------------------------------------------------------
 
 std::int64_t Workspace::aligned_columns(std::int64_t columns) const {
-  const std::int64_t lanes = config_.vector.lanes;
-  if (columns >= lanes) return round_up(columns, lanes);
+  const std::int64_t beat =
+      std::lcm<std::int64_t>(config_.vector.lanes, results_per_beat(config_.cim));
+  if (columns >= beat) return round_up(columns, beat);
   std::int64_t aligned = 1;
   while (aligned < columns) aligned *= 2;
   return aligned;
@@ -174,6 +184,35 @@ void Workspace::open(TensorId id, int instance) {
                             tensor.name.c_str());
 }
 
+bool Workspace::can_open_together(TensorId id, int first, int count, std::int64_t stride_columns) {
+  const Home& home = this->home(id);
+  if (!home.buffers.empty() && home.buffers[at(first)].bytes > 0) return true;
+  const int element = bytes_of(tensor(id).format);
+  const ScratchpadAllocator& memory = emitter_.memory();
+  return memory.fits(memory.bytes(home.grid->rows, count * stride_columns * element));
+}
+
+void Workspace::open_together(TensorId id, int first, int count, std::int64_t stride_columns) {
+  Home& home = this->home(id);
+  const auto instances = at(home.grid->instances);
+  if (home.written.empty()) home.written.resize(instances);
+  if (home.buffers.empty()) home.buffers.resize(instances);
+  if (home.buffers[at(first)].bytes > 0) return;
+  if (home.shared_by.empty()) home.shared_by.assign(instances, -1);
+  const int element = bytes_of(tensor(id).format);
+  SharedPanel panel;
+  panel.buffer =
+      emitter_.allocate(home.grid->rows, count * stride_columns * element, tensor(id).name.c_str());
+  panel.instances_left = count;
+  for (int i = 0; i < count; ++i) {
+    const std::int64_t pitch = panel.buffer.pitch_bytes;
+    home.buffers[at(first + i)] = {panel.buffer.at(0, i * stride_columns * element), pitch,
+                                   (home.grid->rows - 1) * pitch + home.grid->columns * element};
+    home.shared_by[at(first + i)] = static_cast<int>(home.shared.size());
+  }
+  home.shared.push_back(panel);
+}
+
 void Workspace::requantise(const View& to, const Rectangle& part, const Sums& sums, bool codes) {
   VectorRequantise operation;
   operation.source = sums.view.address;
@@ -210,6 +249,12 @@ View Workspace::place_of(TensorId id, int instance, const Rectangle& part) {
 void Workspace::wrote(TensorId id, int instance, const Rectangle& part) {
   home(id).written[at(instance)] += part.rows * part.columns;
   if (tensor(id).role == model::Role::kOutput) store(id, part, place_of(id, instance, part));
+}
+
+void Workspace::wrote(TensorId id, int instance, const Rectangle& part, const View& block) {
+  if (home(id).place != Place::kDram) return wrote(id, instance, part);
+  home(id).written[at(instance)] += part.rows * part.columns;
+  store(id, part, block);
 }
 
 void Workspace::write(TensorId id, int instance, const Rectangle& part, const Sums& sums,

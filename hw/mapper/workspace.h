@@ -46,6 +46,12 @@ enum class Place {
   kPanels,  ///< One buffer an instance, from its first write to its last read.
 };
 
+/// Panels of several instances in one buffer, side by side: what one product made.
+struct SharedPanel {
+  Buffer buffer;
+  int instances_left = 0;  ///< That somebody has still to read.
+};
+
 /// One tensor's place and progress.
 struct Home {
   Place place = Place::kDram;
@@ -57,6 +63,8 @@ struct Home {
   /// read.
   bool held = false;
   std::vector<Buffer> buffers;
+  std::vector<SharedPanel> shared;    ///< kPanels.
+  std::vector<int> shared_by;         ///< By instance: index in `shared`; empty or -1: its own.
   std::vector<std::int64_t> written;  ///< Elements emitted, by instance (one without a grid).
   std::vector<int> reads_left;        ///< kPanels, held: by instance, until it is freed.
   int dram = -1;                      ///< Index of its DRAM tensor, once there is one.
@@ -139,8 +147,8 @@ class Workspace {
 
   // --- sinks -------------------------------------------------------------------
 
-  /// Columns between the instances of a tensor of heads that the vector unit can
-  /// write and read without straddling words.
+  /// Columns between the instances of a tensor of heads that the vector unit and the CIM
+  /// bank's epilogue can write and read without straddling words.
   std::int64_t aligned_columns(std::int64_t columns) const;
   /// True when write() of codes (or normalised sums) needs `staging`.
   bool stages(model::TensorId id) const;
@@ -154,10 +162,17 @@ class Workspace {
   void write(model::TensorId id, int instance, const Rectangle& part, const Sums& sums,
              Rotation& staging);
 
+  /// Panels of `count` instances from `first` on as one buffer, `stride_columns` apart,
+  /// for the product that makes them together. False when there is no room.
+  bool can_open_together(model::TensorId id, int first, int count, std::int64_t stride_columns);
+  void open_together(model::TensorId id, int first, int count, std::int64_t stride_columns);
+
   /// Where an engine writes a rectangle of a resident tensor itself, and what it
   /// says when it has: an output is stored, too.
   View place_of(model::TensorId id, int instance, const Rectangle& part);
   void wrote(model::TensorId id, int instance, const Rectangle& part);
+  /// The same of a tensor in the DRAM as well, whose rectangle lies in `block`.
+  void wrote(model::TensorId id, int instance, const Rectangle& part, const View& block);
 
   /// Address and pitch of new bytes in the DRAM, for a weight's next strip.
   DramPiece& add_piece(model::TensorId id, const DramPiece& shape, std::int64_t pitch_bytes);

@@ -16,7 +16,7 @@ module cim_engine #(
   parameter int unsigned OutputBytes      = 16,
   parameter int unsigned WriteBytes       = 16,
   parameter int unsigned WriteCommandW    = 62,
-  parameter int unsigned MultiplyCommandW = 86,
+  parameter int unsigned MultiplyCommandW = 117,
   parameter int unsigned BytesW           = $clog2(OutputBytes + 1)
 ) (
   input  logic                        clk_write_i,
@@ -56,7 +56,8 @@ module cim_engine #(
   // From a read to the FIFO's output: the buffers' register, the tree, the FIFO.
   localparam int unsigned TreeStages = ($clog2(Macros) + 1) / 2;
   localparam int unsigned ReadLatency = 3 + TreeStages;
-  localparam int unsigned FifoDepth = ReadLatency + 1;
+  localparam int unsigned EpilogueLatency = 6;
+  localparam int unsigned FifoDepth = ReadLatency + EpilogueLatency + 1;
 
   // ------------------------------------------------ write port
 
@@ -102,6 +103,12 @@ module cim_engine #(
   logic [BufferW-1:0] store_to, read_from;
   logic [Parts-1:0] read_part;
   logic [WordsW-1:0] read_words;
+  logic [16:0] read_mantissa;
+  logic [5:0] read_shift;
+  logic epilogue_works;
+  logic [1:0] result_width;
+  logic [15:0] factor;
+  logic [5:0] factor_shift;
   cim_multiply_port #(
     .Macros    (Macros),
     .Rows      (Rows),
@@ -146,6 +153,12 @@ module cim_engine #(
     .read_column_o  (read_column),
     .read_part_o    (read_part),
     .read_words_o   (read_words),
+    .read_mantissa_o(read_mantissa),
+    .read_shift_o   (read_shift),
+    .epilogue_o     (epilogue_works),
+    .width_o        (result_width),
+    .factor_o       (factor),
+    .factor_shift_o (factor_shift),
     .given_i        (given)
   );
 
@@ -212,12 +225,16 @@ module cim_engine #(
   // Entry 0: what the buffers' output registers hold; the last: the tree's sums.
   logic [TreeStages:0] valid_q;
   logic [(TreeStages+1)*WordsW-1:0] words_q;
+  logic [(TreeStages+1)*17-1:0] mantissa_q;
+  logic [(TreeStages+1)*6-1:0] shift_q;
   always_ff @(posedge clk_multiply_i or negedge rst_ni) begin
     if (!rst_ni) valid_q <= '0;
     else valid_q <= (TreeStages + 1)'({valid_q, read});
   end
   always_ff @(posedge clk_multiply_i) begin
     words_q <= ((TreeStages + 1) * WordsW)'({words_q, read_words});
+    mantissa_q <= ((TreeStages + 1) * 17)'({mantissa_q, read_mantissa});
+    shift_q <= ((TreeStages + 1) * 6)'({shift_q, read_shift});
   end
 
   logic [Words*32-1:0] totals;
@@ -237,20 +254,41 @@ module cim_engine #(
     );
   end
 
-  logic [WordsW-1:0] output_words;
+  logic result_valid;
+  logic [BytesW-1:0] result_bytes;
+  logic [Words*32-1:0] results;
+  cim_epilogue #(
+    .Words (Words),
+    .BytesW(BytesW)
+  ) u_epilogue (
+    .clk_i         (clk_multiply_i),
+    .rst_ni,
+    .works_i       (epilogue_works),
+    .width_i       (result_width),
+    .factor_i      (factor),
+    .factor_shift_i(factor_shift),
+    .valid_i       (valid_q[TreeStages]),
+    .words_i       (words_q[TreeStages*WordsW+:WordsW]),
+    .sums_i        (totals),
+    .mantissa_i    (mantissa_q[TreeStages*17+:17]),
+    .shift_i       (shift_q[TreeStages*6+:6]),
+    .valid_o       (result_valid),
+    .bytes_o       (result_bytes),
+    .data_o        (results)
+  );
+
   prim_fifo #(
-    .Width(WordsW + Words * 32),
+    .Width(BytesW + Words * 32),
     .Depth(FifoDepth)
   ) u_output (
     .clk_i  (clk_multiply_i),
     .rst_ni,
-    .push_i (valid_q[TreeStages]),
-    .data_i ({words_q[TreeStages*WordsW+:WordsW], totals}),
+    .push_i (result_valid),
+    .data_i ({result_bytes, results}),
     .valid_o(multiply_output_valid_o),
     .ready_i(multiply_output_ready_i),
-    .data_o ({output_words, multiply_output_data_o})
+    .data_o ({multiply_output_bytes_o, multiply_output_data_o})
   );
-  assign multiply_output_bytes_o = BytesW'({output_words, 2'b00});
   assign given = multiply_output_valid_o && multiply_output_ready_i;
 
 `ifndef SYNTHESIS

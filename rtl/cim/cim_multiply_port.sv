@@ -14,7 +14,7 @@ module cim_multiply_port #(
   parameter int unsigned Words      = 4,
   parameter int unsigned Buffers    = 4,
   parameter int unsigned FifoDepth  = 7,
-  parameter int unsigned CommandW   = 86,
+  parameter int unsigned CommandW   = 117,
   parameter int unsigned Beats      = Rows / InputBytes,
   parameter int unsigned Parts      = Columns / Words,
   parameter int unsigned MacroW     = (Macros > 1) ? $clog2(Macros) : 1,
@@ -56,6 +56,13 @@ module cim_multiply_port #(
   output logic [              MacroW-1:0] read_column_o,
   output logic [               Parts-1:0] read_part_o,   // One-hot.
   output logic [              WordsW-1:0] read_words_o,
+  output logic [                    16:0] read_mantissa_o,  // Of the token's reciprocal, or one.
+  output logic [                     5:0] read_shift_o,
+  // To the epilogue: settings of the command.
+  output logic                            epilogue_o,
+  output logic [                     1:0] width_o,
+  output logic [                    15:0] factor_o,
+  output logic [                     5:0] factor_shift_o,
   // From the output FIFO.
   input  logic                            given_i
 );
@@ -70,7 +77,16 @@ module cim_multiply_port #(
 
   // ------------------------------------------------ command
 
-  logic busy_q, signed_q;
+  // Reciprocals of a beat; room for them beside those of six tokens that are on their way.
+  localparam int unsigned PerBeat = InputBytes / 4;
+  localparam int unsigned Scales = (PerBeat < 8) ? 16 / PerBeat * PerBeat : 2 * PerBeat;
+  localparam int unsigned Groups = Scales / PerBeat;
+  localparam int unsigned ScaleW = $clog2(Scales);
+  localparam int unsigned GroupsW = $clog2(Groups);
+  localparam int unsigned PerBeatW = (PerBeat > 1) ? $clog2(PerBeat) : 1;
+
+  logic busy_q, signed_q, normalise_q;
+  logic [4:0] fraction_bits_q;
   logic [MacroW-1:0] first_q;
   logic [TilesW-1:0] tiles_q;
   logic [KW-1:0] k_q;
@@ -95,8 +111,16 @@ module cim_multiply_port #(
       input_bits_q <= command_i[77+:InputBitsW];
       signed_q <= command_i[81];
       weight_bits_q <= command_i[82+:BitsW];
+      epilogue_o <= command_i[86];
+      normalise_q <= command_i[87];
+      width_o <= command_i[88+:2];
+      fraction_bits_q <= command_i[90+:5];
+      factor_o <= command_i[95+:16];
+      factor_shift_o <= command_i[111+:6];
     end
   end
+
+  logic release_buffer;
 
   // ------------------------------------------------ codes in
 
@@ -106,8 +130,10 @@ module cim_multiply_port #(
   logic [Beats-1:0] load_beat_q;
   logic [KW-1:0] load_left_q;  // Codes from the next beat's first one on.
   logic [TokensW-1:0] load_tokens_q;
-  logic load_last;
+  logic load_last, scale_next_q, take_codes, take_scale;
   assign load_last = load_left_q <= KW'(InputBytes);
+  assign take_scale = take && scale_next_q;
+  assign take_codes = take && !scale_next_q;
   assign input_ready_o = busy_q && load_tokens_q != '0 && !full_q[load_to_q];
 
   always_ff @(posedge clk_i) begin
@@ -116,7 +142,7 @@ module cim_multiply_port #(
       load_beat_q <= Beats'(1);
       load_left_q <= command_i[24+:KW];
       load_tokens_q <= command_tokens;
-    end else if (take) begin
+    end else if (take_codes) begin
       load_left_q <= load_left_q - KW'(InputBytes);
       load_beat_q <= load_beat_q << 1;
       if (load_beat_q[Beats-1]) begin
@@ -132,14 +158,14 @@ module cim_multiply_port #(
     end
   end
 
-  assign load_o = take;
+  assign load_o = take_codes;
   assign load_to_o = load_to_q;
   assign load_base_o = load_base_q;
   assign load_macros_o = tiles_q;
   assign load_beat_o = load_beat_q;
   always_comb begin
     load_codes_o = '0;
-    if (take) begin
+    if (take_codes) begin
       for (int unsigned b = 0; b < InputBits; b++) begin
         for (int unsigned i = 0; i < InputBytes; i++) begin
           load_codes_o[b*InputBytes+i] = input_data_i[i*8+b] && KW'(i) < load_left_q;
@@ -148,9 +174,52 @@ module cim_multiply_port #(
     end
   end
 
+  // Reciprocals come in beats, each before the tokens that it is for, and wait for the
+  // reads of their sums.
+  logic [Scales*17-1:0] mantissa_q;
+  logic [Scales*6-1:0] shift_q;
+  logic [ScaleW-1:0] scale_from_q;  // Of the token that is read.
+  logic [GroupsW-1:0] scale_group_q;
+  logic [PerBeatW-1:0] token_of_group_q;
+  always_ff @(posedge clk_i) begin
+    if (take_command) begin
+      scale_next_q <= command_i[87];
+      token_of_group_q <= '0;
+      scale_group_q <= '0;
+    end else if (take_scale) begin
+      scale_next_q <= 1'b0;
+      scale_group_q <= (scale_group_q == GroupsW'(Groups - 1)) ? '0 : scale_group_q + 1'b1;
+    end else if (take_codes && load_last) begin
+      scale_next_q <= normalise_q && token_of_group_q == PerBeatW'(PerBeat - 1);
+      token_of_group_q <=
+          (token_of_group_q == PerBeatW'(PerBeat - 1)) ? '0 : token_of_group_q + 1'b1;
+    end
+    if (take_scale) begin
+      for (int unsigned i = 0; i < Scales; i++) begin
+        if (scale_group_q == GroupsW'(i / PerBeat)) begin
+          mantissa_q[i*17+:17] <= input_data_i[(i%PerBeat)*32+:17];
+          shift_q[i*6+:6] <= input_data_i[(i%PerBeat)*32+24+:6] - 6'(fraction_bits_q);
+        end
+      end
+    end
+    if (take_command) scale_from_q <= '0;
+    else if (release_buffer && normalise_q)
+      scale_from_q <= (scale_from_q == ScaleW'(Scales - 1)) ? '0 : scale_from_q + 1'b1;
+  end
+  always_comb begin
+    read_mantissa_o = 17'd1;
+    read_shift_o = '0;
+    for (int unsigned i = 0; i < Scales; i++) begin
+      if (normalise_q && scale_from_q == ScaleW'(i)) begin
+        read_mantissa_o = mantissa_q[i*17+:17];
+        read_shift_o = shift_q[i*6+:6];
+      end
+    end
+  end
+
   // ------------------------------------------------ bit cycles
 
-  logic bit_from_q, bit_last, launch, release_buffer;
+  logic bit_from_q, bit_last, launch;
   logic [ShiftW-1:0] bit_q;
   logic [UsedW-1:0] used_buffers_q;
   assign bit_o = full_q[bit_from_q] && (bit_q != '0 || used_buffers_q != UsedW'(Buffers));
@@ -172,7 +241,7 @@ module cim_multiply_port #(
       {count_q, sum_q, add_q, store_q} <= '0;
       store_to_q <= '0;
     end else begin
-      if (take && load_last) begin
+      if (take_codes && load_last) begin
         full_q[load_to_q] <= 1'b1;
         load_to_q <= !load_to_q;
       end

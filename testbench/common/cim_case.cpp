@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "model/numerics/integers.h"
+#include "model/numerics/reciprocal.h"
+#include "model/numerics/rounding.h"
 #include "testbench/common/portable_random.h"
 
 namespace quadrille::testbench {
@@ -35,6 +37,14 @@ void fill(std::mt19937_64& random, CimCase& test, CimCodes codes) {
   }
 }
 
+/// Saturated to so many bits, and counted.
+std::int64_t clamp(CimCase& test, std::int64_t x, int bits) {
+  const std::int64_t most = (std::int64_t{1} << (bits - 1)) - 1;
+  const std::int64_t y = std::max(-most - 1, std::min(most, x));
+  test.saturated += x != y ? 1 : 0;
+  return y;
+}
+
 void multiply(CimCase& test) {
   const hw::CimWrite& write = test.write;
   const hw::CimMultiply& multiply = test.multiply;
@@ -58,10 +68,59 @@ void multiply(CimCase& test) {
       const int* row = weights.data() + static_cast<std::ptrdiff_t>(i) * write.columns;
       for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += input * row[j];
     }
-    for (std::size_t j = 0; j < sums.size(); ++j)
-      out.write_i32(multiply.destination +
-                        static_cast<std::uint64_t>(t * multiply.destination_pitch_bytes) + 4 * j,
-                    sums[j]);
+    const hw::CimEpilogue& epilogue = multiply.epilogue;
+    const auto row = static_cast<std::uint64_t>(t * multiply.destination_pitch_bytes);
+    const int bytes = epilogue.result == hw::CimResult::kCodes8    ? 1
+                      : epilogue.result == hw::CimResult::kCodes16 ? 2
+                                                                   : 4;
+    for (std::size_t j = 0; j < sums.size(); ++j) {
+      std::int64_t x = sums[j];
+      if (epilogue.normalise) {
+        const model::Reciprocal inverse = model::unpacked_reciprocal(
+            static_cast<std::uint32_t>(out.read_i32(epilogue.reciprocals + 4U * unsigned(t))));
+        x = clamp(test,
+                  model::round_shift(x * inverse.mantissa, inverse.shift - epilogue.fraction_bits),
+                  32);
+      }
+      if (bytes < 4) {
+        const std::int64_t product = x * epilogue.multiplier.mantissa;
+        x = clamp(test, model::round_shift(product, epilogue.multiplier.shift), 8 * bytes);
+      }
+      for (int b = 0; b < bytes; ++b)
+        test.after[multiply.destination + row + j * static_cast<std::size_t>(bytes) +
+                   static_cast<std::size_t>(b)] = static_cast<std::uint8_t>(x >> (8 * b));
+    }
+  }
+}
+
+/// What follows the sums: nothing, or factors that keep, round away or clamp them.
+void draw_epilogue(std::mt19937_64& random, CimCase& test) {
+  hw::CimEpilogue& epilogue = test.multiply.epilogue;
+  const int kind = pick(random, 0, 5);
+  if (kind >= 4) return;
+  epilogue.result = kind == 0   ? hw::CimResult::kSums32
+                    : kind == 1 ? hw::CimResult::kCodes16
+                                : hw::CimResult::kCodes8;
+  epilogue.normalise = kind == 0 || pick(random, 0, 1) == 1;
+  epilogue.fraction_bits = pick(random, 0, 16);
+  epilogue.multiplier = {static_cast<std::uint32_t>(pick(random, 1 << 15, (1 << 16) - 1)),
+                         pick(random, 0, 3) == 0 ? pick(random, 0, 62) : pick(random, 14, 34)};
+}
+
+/// Reciprocals behind the results, of as many bits as there can be.
+void put_reciprocals(std::mt19937_64& random, CimCase& test) {
+  hw::CimEpilogue& epilogue = test.multiply.epilogue;
+  if (!epilogue.normalise) return;
+  epilogue.reciprocals = (test.before.size() + 3) / 4 * 4;
+  test.before.resize(epilogue.reciprocals + 4 * static_cast<std::size_t>(test.multiply.tokens));
+  const hw::Bytes memory(test.before.data(), test.before.size());
+  for (int t = 0; t < test.multiply.tokens; ++t) {
+    model::Reciprocal inverse;
+    inverse.mantissa = static_cast<std::uint32_t>(pick(random, 1 << 15, 1 << 16));
+    inverse.shift = pick(random, epilogue.fraction_bits,
+                         pick(random, 0, 1) == 0 ? 63 : epilogue.fraction_bits + 24);
+    memory.write_i32(epilogue.reciprocals + 4U * unsigned(t),
+                     static_cast<std::int32_t>(packed(inverse)));
   }
 }
 
@@ -72,7 +131,9 @@ std::string CimCase::describe() const {
          std::to_string(write.columns) + (write.transpose ? " transposed" : "") + ", macros from " +
          std::to_string(write.region.first_macro) + ", bits " +
          std::to_string(multiply.input_bits) + (multiply.input_signed ? "s x " : "u x ") +
-         std::to_string(write.weight_bits);
+         std::to_string(write.weight_bits) + ", results of " +
+         std::to_string(hw::result_bytes(multiply.epilogue.result)) + " bytes" +
+         (multiply.epilogue.normalise ? ", normalised" : "");
 }
 
 CimCase make_cim_case(std::mt19937_64& random, const hw::CimConfig& config, const CimShape& shape,
@@ -99,8 +160,10 @@ CimCase make_cim_case(std::mt19937_64& random, const hw::CimConfig& config, cons
   multiply.input_signed = pick(random, 0, 1) == 1;
   multiply.causal_columns = write.dynamic && pick(random, 0, 3) == 0;
   multiply.causal_rows = write.dynamic && !multiply.causal_columns && pick(random, 0, 3) == 0;
+  draw_epilogue(random, test);
   multiply.source_pitch_bytes = multiply.rows + pick(random, 0, 3);
-  multiply.destination_pitch_bytes = 4 * (multiply.columns + pick(random, 0, 3));
+  multiply.destination_pitch_bytes =
+      hw::result_bytes(multiply.epilogue.result) * (multiply.columns + pick(random, 0, 3));
   multiply.source = static_cast<std::uint64_t>((write.transpose ? write.columns : write.rows) *
                                                write.source_pitch_bytes);
   multiply.destination =
@@ -109,6 +172,7 @@ CimCase make_cim_case(std::mt19937_64& random, const hw::CimConfig& config, cons
   test.before.resize(multiply.destination +
                      static_cast<std::uint64_t>(shape.tokens * multiply.destination_pitch_bytes));
   fill(random, test, codes);
+  put_reciprocals(random, test);
   testbench::multiply(test);
   return test;
 }

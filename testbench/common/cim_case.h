@@ -18,6 +18,7 @@ struct CimCase {
   hw::CimMultiply multiply;
   std::vector<std::uint8_t> before;
   std::vector<std::uint8_t> after;  ///< The memory with the product.
+  std::int64_t saturated = 0;       ///< Results that were clamped.
 
   std::string describe() const;
 };

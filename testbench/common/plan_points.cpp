@@ -167,7 +167,7 @@ KeyedFile PointDraw::short_chip() {
   chip.set("cim.columns", columns);
   chip.set("cim.weight_bits", one_in(16) ? between(4, 8) : 8);
   chip.set("cim.input_bits", one_in(16) ? between(4, 8) : 8);
-  chip.set("cim.input_bytes_per_cycle", power(1, word));
+  chip.set("cim.input_bytes_per_cycle", power(4, word));
   chip.set("cim.output_bytes_per_cycle", power(4, word));
   int granule = power(1, word);
   while (columns % granule != 0) granule /= 2;

@@ -137,7 +137,6 @@ class Work {
     rows.causal = head.causal;
     of(Unit::kSoftmax) +=
         times * static_cast<double>(hw::SoftmaxEngine(chip_.softmax).alone_cycles(rows));
-    requantise(head.queries, head.value_width, times);
     if (file_.has("operator")) {
       requantise(head.queries, head.keys, times);
       store(times * head.queries, head.keys + head.value_width);
@@ -291,14 +290,12 @@ class Work {
     if (!damf_layer) {
       product(tokens, width, inner, 1);
       product(batch * keys, width, key_inner, 1);
-      requantise(tokens, inner, 1);
-      requantise(batch * keys, key_inner, 1);
     }
     product(batch * keys, width, damf_layer ? inner : key_inner, 1);
     product(tokens, inner, width, 1);
-    requantise(batch * keys, damf_layer ? inner : key_inner, 1);
     const double instances = batch * heads;
-    requantise(length, head_width, instances);
+    // The bank's epilogue makes codes of products, softmax's weighted values among them.
+    if (mechanism != "softmax") requantise(length, head_width, instances);
     const Head head{length, keys, head_width, head_width, causal()};
     if (mechanism == "softmax") softmax(head, instances);
     if (damf_layer && file_.has("damf.engine"))

@@ -39,7 +39,7 @@ PlanPoint three_columns() {
   chip.set("cim.macros", 4);
   chip.set("cim.rows", 3);
   chip.set("cim.columns", 3);
-  chip.set("cim.input_bytes_per_cycle", 1);
+  chip.set("cim.input_bytes_per_cycle", 4);
   chip.set("cim.output_bytes_per_cycle", 64);
   chip.set("cim.write_bytes_per_cycle", 1);
   chip.set("softmax.lanes", 2);

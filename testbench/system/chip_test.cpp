@@ -118,9 +118,9 @@ TEST_P(ChipLayers, TileIsCloseToBeatAndCountsTheSame) {
   const ChipResult tile = run(Timing::kTile, true);
   const ChipResult beat = run(Timing::kBeat, true);
   expect_same_counts(tile, beat, false);
-  EXPECT_EQ(tile.counters.value("engines.vector.values.saturated"),
-            beat.counters.value("engines.vector.values.saturated"));
-  EXPECT_GT(tile.counters.value("engines.vector.values.saturated"), 0);
+  EXPECT_EQ(tile.counters.value("engines.cim.values.saturated"),
+            beat.counters.value("engines.cim.values.saturated"));
+  EXPECT_GT(tile.counters.value("engines.cim.values.saturated"), 0);
   // Tile timing neglects bank conflicts only; 8 banks here.
   EXPECT_LE(tile.cycles, beat.cycles);
   EXPECT_LT(static_cast<double>(beat.cycles - tile.cycles), 0.03 * static_cast<double>(beat.cycles))
@@ -157,9 +157,9 @@ TEST_P(ChipLayers, TwoRunsAreIdentical) {
 TEST_P(ChipLayers, CountersOfValuesAreNullWithoutData) {
   const ChipResult with = run(Timing::kTile, true);
   const ChipResult without = run(Timing::kTile, false);
-  ASSERT_NE(with.counters.find("engines.vector.values.saturated"), nullptr);
-  EXPECT_TRUE(with.counters.find("engines.vector.values.saturated")->value.has_value());
-  EXPECT_FALSE(without.counters.find("engines.vector.values.saturated")->value.has_value());
+  ASSERT_NE(with.counters.find("engines.cim.values.saturated"), nullptr);
+  EXPECT_TRUE(with.counters.find("engines.cim.values.saturated")->value.has_value());
+  EXPECT_FALSE(without.counters.find("engines.cim.values.saturated")->value.has_value());
 }
 
 TEST_P(ChipLayers, WithoutWritingWhileComputingTheWaitHasItsCause) {

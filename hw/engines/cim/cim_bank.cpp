@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "hw/engines/requantise.h"
 #include "model/numerics/causal_pairs.h"
 #include "model/numerics/integers.h"
 
@@ -124,18 +125,22 @@ std::int64_t CimBank::alone_cycles(const CimWrite& operation) const {
 std::int64_t CimBank::alone_cycles(const CimMultiply& operation) const {
   check_region(operation.region, operation.rows, operation.columns);
   const std::int64_t in = ceil_div(operation.rows, config_.input_bytes_per_cycle);
-  const std::int64_t out = ceil_div(4 * operation.columns, config_.output_bytes_per_cycle);
+  const std::int64_t out = ceil_div(operation.columns, results_per_beat(config_));
   const std::int64_t through = operation.input_bits - 1 + kCimTiming.array_latency;
-  const std::int64_t interval = std::max({in, std::int64_t{operation.input_bits}, out});
+  const std::int64_t others = std::max(std::int64_t{operation.input_bits}, out);
+  const std::int64_t interval = std::max(in, others);
+  // A beat of reciprocals costs a cycle where the input port has none to spare.
+  const bool normalises = operation.epilogue.normalise;
+  const std::int64_t later = operation.tokens - 1;
+  const std::int64_t beats = normalises && in >= others ? later / reciprocals_per_beat(config_) : 0;
   // A token's output buffer is taken from its first bit cycle to the last read
   // of its sums; short tokens wait for one in rounds of all buffers.
-  const std::int64_t later = operation.tokens - 1;
   const std::int64_t rounds = later / kCimTiming.output_buffers;
   const std::int64_t spread =
-      std::max(later * interval,
+      std::max(later * interval + beats,
                rounds * (through + out) + (later - rounds * kCimTiming.output_buffers) * interval);
-  const std::int64_t first_read = in + 1 + through;
-  return first_read + out + spread + kCimTiming.read_latency(config_);
+  const std::int64_t first_read = in + (normalises ? 1 : 0) + 1 + through;
+  return first_read + out + spread + kCimTiming.read_latency(config_, operation.epilogue);
 }
 
 Activity CimBank::activity(const CimWrite& operation) const {
@@ -159,6 +164,9 @@ Activity CimBank::activity(const CimMultiply& operation) const {
   (operation.dynamic ? activity.macs_dynamic : activity.macs_static) = useful;
   activity.macs_wasted = executed - useful;
   activity.cim_bit_cycles = executed * operation.input_bits * operation.weight_bits;
+  const std::int64_t results = tokens * n;
+  if (operation.epilogue.normalise) activity.multiplies = results;
+  if (operation.epilogue.result != CimResult::kSums32) activity.requantises = results;
   return activity;
 }
 
@@ -233,6 +241,11 @@ void CimBank::start(const CimMultiply& operation) {
     throw InvariantError("cim multiply of " + std::to_string(operation.tokens) +
                          " tokens, expected 1.." + std::to_string(kCimMostTokens));
   }
+  if (operation.epilogue.normalise &&
+      (operation.epilogue.fraction_bits < 0 || operation.epilogue.fraction_bits > 16)) {
+    throw InvariantError("cim multiply with " + std::to_string(operation.epilogue.fraction_bits) +
+                         " fraction bits, expected 0..16");
+  }
   if (used_) {
     throw InvariantError("cim multiply on " + region_text(operation.region) +
                          " starts while the one on " + region_text(used_->region) + " runs");
@@ -281,7 +294,7 @@ void CimBank::execute(const CimWrite& operation, Bytes scratchpad, Activity&) {
                             best_product_kernel());
 }
 
-void CimBank::execute(const CimMultiply& operation, Bytes scratchpad, Activity&) {
+void CimBank::execute(const CimMultiply& operation, Bytes scratchpad, Activity& values) {
   if (!used_ || !same(used_->region, operation.region)) {
     throw InvariantError("cim multiply on " + region_text(operation.region) +
                          " executes without having started");
@@ -291,10 +304,11 @@ void CimBank::execute(const CimMultiply& operation, Bytes scratchpad, Activity&)
     throw InvariantError("cim multiply on " + region_text(operation.region) +
                          " has data, its weights were written without");
   }
-  if (operation.destination_pitch_bytes % 4 != 0) {
+  const int element = result_bytes(operation.epilogue.result);
+  if (operation.destination_pitch_bytes % element != 0) {
     throw InvariantError("cim multiply with destination pitch " +
                          std::to_string(operation.destination_pitch_bytes) +
-                         " bytes, expected a multiple of 4");
+                         " bytes, expected a multiple of " + std::to_string(element));
   }
   const auto k = static_cast<std::uint64_t>(operation.rows);
   const auto n = static_cast<std::uint64_t>(operation.columns);
@@ -303,18 +317,50 @@ void CimBank::execute(const CimMultiply& operation, Bytes scratchpad, Activity&)
       (tokens - 1) * static_cast<std::uint64_t>(operation.source_pitch_bytes) + k;
   const std::uint8_t* x = scratchpad.read_rows(
       operation.source, tokens, k, static_cast<std::uint64_t>(operation.source_pitch_bytes));
-  std::uint8_t* out =
-      scratchpad.write_rows(operation.destination, tokens, 4 * n,
-                            static_cast<std::uint64_t>(operation.destination_pitch_bytes));
-  if (operation.input_bits == 8) {
-    matrix.product->multiply(x, operation.source_pitch_bytes, operation.input_signed,
-                             operation.tokens, out, operation.destination_pitch_bytes);
-    return;
+  std::vector<std::uint8_t> narrow;
+  if (operation.input_bits < 8) {
+    narrow.assign(x, x + source_bytes);
+    keep_low_bits(narrow.data(), narrow.size(), operation.input_bits, operation.input_signed);
+    x = narrow.data();
   }
-  std::vector<std::uint8_t> narrow(x, x + source_bytes);
-  keep_low_bits(narrow.data(), narrow.size(), operation.input_bits, operation.input_signed);
-  matrix.product->multiply(narrow.data(), operation.source_pitch_bytes, operation.input_signed,
-                           operation.tokens, out, operation.destination_pitch_bytes);
+  const bool works = operation.epilogue.works();
+  if (works) sums_.resize(4 * tokens * n);
+  std::uint8_t* out =
+      works ? sums_.data()
+            : scratchpad.write_rows(operation.destination, tokens, 4 * n,
+                                    static_cast<std::uint64_t>(operation.destination_pitch_bytes));
+  const std::int64_t pitch =
+      works ? static_cast<std::int64_t>(4 * n) : operation.destination_pitch_bytes;
+  matrix.product->multiply(x, operation.source_pitch_bytes, operation.input_signed,
+                           operation.tokens, out, pitch);
+  if (works) finish_sums(operation, scratchpad, values);
+}
+
+void CimBank::finish_sums(const CimMultiply& operation, Bytes scratchpad, Activity& values) {
+  const CimEpilogue& epilogue = operation.epilogue;
+  const auto n = static_cast<std::uint64_t>(operation.columns);
+  const Scaling requantisation(epilogue.multiplier);
+  std::vector<std::int32_t> row(n);
+  for (int t = 0; t < operation.tokens; ++t) {
+    std::memcpy(row.data(), sums_.data() + 4 * n * static_cast<std::uint64_t>(t), 4 * n);
+    if (epilogue.normalise) {
+      const auto reciprocal = static_cast<std::uint32_t>(
+          scratchpad.read_i32(epilogue.reciprocals + 4 * static_cast<std::uint64_t>(t)));
+      values.saturated += scale_to_sums(row.data(), operation.columns,
+                                        scaling_of(reciprocal, epilogue.fraction_bits, "cim", t));
+    }
+    const auto destination =
+        operation.destination + static_cast<std::uint64_t>(t * operation.destination_pitch_bytes);
+    std::uint8_t* to = scratchpad.write(
+        destination, static_cast<std::uint64_t>(result_bytes(epilogue.result)) * n);
+    if (epilogue.result == CimResult::kSums32) {
+      std::memcpy(to, row.data(), 4 * n);
+    } else if (epilogue.result == CimResult::kCodes8) {
+      values.saturated += scale_to_codes8(row.data(), to, operation.columns, requantisation);
+    } else {
+      values.saturated += scale_to_codes16(row.data(), to, operation.columns, requantisation);
+    }
+  }
 }
 
 std::int8_t* CimBank::cell_row(int macro, int row) {

@@ -27,12 +27,21 @@ struct CimTiming {
   int input_buffers = 2;  ///< One fills while the other is applied bit by bit.
   int transpose_buffers = 2;
 
+  /// From the tree's sums to their results, two of each: product, shift, clamp.
+  int epilogue_latency = 6;
+
   /// Cycles from a read of sums to the output beat: the buffer's register, an
   /// adder tree over all macros with a register every two levels, the output
   /// FIFO.
   int read_latency(const CimConfig& config) const;
-  /// Places in the output FIFO: what sustains one beat per cycle.
-  int output_beats(const CimConfig& config) const { return read_latency(config) + 1; }
+  /// The same with the epilogue between tree and FIFO, where it works.
+  int read_latency(const CimConfig& config, const CimEpilogue& epilogue) const {
+    return read_latency(config) + (epilogue.works() ? epilogue_latency : 0);
+  }
+  /// Places in the output FIFO: what sustains one beat per cycle through the epilogue.
+  int output_beats(const CimConfig& config) const {
+    return read_latency(config) + epilogue_latency + 1;
+  }
 };
 inline constexpr CimTiming kCimTiming;
 
@@ -64,8 +73,8 @@ class CimBank {
   void start(const CimMultiply& operation);
   void finish(const CimMultiply& operation);
 
-  /// The data of a command that has started, in one go. Nothing in `values`
-  /// depends on this engine's data; activity() has all of its counters.
+  /// The data of a command that has started, in one go. `values` counts what the epilogue
+  /// clamps.
   void execute(const CimWrite& operation, Bytes scratchpad, Activity& values);
   void execute(const CimMultiply& operation, Bytes scratchpad, Activity& values);
 
@@ -77,6 +86,7 @@ class CimBank {
   struct Matrix;
 
   void check_region(const CimRegion& region, int k, int n) const;
+  void finish_sums(const CimMultiply& operation, Bytes scratchpad, Activity& values);
   void check_holds(const CimRegion& region, int k, int n, int weight_bits) const;
 
   CimConfig config_;
@@ -85,12 +95,15 @@ class CimBank {
   std::shared_ptr<Matrix> used_;                 ///< The matrix of the command on the compute port.
   std::vector<std::int8_t> spare_;               ///< A buffer to write the next matrix into.
   std::vector<std::int8_t> cells_;
+  std::vector<std::uint8_t> sums_;  ///< Of a command on their way through the epilogue.
 };
 
 /// The bodies that are timed cycle by cycle, one per port. They keep their
 /// weights in the bank's cells and call start() and finish() themselves.
 std::unique_ptr<BeatEngine<CimWrite>> make_cim_write_beat_body(CimBank& bank);
-std::unique_ptr<BeatEngine<CimMultiply>> make_cim_multiply_beat_body(CimBank& bank);
+/// `values`, unless null, gets what the epilogue clamps.
+std::unique_ptr<BeatEngine<CimMultiply>> make_cim_multiply_beat_body(CimBank& bank,
+                                                                     Activity* values = nullptr);
 
 /// The bodies of both ports of one bank.
 struct CimBodies {

@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "hw/energy/operations.h"
 #include "hw/engine_unit.h"
 #include "hw/engines/cim/cim_bank.h"
 
@@ -42,11 +43,11 @@ class CimPort final : public Engine<Op> {
     bank_.execute(operation, scratchpad, values);
     return {};
   }
-  std::unique_ptr<BeatEngine<Op>> body(Activity*) override {
+  std::unique_ptr<BeatEngine<Op>> body([[maybe_unused]] Activity* values) override {
     if constexpr (kWrites) {
       return make_cim_write_beat_body(bank_);
     } else {
-      return make_cim_multiply_beat_body(bank_);
+      return make_cim_multiply_beat_body(bank_, values);
     }
   }
 
@@ -99,30 +100,37 @@ class CimEntry final : public EngineEntry {
     return both(make_cim_rtl_bodies(bank, std::move(library), trace));
   }
 
-  /// No value saturates here: the counters are zero in every body.
-  bool tells_values(bool, bool) const override { return true; }
-
   /// Products by the bit, scaled with the chip's share of ones among the input bits
   /// (the table's row is at one half); gated and padded ones are charged like all
-  /// others.
+  /// others. Beside them what the epilogue does.
   ByComponent dynamic_pj(const ChipConfig& chip, const Technology& technology,
                          const Activity& activity) const override {
     const auto written =
         static_cast<double>(activity.cim_static_write_bits + activity.cim_dynamic_write_bits);
-    return {{kName, static_cast<double>(activity.cim_bit_cycles) *
-                        technology.value("cim.bit_product") * (chip.activity / 0.5)},
+    const double products = static_cast<double>(activity.cim_bit_cycles) *
+                            technology.value("cim.bit_product") * (chip.activity / 0.5);
+    Activity epilogue;
+    epilogue.multiplies = activity.multiplies;
+    epilogue.requantises = activity.requantises;
+    return {{kName, products + operations_pj(technology, epilogue, "op.exponential")},
             {"cim_write", written * technology.value("cim.cell_write")}};
   }
   double area_um2(const ChipConfig& chip, const Technology& technology) const override {
-    return macro_bits(chip) * chip.cim.macros * technology.value("area.cim_bit");
+    return macro_bits(chip) * chip.cim.macros * technology.value("area.cim_bit") +
+           epilogue_area_um2(chip, technology);
   }
-  /// Cells leak like an SRAM of the same capacity.
+  /// Cells leak like an SRAM of the same capacity, the epilogue like logic.
   double leakage_uw(const ChipConfig& chip, const Technology& technology) const override {
     const double macro_kib = macro_bits(chip) / 8.0 / 1024.0;
-    return chip.cim.macros * technology.sram(macro_kib).leakage_uw;
+    return chip.cim.macros * technology.sram(macro_kib).leakage_uw +
+           epilogue_area_um2(chip, technology) * 1e-6 * technology.value("leakage.logic");
   }
 
  private:
+  /// A lane normalises, then requantises: two multipliers with their shifters.
+  static double epilogue_area_um2(const ChipConfig& chip, const Technology& technology) {
+    return 2.0 * results_per_beat(chip.cim) * technology.value("area.requantise");
+  }
   static double macro_bits(const ChipConfig& chip) {
     return static_cast<double>(chip.cim.rows) * chip.cim.columns * chip.cim.weight_bits;
   }

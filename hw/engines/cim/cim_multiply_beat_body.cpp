@@ -10,15 +10,18 @@
 
 #include "hw/engines/cim/cim_bank.h"
 #include "hw/engines/credit_pipeline.h"
+#include "hw/engines/requantise.h"
+#include "model/numerics/rounding.h"
 
 namespace quadrille::hw {
 namespace {
 
 class CimMultiplyBeatBody final : public BeatEngine<CimMultiply> {
  public:
-  explicit CimMultiplyBeatBody(CimBank& bank)
+  CimMultiplyBeatBody(CimBank& bank, Activity* values)
       : bank_(bank),
         config_(bank.config()),
+        values_(values),
         beats_(kCimTiming.read_latency(bank.config()), kCimTiming.output_beats(bank.config())) {}
 
   bool command_ready() const override { return !operation_.has_value(); }
@@ -69,7 +72,10 @@ class CimMultiplyBeatBody final : public BeatEngine<CimMultiply> {
   void start(const CimMultiply& operation) {
     bank_.start(operation);
     operation_ = operation;
-    loading_ = loaded_ = computing_ = bit_ = read_ = read_bytes_ = 0;
+    loading_ = loaded_ = computing_ = bit_ = read_ = read_columns_ = 0;
+    beats_.set_latency(kCimTiming.read_latency(config_, operation.epilogue));
+    reciprocals_next_ = operation.epilogue.normalise;
+    scales_.clear();
     for (InputRegister& each : inputs_)
       each.codes.assign(static_cast<std::size_t>(operation.rows), 0);
   }
@@ -77,6 +83,11 @@ class CimMultiplyBeatBody final : public BeatEngine<CimMultiply> {
   int buffers_used() const { return static_cast<int>(sums_.size()) + (bit_ > 0 ? 1 : 0); }
 
   void load(const Beat& beat) {
+    if (reciprocals_next_) {
+      load_reciprocals(beat);
+      reciprocals_next_ = false;
+      return;
+    }
     InputRegister& target = input(loading_);
     const int count = std::min(config_.input_bytes_per_cycle, operation_->rows - loaded_);
     std::copy_n(beat.bytes.begin(), count, target.codes.begin() + loaded_);
@@ -85,6 +96,18 @@ class CimMultiplyBeatBody final : public BeatEngine<CimMultiply> {
     loaded_ = 0;
     target.full = true;
     ++loading_;
+    reciprocals_next_ =
+        operation_->epilogue.normalise && loading_ % reciprocals_per_beat(config_) == 0;
+  }
+
+  void load_reciprocals(const Beat& beat) {
+    const int count = std::min(reciprocals_per_beat(config_), operation_->tokens - loading_);
+    for (int i = 0; i < count; ++i) {
+      std::uint32_t word = 0;
+      for (int b = 0; b < 4; ++b)
+        word |= std::uint32_t{beat.bytes[static_cast<std::size_t>(4 * i + b)]} << (8 * b);
+      scales_.push_back(scaling_of(word, operation_->epilogue.fraction_bits, "cim", loading_ + i));
+    }
   }
 
   /// One bit of every code against the weights of its row, least significant
@@ -117,26 +140,47 @@ class CimMultiplyBeatBody final : public BeatEngine<CimMultiply> {
     }
   }
 
-  /// The next bytes of the oldest token's sums.
+  /// The next results of the oldest token.
   void read() {
     const std::vector<std::int32_t>& words = sums_.front().words;
+    const CimEpilogue& epilogue = operation_->epilogue;
+    const int count = std::min(results_per_beat(config_), operation_->columns - read_columns_);
+    const int bytes = result_bytes(epilogue.result);
     Beat beat;
-    beat.size = std::min(config_.output_bytes_per_cycle, 4 * operation_->columns - read_bytes_);
-    for (int b = 0; b < beat.size; ++b) {
-      const int at = read_bytes_ + b;
-      const auto word = static_cast<std::uint32_t>(words[static_cast<std::size_t>(at / 4)]);
-      beat.bytes[static_cast<std::size_t>(b)] = static_cast<std::uint8_t>(word >> (8 * (at % 4)));
+    beat.size = count * bytes;
+    for (int i = 0; i < count; ++i) {
+      const std::int64_t result = result_of(words[static_cast<std::size_t>(read_columns_ + i)]);
+      for (int b = 0; b < bytes; ++b)
+        beat.bytes[static_cast<std::size_t>(i * bytes + b)] =
+            static_cast<std::uint8_t>(result >> (8 * b));
     }
-    read_bytes_ += beat.size;
+    read_columns_ += count;
     beats_.launch(beat);
-    if (read_bytes_ < 4 * operation_->columns) return;
-    read_bytes_ = 0;
+    if (read_columns_ < operation_->columns) return;
+    read_columns_ = 0;
     sums_.pop_front();
+    if (epilogue.normalise) scales_.pop_front();
     ++read_;
+  }
+
+  std::int64_t result_of(std::int32_t sum) {
+    const CimEpilogue& epilogue = operation_->epilogue;
+    std::int64_t x = sum;
+    if (epilogue.normalise) x = clamp(scales_.front()(sum), 32);
+    if (epilogue.result == CimResult::kSums32) return x;
+    const Scaling requantisation(epilogue.multiplier);
+    return clamp(requantisation(static_cast<std::int32_t>(x)), 8 * result_bytes(epilogue.result));
+  }
+
+  std::int64_t clamp(std::int64_t x, int bits) {
+    const std::int64_t y = model::saturate(x, bits);
+    if (values_ != nullptr && y != x) ++values_->saturated;
+    return y;
   }
 
   CimBank& bank_;
   const CimConfig& config_;
+  Activity* values_;
   std::optional<CimMultiply> operation_;
   std::array<InputRegister, static_cast<std::size_t>(kCimTiming.input_buffers)> inputs_;
   int loading_ = 0;                   ///< Token whose codes come in.
@@ -146,15 +190,18 @@ class CimMultiplyBeatBody final : public BeatEngine<CimMultiply> {
   std::vector<std::int32_t> adding_;  ///< Its sums so far.
   std::deque<Sums> sums_;             ///< Sums in the output buffers or on their way there.
   int read_ = 0;                      ///< Tokens read from them.
-  int read_bytes_ = 0;                ///< Bytes read of the oldest one there.
+  int read_columns_ = 0;              ///< Sums read of the oldest one there.
+  bool reciprocals_next_ = false;     ///< The next input beat are the next tokens' reciprocals.
+  std::deque<Scaling> scales_;        ///< Of the tokens from their load to their read.
   CreditPipeline<Beat> beats_;
   std::int64_t cycle_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<BeatEngine<CimMultiply>> make_cim_multiply_beat_body(CimBank& bank) {
-  return std::make_unique<CimMultiplyBeatBody>(bank);
+std::unique_ptr<BeatEngine<CimMultiply>> make_cim_multiply_beat_body(CimBank& bank,
+                                                                     Activity* values) {
+  return std::make_unique<CimMultiplyBeatBody>(bank, values);
 }
 
 }  // namespace quadrille::hw

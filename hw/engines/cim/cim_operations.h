@@ -5,6 +5,7 @@
 
 #include "hw/memory/stream.h"
 #include "hw/sequencer/unit.h"
+#include "model/numerics/quantise.h"
 
 namespace quadrille::hw {
 
@@ -17,9 +18,9 @@ struct CimConfig {
   int weight_bits = 8;  ///< Bits a cell row of a weight can hold, 1..8.
   int input_bits = 8;   ///< Bits of the widest bit-serial input, 1..8.
   int input_bytes_per_cycle = 128;
-  int output_bytes_per_cycle = 128;
-  int write_bytes_per_cycle = 64;   ///< One macro row or a part of it per cycle.
-  bool write_while_compute = true;  ///< Other macros may be written meanwhile.
+  int output_bytes_per_cycle = 128;  ///< Of 32-bit sums; a narrower result takes its part.
+  int write_bytes_per_cycle = 64;    ///< One macro row or a part of it per cycle.
+  bool write_while_compute = true;   ///< Other macros may be written meanwhile.
 };
 
 /// A matrix of k x n weights over row_tiles x column_tiles macros:
@@ -47,8 +48,28 @@ struct CimWrite {
   CimRegion region;
 };
 
+/// What leaves the bank of a sum.
+enum class CimResult { kSums32, kCodes8, kCodes16 };
+int result_bytes(CimResult result);
+
+/// What becomes of the sums before they leave: each
+///   if `normalise`: x = round_shift(x * R.mantissa, R.shift - fraction_bits)
+///                   with its token's reciprocal R, saturated to 32 bits
+///   if result is kCodes8 or kCodes16: x = requantise(x, multiplier, 8 or 16)
+/// in that order, exactly as the vector unit does it (VectorRequantise). Without either
+/// the sums leave as they are, and sooner.
+struct CimEpilogue {
+  CimResult result = CimResult::kSums32;
+  bool normalise = false;
+  int fraction_bits = 0;
+  std::uint64_t reciprocals = 0;  ///< Words that SoftmaxRows writes, one a token.
+  model::Multiplier multiplier;
+
+  bool works() const { return normalise || result != CimResult::kSums32; }
+};
+
 /// out[t, 0..n) = sum_k X[t, k] * W[k, n]: tokens x k codes of input_bits bits
-/// (one byte each) against the region's weights, 32-bit sums out. With
+/// (one byte each) against the region's weights, through the epilogue. With
 /// `causal` (dynamic only) row t uses column j only if j <= first_token + t;
 /// the array computes the rest too and it counts as wasted.
 struct CimMultiply {
@@ -72,6 +93,7 @@ struct CimMultiply {
   /// nobody reads their sums. They are computed and count as wasted.
   int padding_rows = 0;
   int padding_columns = 0;
+  CimEpilogue epilogue;
 };
 
 /// Tokens of a multiply travel in 16 bits of its packed command.
@@ -85,9 +107,16 @@ int write_granule(const CimConfig& config);
 /// With `transpose`, a tile's columns in blocks of one granule, each block in
 /// turn split along k: a beat is then a piece of a source row.
 Stream input_stream(const CimConfig& config, const CimWrite& operation);
-/// Token by token, the codes of its row.
+/// Sums that leave the output buffers in a cycle, and results in a beat.
+int results_per_beat(const CimConfig& config);
+
+/// Reciprocals that come in a beat, before the tokens that they are for.
+int reciprocals_per_beat(const CimConfig& config);
+
+/// Token by token the codes of its row; where the epilogue normalises, a beat of reciprocals
+/// before each group of tokens that they are for.
 Stream input_stream(const CimConfig& config, const CimMultiply& operation);
-/// Token by token, its n sums.
+/// Token by token, its n results. A beat has as many results whatever their width.
 Stream output_stream(const CimConfig& config, const CimMultiply& operation);
 
 }  // namespace quadrille::hw

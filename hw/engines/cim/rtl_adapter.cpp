@@ -39,6 +39,15 @@ CommandBits pack(const CimMultiply& operation) {
   bits.put(static_cast<std::uint64_t>(operation.input_bits), 4);
   bits.put(operation.input_signed ? 1 : 0, 1);
   bits.put(static_cast<std::uint64_t>(operation.weight_bits), 4);
+  const CimEpilogue& epilogue = operation.epilogue;
+  bits.put(epilogue.works() ? 1 : 0, 1);
+  bits.put(epilogue.normalise ? 1 : 0, 1);
+  bits.put(static_cast<std::uint64_t>(result_bytes(epilogue.result) / 2), 2);
+  bits.put(static_cast<std::uint64_t>(epilogue.normalise ? epilogue.fraction_bits : 0), 5);
+  // Sums that keep their width go through the second product unchanged.
+  const bool codes = epilogue.result != CimResult::kSums32;
+  bits.put(codes ? epilogue.multiplier.mantissa : 1, 16);
+  bits.put(static_cast<std::uint64_t>(codes ? epilogue.multiplier.shift : 0), 6);
   return bits;
 }
 

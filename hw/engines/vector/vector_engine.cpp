@@ -6,57 +6,12 @@
 #include <vector>
 
 #include "hw/engines/multiversion.h"
+#include "hw/engines/requantise.h"
 #include "model/numerics/integers.h"
 #include "model/numerics/quantise.h"
-#include "model/numerics/reciprocal.h"
-#include "model/numerics/rounding.h"
 
 namespace quadrille::hw {
 namespace {
-
-/// round_shift(x * mantissa, shift) for a whole row.
-class Scaling {
- public:
-  explicit Scaling(const model::Multiplier& multiplier)
-      : Scaling(multiplier.mantissa, multiplier.shift) {}
-  Scaling(std::uint32_t mantissa, int shift)
-      : mantissa_(static_cast<std::int32_t>(mantissa)), round_(shift) {}
-
-  std::int64_t operator()(std::int32_t x) const { return round_(std::int64_t{x} * mantissa_); }
-
- private:
-  std::int32_t mantissa_;
-  model::RoundShift<std::int64_t> round_;
-};
-
-// Each returns how many results it had to clamp.
-
-QUADRILLE_MULTIVERSION
-std::int64_t scale_to_sums(std::int32_t* row, int count, Scaling scaling) {
-  constexpr std::int64_t kMax = INT32_MAX;
-  constexpr std::int64_t kMin = INT32_MIN;
-  std::int64_t clamped = 0;
-  for (int i = 0; i < count; ++i) {
-    const std::int64_t x = scaling(row[i]);
-    const std::int64_t y = x > kMax ? kMax : x < kMin ? kMin : x;
-    clamped += x != y ? 1 : 0;
-    row[i] = static_cast<std::int32_t>(y);
-  }
-  return clamped;
-}
-
-QUADRILLE_MULTIVERSION
-std::int64_t scale_to_codes(const std::int32_t* row, std::uint8_t* codes, int count,
-                            Scaling scaling) {
-  std::int64_t clamped = 0;
-  for (int i = 0; i < count; ++i) {
-    const std::int64_t x = scaling(row[i]);
-    const std::int64_t y = x > 127 ? 127 : x < -128 ? -128 : x;
-    clamped += x != y ? 1 : 0;
-    codes[i] = static_cast<std::uint8_t>(y);
-  }
-  return clamped;
-}
 
 QUADRILLE_MULTIVERSION
 void widen_codes(const std::uint8_t* codes, std::int32_t* row, int count) {
@@ -119,24 +74,19 @@ void VectorEngine::execute(const VectorRequantise& operation, Bytes scratchpad,
       widen_codes(scratchpad.read(source, columns), row.data(), operation.columns);
     }
     if (operation.normalise) {
-      const model::Reciprocal inverse = model::unpacked_reciprocal(static_cast<std::uint32_t>(
-          scratchpad.read_i32(operation.reciprocals + 4 * static_cast<std::uint64_t>(r))));
-      const int shift = inverse.shift - operation.fraction_bits;
-      if (shift < 0) {
-        throw InvariantError("vector command: reciprocal of row " + std::to_string(r) +
-                             " has shift " + std::to_string(inverse.shift) + " below its " +
-                             std::to_string(operation.fraction_bits) + " fraction bits");
-      }
+      const auto reciprocal = static_cast<std::uint32_t>(
+          scratchpad.read_i32(operation.reciprocals + 4 * static_cast<std::uint64_t>(r)));
       values.saturated +=
-          scale_to_sums(row.data(), operation.columns, Scaling(inverse.mantissa, shift));
+          scale_to_sums(row.data(), operation.columns,
+                        scaling_of(reciprocal, operation.fraction_bits, "vector", r));
     }
     const std::uint64_t destination =
         row_address(operation.destination, r, operation.destination_pitch_bytes);
     if (to_sums) {
       std::memcpy(scratchpad.write(destination, 4 * columns), row.data(), 4 * columns);
     } else {
-      values.saturated += scale_to_codes(row.data(), scratchpad.write(destination, columns),
-                                         operation.columns, requantisation);
+      values.saturated += scale_to_codes8(row.data(), scratchpad.write(destination, columns),
+                                          operation.columns, requantisation);
     }
   }
 }

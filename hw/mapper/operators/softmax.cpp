@@ -64,7 +64,7 @@ class SoftmaxStage final : public Stage {
     int value_slot = -1;
   };
   struct Scratch {
-    Buffer scores, codes, reciprocals, sums;
+    Buffer scores, codes, reciprocals;
   };
 
   Scores::Operands operands() const {
@@ -191,8 +191,6 @@ class SoftmaxStage final : public Stage {
       scratch.scores = arena.take(block_rows_, 4 * keys);
       scratch.codes = arena.take(block_rows_, keys);
       scratch.reciprocals = arena.take(1, 4 * block_rows_);
-      if (node_.output(0) != model::kAbsent)
-        scratch.sums = arena.take(block_rows_, 4 * value_width_);
       scratch_.push_back(scratch);
     }
     scores_.carve(arena, block_rows_);
@@ -273,38 +271,38 @@ class SoftmaxStage final : public Stage {
   void finish(Block& block) {
     Emitter& emit = workspace_.emit();
     const Scratch& scratch = scratch_[static_cast<std::size_t>(block.scratch)];
-    Sums sums;
-    sums.reciprocals = scratch.reciprocals.address;
-    sums.out = form_.out;
-    const Grid& queries = *workspace_.home(node_.input(0)).grid;
     if (wants_weights()) {
+      Sums weights;
+      weights.reciprocals = scratch.reciprocals.address;
+      weights.view = view_of(scratch.codes);
+      weights.codes = true;
+      weights.fraction_bits = model::kWeightFractionBits;
+      const Grid& queries = *workspace_.home(node_.input(0)).grid;
       emit.enter(grant_.node, "requantise", block.instance);
-      sums.view = view_of(scratch.codes);
-      sums.codes = true;
-      sums.fraction_bits = model::kWeightFractionBits;
       workspace_.write(
           node_.output(1), -1,
-          {queries.first_row(block.instance) + block.row, block.rows, 0, scores_.keys()}, sums,
+          {queries.first_row(block.instance) + block.row, block.rows, 0, scores_.keys()}, weights,
           weights_);
     }
     if (node_.output(0) != model::kAbsent) {
-      for (std::size_t i = 0; i < values_.strips.size(); ++i) weight_values(block, scratch, i);
-      emit.enter(grant_.node, "requantise", block.instance);
-      sums.view = view_of(scratch.sums);
-      sums.codes = false;
-      sums.fraction_bits = model::kSoftmaxOutputFractionBits;
-      const Grid& out = *workspace_.home(node_.output(0)).grid;
-      workspace_.write(node_.output(0), block.instance,
-                       {out.first_row(block.instance) + block.row, block.rows,
-                        out.first_column(block.instance), value_width_},
-                       sums, results_);
+      const model::TensorId out = node_.output(0);
+      const Grid& grid = *workspace_.home(out).grid;
+      const Rectangle part{grid.first_row(block.instance) + block.row, block.rows,
+                           grid.first_column(block.instance), value_width_};
+      workspace_.open(out, block.instance);
+      const View view = workspace_.stages(out) ? view_of(results_.next())
+                                               : workspace_.place_of(out, block.instance, part);
+      for (std::size_t i = 0; i < values_.strips.size(); ++i)
+        weight_values(block, scratch, i, view);
+      emit.enter(grant_.node, "store_output", block.instance);
+      workspace_.wrote(out, block.instance, part, view);
     }
     if (!block.last) return;
     scores_.done(block.instance);
     workspace_.done(node_.input(2), op_.heads.key_instance(block.instance));
   }
 
-  void weight_values(Block& block, const Scratch& scratch, std::size_t index) {
+  void weight_values(Block& block, const Scratch& scratch, std::size_t index, const View& out) {
     Emitter& emit = workspace_.emit();
     if (!values_.whole) {
       write_values(block, index);
@@ -317,8 +315,15 @@ class SoftmaxStage final : public Stage {
     CimMultiply operation;
     operation.source = scratch.codes.address;
     operation.source_pitch_bytes = scratch.codes.pitch_bytes;
-    operation.destination = scratch.sums.address + static_cast<std::uint64_t>(4 * strip.first);
-    operation.destination_pitch_bytes = scratch.sums.pitch_bytes;
+    operation.destination = out.from(0, element_bytes(0) * strip.first).address;
+    operation.destination_pitch_bytes = out.pitch_bytes;
+    operation.epilogue.normalise = true;
+    operation.epilogue.reciprocals = scratch.reciprocals.address;
+    operation.epilogue.fraction_bits = model::kSoftmaxOutputFractionBits;
+    if (element_bytes(0) == 1) {
+      operation.epilogue.result = CimResult::kCodes8;
+      operation.epilogue.multiplier = form_.out;
+    }
     operation.tokens = static_cast<int>(block.rows);
     operation.rows = static_cast<int>(block.keys);
     operation.columns = static_cast<int>(strip.columns);
