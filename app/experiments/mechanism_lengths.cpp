@@ -1,13 +1,16 @@
 // What a layer costs with each mechanism against the length of its sequence: several
-// layers, the same lengths, one figure.
+// layers, the same lengths, one figure; and at one length how accurate each is over seeds,
+// against its own formula and against exact softmax.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "app/config/overrides.h"
 #include "app/experiments/experiment.h"
 #include "app/files/progress.h"
 #include "app/files/shipped.h"
+#include "app/networks/attention_layer.h"
 #include "app/report/plot.h"
 #include "app/simulation.h"
 #include "model/errors.h"
@@ -17,6 +20,13 @@ namespace {
 
 constexpr const char* kKind = "mechanism-lengths";
 
+/// A layer's output with one seed's numbers: the level `fixed`, whose bits the chip has.
+struct Accuracy {
+  std::string formula;
+  ErrorFigures own;      ///< Against its own formula in double precision.
+  ErrorFigures softmax;  ///< Against exact softmax of the same numbers.
+};
+
 /// A layer with one mechanism, at every length.
 struct LengthCurve {
   std::string title;
@@ -24,11 +34,14 @@ struct LengthCurve {
   std::vector<Override> settings;
   std::vector<std::optional<RunCost>> costs;
   std::vector<std::string> reasons;  ///< Why the chip refused, without a cost.
+  std::vector<Accuracy> accuracies;  ///< By seed, from 1 on.
 };
 
 struct LengthPlan {
   std::vector<std::int64_t> tokens;
   std::vector<LengthCurve> curves;
+  std::int64_t accuracy_tokens = 0;
+  std::int64_t seeds = 0;  ///< 0: accuracy is not asked for.
 };
 
 LengthPlan read_plan(const YamlNode& workload, const ExperimentSetup& setup) {
@@ -49,17 +62,26 @@ LengthPlan read_plan(const YamlNode& workload, const ExperimentSetup& setup) {
     }
     plan.curves.push_back(std::move(curve));
   }
+  if (const auto accuracy = workload.optional_child("accuracy")) {
+    plan.accuracy_tokens = accuracy->integer("tokens", 1, 4096);
+    plan.seeds = accuracy->integer("seeds", 1, 1000);
+  }
   workload.finish();
   if (plan.tokens.empty() || plan.curves.empty())
     workload.fail("expected at least one length in `tokens` and one layer in `layers`");
   return plan;
 }
 
-/// The layer of `curve` at this length. A refusal by the chip is a result.
-void measure(LengthCurve& curve, std::int64_t tokens, const ExperimentSetup& setup) {
+/// The layer of `curve` at this length.
+Workload workload_of(const LengthCurve& curve, std::int64_t tokens) {
   std::vector<Override> settings = curve.settings;
   settings.push_back({"tokens", std::to_string(tokens), fmt::format("{}: tokens", kKind)});
-  const Workload workload = read_workload_file(with_overrides(read_yaml(curve.file), settings));
+  return read_workload_file(with_overrides(read_yaml(curve.file), settings));
+}
+
+/// A refusal by the chip is a result.
+void measure(LengthCurve& curve, std::int64_t tokens, const ExperimentSetup& setup) {
+  const Workload workload = workload_of(curve, tokens);
   Task task = make_task(workload, false);
   try {
     Simulation simulation(std::move(task), setup.chip);
@@ -69,6 +91,89 @@ void measure(LengthCurve& curve, std::int64_t tokens, const ExperimentSetup& set
     curve.costs.emplace_back();
     curve.reasons.emplace_back(refusal.what());
   }
+}
+
+/// What exact softmax makes of the layer's numbers, in double precision.
+std::vector<double> exact_softmax(const Workload& workload, AttentionLayerWorkload layer) {
+  layer.mechanism = Mechanism::kSoftmax;
+  layer.relative_positions = false;
+  layer.scales.clear();
+  const Task task = attention_layer_task(workload.path, layer, true);
+  return real_result(task, model::evaluate(task.graph, task.values)).reals.at(task.judged).values;
+}
+
+Accuracy accuracy_of(const LengthCurve& curve, const LengthPlan& plan, std::int64_t seed,
+                     const ExperimentSetup& setup) {
+  Workload workload = workload_of(curve, plan.accuracy_tokens);
+  workload.reseed(seed);
+  const auto* layer = std::get_if<AttentionLayerWorkload>(&workload.what);
+  if (layer == nullptr) {
+    throw InputError(workload.path, "kind",
+                     "expected an attention-layer, whose accuracy can be held against softmax");
+  }
+  Simulation simulation(make_task(workload, true), setup.chip);
+  const Task& task = simulation.task();
+  const std::vector<double> found =
+      integer_result(task, simulation.quantised(), simulation.fixed().tensors)
+          .reals.at(task.judged)
+          .values;
+  const std::vector<double> own =
+      real_result(task, simulation.values()).reals.at(task.judged).values;
+  return {formula_of(task.graph), error_figures(own, found),
+          error_figures(exact_softmax(workload, *layer), found)};
+}
+
+/// "27.3 (15.3 to 32.0)", of the seeds' dB.
+std::string median_text(const std::vector<Accuracy>& accuracies, ErrorFigures Accuracy::*which) {
+  std::vector<double> decibels;
+  for (const Accuracy& each : accuracies) {
+    const ErrorFigures& figures = each.*which;
+    if (!figures.sqnr_db) return figures.max_abs > 0.0 ? "beyond measure" : "no error";
+    decibels.push_back(*figures.sqnr_db);
+  }
+  std::sort(decibels.begin(), decibels.end());
+  const std::size_t middle = decibels.size() / 2;
+  const double median =
+      decibels.size() % 2 == 1 ? decibels[middle] : 0.5 * (decibels[middle - 1] + decibels[middle]);
+  return fmt::format("{:.1f} ({:.1f} to {:.1f})", median, decibels.front(), decibels.back());
+}
+
+std::string accuracy_text(const LengthPlan& plan) {
+  if (plan.seeds == 0) return "";
+  std::string text = fmt::format(
+      "\n\nSQNR of the output at L = {}, dB: median (least to most) of seeds 1 to {}\n"
+      "{:<24}{:>24}{:>24}",
+      plan.accuracy_tokens, plan.seeds, "", "its own formula", "exact softmax");
+  for (const LengthCurve& curve : plan.curves) {
+    text += fmt::format("\n{:<24}{:>24}{:>24}", curve.title,
+                        median_text(curve.accuracies, &Accuracy::own),
+                        median_text(curve.accuracies, &Accuracy::softmax));
+  }
+  return text +
+         "\nDecibels against different formulas are no comparison; those against exact softmax "
+         "are, of an output with random weights.";
+}
+
+nlohmann::ordered_json decibels_json(const ErrorFigures& figures) {
+  return figures.sqnr_db ? nlohmann::ordered_json(*figures.sqnr_db)
+                         : nlohmann::ordered_json(nullptr);
+}
+
+std::string accuracy_csv(const LengthPlan& plan) {
+  std::string csv =
+      "layer,tokens,seed,formula,sqnr_db,max_abs,exact_softmax_sqnr_db,exact_softmax_max_abs\n";
+  const auto decibels = [](const ErrorFigures& figures) {
+    return figures.sqnr_db ? fmt::format("{}", *figures.sqnr_db) : std::string();
+  };
+  for (const LengthCurve& curve : plan.curves) {
+    for (std::size_t i = 0; i < curve.accuracies.size(); ++i) {
+      const Accuracy& each = curve.accuracies[i];
+      csv += fmt::format("{},{},{},{},{},{},{},{}\n", csv_quoted(curve.title), plan.accuracy_tokens,
+                         i + 1, csv_quoted(each.formula), decibels(each.own), each.own.max_abs,
+                         decibels(each.softmax), each.softmax.max_abs);
+    }
+  }
+  return csv;
 }
 
 std::string lengths_csv(const LengthPlan& plan) {
@@ -141,6 +246,13 @@ nlohmann::ordered_json lengths_json(const LengthPlan& plan) {
       points.push_back(std::move(point));
     }
     layers.push_back({{"title", curve.title}, {"points", std::move(points)}});
+    for (std::size_t i = 0; i < curve.accuracies.size(); ++i) {
+      const Accuracy& each = curve.accuracies[i];
+      layers.back()["accuracy"].push_back({{"seed", i + 1},
+                                           {"formula", each.formula},
+                                           {"sqnr_db", decibels_json(each.own)},
+                                           {"exact_softmax_sqnr_db", decibels_json(each.softmax)}});
+    }
   }
   return {{"layers", std::move(layers)}};
 }
@@ -160,12 +272,19 @@ ExperimentReport run_mechanism_lengths(const YamlNode& workload, const Experimen
       *report.chip_runs += *curve.costs.back();
     }
   }
+  for (LengthCurve& curve : plan.curves) {
+    for (std::int64_t seed = 1; seed <= plan.seeds; ++seed) {
+      progress.show(fmt::format("{}, seed {}", curve.title, seed));
+      curve.accuracies.push_back(accuracy_of(curve, plan, seed, setup));
+    }
+  }
   progress.clear();
   const std::string& chip = setup.chip.name;
-  report.text = lengths_text(plan, chip);
+  report.text = lengths_text(plan, chip) + accuracy_text(plan);
   report.files = {{"lengths.csv", lengths_csv(plan)},
                   {"lengths_cycles.svg", lengths_plot(plan, chip, "cycles", cycles)},
                   {"lengths_energy.svg", lengths_plot(plan, chip, "energy (µJ)", energy_uj)}};
+  if (plan.seeds > 0) report.files.emplace_back("accuracy.csv", accuracy_csv(plan));
   report.figures = lengths_json(plan);
   return report;
 }

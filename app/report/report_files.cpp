@@ -23,8 +23,8 @@ std::vector<std::string> fixed_names() {
           "scaling.csv", "cycles.svg", "energy.svg", "traffic.svg", "crossover.csv",
           "crossover.svg",
           // damf-comparison
-          "lengths.csv", "lengths_cycles.svg", "lengths_energy.svg", "damf.csv", "damf_cycles.svg",
-          "damf_energy.svg"};
+          "lengths.csv", "accuracy.csv", "lengths_cycles.svg", "lengths_energy.svg", "damf.csv",
+          "damf_cycles.svg", "damf_energy.svg"};
 }
 
 }  // namespace

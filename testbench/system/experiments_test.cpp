@@ -14,6 +14,7 @@
 #include "app/config/technology_file.h"
 #include "app/experiments/heat_flow.h"
 #include "app/experiments/scaleformer_scaling.h"
+#include "app/files/safetensors.h"
 #include "app/networks/operator.h"
 #include "app/operators/tensor_source.h"
 #include "app/report/report_files.h"
@@ -699,6 +700,44 @@ TEST_F(Experiments, LengthsAreTheRunsOfTheLayersThemselves) {
   EXPECT_EQ(point.at("memory").at("dram"), alone.at("memory").at("dram"));
   EXPECT_THAT(layers[0].at("points")[2].at("refused").get<std::string>(),
               testing::HasSubstr("softmax.max_keys"));
+}
+
+// The experiment's figures are those of single runs: a layer's own error is what `run` reports,
+// and exact softmax is another layer's level `float` on the same numbers.
+TEST_F(Experiments, AccuracyIsThatOfSingleRunsAndOfExactSoftmax) {
+  const json found =
+      figures(replaced(kLengths, "layers:\n", "accuracy: {tokens: 16, seeds: 3}\nlayers:\n"));
+  const auto run = [&](const std::string& workload, const std::vector<std::string>& more) {
+    const std::string out = folder_.file(workload);
+    std::vector<std::string> words = {
+        "run", "-w", workload, "-c", "small", "--seed", "2", "--set", "workload.tokens=16"};
+    words.insert(words.end(), more.begin(), more.end());
+    words.insert(words.end(), {"-o", out});
+    const ProgramRun made = run_program(words);
+    EXPECT_EQ(made.exit_code, 0) << made.err;
+    return out;
+  };
+  const std::string soft = run("smoke-softmax", {"--set", "workload.causal=true"});
+  const std::string damf =
+      run("smoke-damf", {"--set", "workload.damf.mode=shift", "--set", "workload.causal=true"});
+  const json summary = json::parse(TemporaryFolder::read(damf + "/summary.json"));
+  const json& second = found.at("layers")[1].at("accuracy")[1];
+  EXPECT_EQ(second.at("seed"), 2);
+  EXPECT_EQ(second.at("sqnr_db"), summary.at("error").at("sqnr_db"));
+  EXPECT_EQ(second.at("formula"), summary.at("error").at("formula"));
+  const auto exact =
+      app::SafetensorsFile::open(soft + "/outputs.safetensors").read_f64("out.float");
+  const auto chip = app::SafetensorsFile::open(damf + "/outputs.safetensors").read_f64("out");
+  double signal = 0.0, noise = 0.0;
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    signal += exact[i] * exact[i];
+    noise += (chip[i] - exact[i]) * (chip[i] - exact[i]);
+  }
+  EXPECT_NEAR(second.at("exact_softmax_sqnr_db").get<double>(), 10 * std::log10(signal / noise),
+              1e-9);
+  // Of softmax itself the two are one.
+  for (const json& each : found.at("layers")[0].at("accuracy"))
+    EXPECT_EQ(each.at("sqnr_db"), each.at("exact_softmax_sqnr_db"));
 }
 
 TEST_F(Experiments, LengthsRefuseALayerThatIsNotThere) {
