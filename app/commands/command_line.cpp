@@ -1,6 +1,7 @@
 #include "app/commands/command_line.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include "app/commands/sweep.h"
 #include "app/commands/tables.h"
 #include "app/files/suggest.h"
+#include "app/networks/operator.h"
 #include "app/version.h"
 #include "model/errors.h"
 
@@ -128,7 +130,7 @@ int parse_and_run(int argc, const char* const* argv) {
 
   EvalOptions eval;
   CLI::App* eval_app = program.add_subcommand("eval", "Apply one operator to your tensors");
-  eval_app->add_option("OP", eval.operation, "softmax, damf, sinkhorn, linear or matmul")
+  eval_app->add_option("OP", eval.operation, fmt::format("{}", fmt::join(operator_names(), ", ")))
       ->required();
   eval_app->add_option("--level", eval.level, "float, fixed, systemc, rtl or all")
       ->required()
@@ -208,8 +210,10 @@ int parse_and_run(int argc, const char* const* argv) {
       "tables", "The DAMF document's Table II and Figure 5, beside simulated runs");
   tables_app->add_option("-c,--chip", tables_chip, "Chip file or name")->capture_default_str();
 
-  CLI::App* list_app =
-      program.add_subcommand("list", "Shipped chips, workloads, sweeps, operators, cases");
+  std::string list_kind;
+  CLI::App* list_app = program.add_subcommand("list", "What is shipped, with a line on each");
+  list_app->add_option("KIND", list_kind,
+                       fmt::format("{}; none: all", fmt::join(list_kinds(), ", ")));
 
   if (argc > 1 && argv[1][0] != '-') {
     std::vector<std::string> names;
@@ -235,7 +239,7 @@ int parse_and_run(int argc, const char* const* argv) {
 
   if (sweep_app->parsed()) return sweep_command(sweep);
   if (tables_app->parsed()) return tables_command(tables_chip);
-  if (list_app->parsed()) return list_command();
+  if (list_app->parsed()) return list_command(list_kind);
   return kBadInput;
 }
 

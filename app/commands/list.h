@@ -1,8 +1,15 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 namespace quadrille::app {
 
-/// `quadrille list`: shipped chips, workloads, operators, cases.
-int list_command();
+/// What `quadrille list` takes: "workloads", "chips", ...
+const std::vector<std::string>& list_kinds();
+
+/// `quadrille list [KIND]`: names and a line on each, from the files themselves. InputError
+/// for a kind that is none.
+int list_command(const std::string& kind);
 
 }  // namespace quadrille::app

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "app/files/suggest.h"
 #include "model/errors.h"
@@ -31,6 +32,19 @@ std::vector<std::string> shipped_names(const std::string& folder) {
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+std::string description_of(const std::string& path) {
+  std::ifstream file(path);
+  std::string text;
+  for (std::string line; std::getline(file, line) && line.rfind("#", 0) == 0;) {
+    const std::size_t begin = line.find_first_not_of("# ");
+    if (begin == std::string::npos) break;
+    text += (text.empty() ? "" : " ") + line.substr(begin);
+  }
+  text = text.substr(0, text.find(". "));
+  if (!text.empty() && text.back() == '.') text.pop_back();
+  return text;
 }
 
 std::string find_file(const std::string& option, const std::string& folder,

@@ -594,14 +594,18 @@ Task sinkhorn_task(Builder make, const OperatorOptions& options) {
 
 struct Maker {
   const char* name;
+  const char* summary;
   Task (*make)(Builder, const OperatorOptions&);
 };
 /// The operators stand in the order of the documentation.
-constexpr Maker kMakers[] = {{"softmax", softmax_task},
-                             {"damf", damf_task},
-                             {"sinkhorn", sinkhorn_task},
-                             {"linear", linear_task},
-                             {"matmul", matmul_task}};
+constexpr Maker kMakers[] = {
+    {"softmax", "exact attention of Q, K and V", softmax_task},
+    {"damf", "attention of s, t and V by inner products and shifts, or of X and its weights",
+     damf_task},
+    {"sinkhorn", "doubly stochastic matrix of C, or of Q and K, and attention with V",
+     sinkhorn_task},
+    {"linear", "attention of Q, K and V by prefix sums, with relative positions RP", linear_task},
+    {"matmul", "product of X and W in integers", matmul_task}};
 
 }  // namespace
 
@@ -612,6 +616,13 @@ const std::vector<std::string>& operator_names() {
     return made;
   }();
   return names;
+}
+
+std::string operator_summary(const std::string& name) {
+  for (const Maker& maker : kMakers) {
+    if (maker.name == name) return maker.summary;
+  }
+  throw InvariantError("no operator " + name);
 }
 
 Task operator_task(const std::string& name, const TensorSource& source, Settings settings,

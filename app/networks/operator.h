@@ -25,6 +25,8 @@ struct OperatorOptions {
 
 /// Names of the operators that exist, in the order of the documentation.
 const std::vector<std::string>& operator_names();
+/// One of them in a line. InvariantError for a name that is none.
+std::string operator_summary(const std::string& name);
 
 /// Reads the operator's tensors and settings. InputError for an unknown
 /// operator, setting or tensor (with the nearest name), for a missing one, and

@@ -50,6 +50,10 @@ struct CaseVerdict {
 /// Folders of the shipped cases, sorted.
 std::vector<std::string> shipped_cases();
 
+/// A case in a line: what its file begins with as a comment, else operator or layer, chip and
+/// settings.
+std::string describe_case(const std::string& folder);
+
 /// Names and folders as they are; a pattern ("softmax-*") as the shipped cases that fit it,
 /// or as it is where none does: read_case() refuses it.
 std::vector<std::string> matching_cases(const std::vector<std::string>& given);
@@ -57,6 +61,9 @@ std::vector<std::string> matching_cases(const std::vector<std::string>& given);
 /// `given` is a folder with a case.yaml or the name of a shipped case.
 /// InputError for anything else and for a case that cannot be read.
 Case read_case(const std::string& given);
+
+/// The case's outputs at the level `fixed`.
+OperatorResult fixed_result(Case& stored);
 
 /// Runs the levels and compares each with the goldens, or where the case has bounds with
 /// those and, every bit, with the level `fixed`. A golden that is not there is a

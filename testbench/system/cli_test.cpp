@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <sstream>
+
 #include "testbench/common/expect_bad_input.h"
 
 namespace quadrille::testbench {
@@ -23,14 +26,48 @@ TEST(CommandLine, HelpAndVersionAreGood) {
   }
 }
 
-TEST(CommandLine, ListNamesWhatIsShipped) {
+/// The lines of a list: each name with what stands beside it.
+std::map<std::string, std::string> listed(const std::string& out) {
+  std::map<std::string, std::string> lines;
+  std::istringstream text(out);
+  for (std::string line; std::getline(text, line);) {
+    if (line.rfind("  ", 0) != 0) continue;
+    const std::size_t end = line.find(' ', 2);
+    const std::size_t words = end == std::string::npos ? end : line.find_first_not_of(' ', end);
+    lines[line.substr(2, end - 2)] = words == std::string::npos ? "" : line.substr(words);
+  }
+  return lines;
+}
+
+TEST(CommandLine, ListNamesWhatIsShippedWithALineOnEach) {
   const ProgramRun list = run_program({"list"});
   EXPECT_EQ(list.exit_code, 0);
+  std::map<std::string, std::string> all = listed(list.out);
   for (const char* name :
        {"default", "small", "smoke-softmax", "smoke-damf", "bert-base-mhsa-softmax",
-        "bert-small-mhsa-softmax", "bert-base-mhsa-damf", "softmax", "damf", "matmul"}) {
-    EXPECT_THAT(list.out, HasSubstr(std::string("  ") + name + "\n"));
-  }
+        "bert-small-mhsa-softmax", "bert-base-mhsa-damf", "softmax", "damf", "matmul"})
+    EXPECT_EQ(all.count(name), 1u) << name;
+  for (const auto& [name, line] : all) EXPECT_NE(line, "") << name;
+  // A sentence that goes over two lines of its comment, and one before another sentence.
+  EXPECT_EQ(all["linear-1m"],
+            "Causal linear attention over a million tokens: constant on-chip memory, time in "
+            "proportion to the length");
+  EXPECT_EQ(all["softmax-1-causal"], "operator softmax on chip small, causal true");
+  EXPECT_EQ(all["layer-damf-33"], "attention layer, mechanism damf, 33 tokens, on chip small");
+}
+
+TEST(CommandLine, ListTakesAKind) {
+  const ProgramRun chips = run_program({"list", "chips"});
+  EXPECT_EQ(chips.exit_code, 0);
+  EXPECT_EQ(listed(chips.out).count("small"), 1u);
+  EXPECT_EQ(listed(chips.out).count("smoke-damf"), 0u);
+  for (const char* kind :
+       {"workloads", "operators", "cases", "sweeps", "technologies", "dram-kinds"})
+    EXPECT_FALSE(listed(run_program({"list", kind}).out).empty()) << kind;
+  const ProgramRun networks = run_program({"list", "networks"});
+  EXPECT_EQ(networks.exit_code, 0);
+  EXPECT_THAT(networks.out, testing::StartsWith("networks:"));
+  expect_bad_input({"list", "workload"}, {"list: 'workload'", "did you mean 'workloads'?"});
 }
 
 TEST(CommandLine, WrongUseIsOneLineAndExitCode2) {
