@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 
 #include "app/commands/command_line.h"
@@ -88,11 +87,6 @@ std::string trace_note(const Trace& trace) {
       grouped_digits(trace.slices_left_out), grouped_digits(trace.complete_to_cycle));
 }
 
-bool all_finite(const std::vector<double>& values) {
-  return std::all_of(values.begin(), values.end(),
-                     [](double value) { return std::isfinite(value); });
-}
-
 /// outputs.safetensors: every output from the chip (NAME, and its codes NAME.q) and from the
 /// level `float` (NAME.float).
 std::string outputs_bytes(const RunOutcome& outcome) {
@@ -101,7 +95,7 @@ std::string outputs_bytes(const RunOutcome& outcome) {
     writer.add_f64(name, tensor.shape, tensor.values);
   if (outcome.float_outputs) {
     for (const auto& [name, tensor] : outcome.float_outputs->reals) {
-      if (outcome.outputs->reals.count(name) != 0 && all_finite(tensor.values))
+      if (outcome.outputs->reals.count(name) != 0)
         writer.add_f64(name + ".float", tensor.shape, tensor.values);
     }
   }
