@@ -16,7 +16,7 @@ std::vector<double> RandomData::normal(std::size_t count, double deviation) {
     const double radius = std::sqrt(-2.0 * std::log(uniform()));
     const double angle = kTwoPi * uniform();
     for (const double value : {radius * std::cos(angle), radius * std::sin(angle)})
-      values.push_back(std::ldexp(std::nearbyint(std::ldexp(value, 20)), -20) * deviation);
+      values.push_back(0x1p-20 * std::nearbyint(0x1p20 * value) * deviation);
   }
   values.resize(count);
   return values;
