@@ -25,7 +25,7 @@ namespace quadrille::app {
 /// integer specification's outputs.
 class Simulation {
  public:
-  Simulation(Task task, hw::ChipConfig chip) : task_(std::move(task)), chip_(std::move(chip)) {}
+  Simulation(Task task, const hw::ChipConfig& chip) : task_(std::move(task)), chip_(chip) {}
 
   const Task& task() const { return task_; }
   const hw::ChipConfig& chip() const { return chip_; }

@@ -160,7 +160,7 @@ int run_command(const RunOptions& options) {
     files.emplace_back("trace.json", std::move(trace.json));
     notes = trace_note(trace);
   }
-  commit_report(folder, std::move(files));
+  commit_report(folder, files);
   fmt::print("{}{}\n  report in {}\n", console_report(report, options.by), notes, options.output);
   return kGood;
 }

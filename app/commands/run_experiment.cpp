@@ -79,7 +79,7 @@ int run_experiment(const Workload& workload, const ExperimentWorkload& experimen
   }
   summary["figures"] = std::move(report.figures);
   report.files.emplace_back("summary.json", summary.dump(2) + "\n");
-  commit_report(folder, std::move(report.files));
+  commit_report(folder, report.files);
   fmt::print("{}\n  report in {}\n", report.text, options.output);
   return kGood;
 }

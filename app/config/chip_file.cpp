@@ -45,7 +45,7 @@ std::string identity(const std::string& path) {
 
 /// The file over its base, over the base's base; `files` gets their paths.
 YamlNode read_with_bases(const std::string& path, std::vector<std::string>& files) {
-  const YamlNode root = read_yaml(path);
+  YamlNode root = read_yaml(path);
   files.push_back(path);
   const auto base = root.is_map() ? root.optional_child(kBase) : std::nullopt;
   if (!base) return root;
