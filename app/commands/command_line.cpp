@@ -90,11 +90,10 @@ int parse_and_run(int argc, const char* const* argv) {
       ->required();
   run_app->add_option("-c,--chip", run.chip, "Chip file, or the name of a shipped one")
       ->capture_default_str();
-  run_app
-      ->add_option("-o,--output", run.output,
-                   "Folder of the report; an earlier report in it is replaced, a folder that holds "
-                   "anything else is refused")
-      ->capture_default_str();
+  run_app->add_option_function<std::string>(
+      "-o,--output", [&run](const std::string& folder) { run.output = folder; },
+      "Folder of the report, out/NAME of the workload unless given; an earlier report "
+      "in it is replaced, a folder that holds anything else is refused");
   run_app
       ->add_option("--set", run.settings,
                    "KEY=VALUE instead of the file's: cim.rows=128 of the chip, "

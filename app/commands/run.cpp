@@ -115,6 +115,13 @@ std::string outputs_bytes(const RunOutcome& outcome) {
 
 }  // namespace
 
+std::string output_folder(const RunOptions& options, const std::string& workload) {
+  if (options.output) return *options.output;
+  std::string name = workload;
+  std::replace(name.begin(), name.end(), '/', '-');
+  return "out/" + name;
+}
+
 int run_command(const RunOptions& options) {
   const TracesWanted traces = parse_traces(options);
   Overrides overrides = parse_overrides(options.settings);
@@ -127,7 +134,8 @@ int run_command(const RunOptions& options) {
   if (const auto* experiment = std::get_if<ExperimentWorkload>(&workload.what))
     return run_experiment(workload, *experiment, options, chip);
   RunRequest request = make_request(options, std::move(workload), chip);
-  OutputFolder folder(options.output, report_file_names());
+  const std::string place = output_folder(options, request.workload.name);
+  OutputFolder folder(place, report_file_names());
   if (traces.waves) request.rtl.traces = waves_into(folder, request, traces.cycles);
   RunOutcome outcome = simulate(request);
   if (outcome.difference) {
@@ -161,7 +169,7 @@ int run_command(const RunOptions& options) {
     notes = trace_note(trace);
   }
   commit_report(folder, files);
-  fmt::print("{}{}\n  report in {}\n", console_report(report, options.by), notes, options.output);
+  fmt::print("{}{}\n  report in {}\n", console_report(report, options.by), notes, place);
   return kGood;
 }
 

@@ -11,7 +11,7 @@ namespace quadrille::app {
 struct RunOptions {
   std::string workload;
   std::string chip = "default";
-  std::string output = "out";
+  std::optional<std::string> output;  ///< None: out/NAME, of the workload.
   std::vector<std::string> implementations;  ///< ENGINE=systemc|rtl
   std::vector<std::string> settings;         ///< KEY=VALUE, of the chip or the workload
   std::string timing;                        ///< "" : the chip's
@@ -22,6 +22,9 @@ struct RunOptions {
   std::string by;                   ///< layer, node or engine; "": the run as a whole.
   std::optional<std::int64_t> seed;
 };
+
+/// The folder of the report: as given, or out/NAME with the workload's name.
+std::string output_folder(const RunOptions& options, const std::string& workload);
 
 int run_command(const RunOptions& options);
 

@@ -49,7 +49,8 @@ int run_experiment(const Workload& workload, const ExperimentWorkload& experimen
   setup.technology = read_technology_file(technology);
   if (options.seed) setup.seed = static_cast<std::uint64_t>(*options.seed);
 
-  OutputFolder folder(options.output, report_file_names());
+  const std::string place = output_folder(options, workload.name);
+  OutputFolder folder(place, report_file_names());
   ExperimentReport report = find_experiment(experiment.kind)(experiment.keys, setup);
   if (report.difference) {
     fmt::print(stderr,
@@ -80,7 +81,7 @@ int run_experiment(const Workload& workload, const ExperimentWorkload& experimen
   summary["figures"] = std::move(report.figures);
   report.files.emplace_back("summary.json", summary.dump(2) + "\n");
   commit_report(folder, report.files);
-  fmt::print("{}\n  report in {}\n", report.text, options.output);
+  fmt::print("{}\n  report in {}\n", report.text, place);
   return kGood;
 }
 

@@ -95,12 +95,12 @@ std::string engines_csv(const RunReport& report) {
 }
 
 std::string steps_csv(const RunReport& report) {
-  std::string csv = fmt::format("step,commands,cycles,busy_cycles{}{}{}\n", mac_columns(),
-                                byte_columns(), energy_columns(report));
+  std::string csv = fmt::format("step,commands,cycles,span_cycles,busy_cycles{}{}{}\n",
+                                mac_columns(), byte_columns(), energy_columns(report));
   const Text to(csv);
   for (const CommandFigures& phase : report.steps) {
-    fmt::format_to(to, "{},{},{},{}", phase.name, phase.commands, phase.span_cycles,
-                   phase.busy_cycles);
+    fmt::format_to(to, "{},{},{},{},{}", phase.name, phase.commands, phase.cycles,
+                   phase.span_cycles, phase.busy_cycles);
     add_macs(csv, phase.activity);
     add_bytes(csv, phase.traffic);
     add_energy(csv, phase);

@@ -127,8 +127,8 @@ void make_missing(PointRunner& runner, Journal& journal, Results& results, int p
                          results.count() + static_cast<std::int64_t>(work.items.size()));
   work.work = [&](std::int64_t point) { return runner.run(point); };
   work.done = [&](std::int64_t, const std::string& line) {
-    journal.append(line);
     results.add(line);
+    journal.append(line);
   };
   // Not in the journal: what killed it, say a lack of memory, may be over when the sweep
   // is taken up again.
@@ -150,7 +150,15 @@ SweepOutcome run_sweep(const SweepOptions& options) {
   Journal journal((folder / kJournal).string(), runner.fingerprints());
   Results results(outcome.spec, journal.found());
   outcome.found = results.count();
-  make_missing(runner, journal, results, processes_of(options.processes));
+  try {
+    make_missing(runner, journal, results, processes_of(options.processes));
+  } catch (const InputError&) {
+    // The spec names a total that there is not: mended, it is another sweep, which the
+    // points of this one must not keep from the folder.
+    std::error_code error;
+    if (outcome.found == 0) fs::remove(folder / kJournal, error);
+    throw;
+  }
   outcome.table = judge(outcome.spec, results.take());
   write_file((folder / kTable).string(), points_csv(outcome.spec, outcome.table));
   return outcome;
