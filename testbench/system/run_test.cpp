@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <sstream>
 #include <thread>
 
 #include "app/config/chip_file.h"
@@ -159,6 +162,49 @@ TEST_F(Run, ConsoleShowsTheSameTotals) {
 
 // A bound depends on workload and chip alone, so no run is faster, and the shares of the
 // console are those of the summary.
+/// Whole numbers of a column of a CSV file without quotes.
+std::vector<std::int64_t> column_of(const std::string& csv, const std::string& name) {
+  std::istringstream lines(csv);
+  std::string line;
+  std::getline(lines, line);
+  const auto fields = [](const std::string& text) {
+    std::vector<std::string> all;
+    std::istringstream parts(text);
+    for (std::string field; std::getline(parts, field, ',');) all.push_back(field);
+    return all;
+  };
+  const std::vector<std::string> names = fields(line);
+  const auto at = std::find(names.begin(), names.end(), name) - names.begin();
+  std::vector<std::int64_t> values;
+  while (std::getline(lines, line))
+    values.push_back(std::stoll(fields(line).at(static_cast<std::size_t>(at))));
+  return values;
+}
+
+TEST_F(Run, CyclesOfStepsAndOfTheCriticalPathSumToTheRuns) {
+  const json total = summary("smoke-softmax", {"--no-data"});
+  for (const char* file : {"steps.csv", "critical_path.csv", "layers.csv"}) {
+    const auto cycles = column_of(TemporaryFolder::read(out() + "/" + file), "cycles");
+    EXPECT_EQ(std::accumulate(cycles.begin(), cycles.end(), std::int64_t{0}),
+              total.at("cycles").get<std::int64_t>())
+        << file;
+  }
+}
+
+TEST_F(Run, WithoutAFolderReportsOfSeveralWorkloadsLieSideBySide) {
+  for (int round = 0; round < 2; ++round) {
+    for (const char* workload : {"smoke-softmax", "smoke-damf"}) {
+      const ProgramRun made =
+          run_program({"run", "-w", workload, "-c", "small", "--no-data"}, folder_.file(""));
+      ASSERT_EQ(made.exit_code, 0) << made.err;
+      EXPECT_THAT(made.out, HasSubstr(std::string("report in out/") + workload));
+      EXPECT_FALSE(
+          TemporaryFolder::read(folder_.file("out/" + std::string(workload) + "/summary.json"))
+              .empty());
+    }
+  }
+}
+
 TEST_F(Run, NoShippedWorkloadBeatsItsBounds) {
   for (const char* workload : {"smoke-softmax", "smoke-damf", "smoke-sinkhorn", "smoke-linear",
                                "licences-softmax", "hyper-connections"}) {

@@ -231,6 +231,8 @@ TEST_F(Sweep, MistakesEndItBeforeTheFirstPoint) {
     const std::string file = folder_.write("bad.yaml", text);
     expect_bad_input({"sweep", file, "-o", out("bad")}, parts);
     EXPECT_FALSE(fs::exists(out("bad") + "/points.csv"));
+    // The mended spec is another sweep: it must find the folder free.
+    EXPECT_FALSE(fs::exists(out("bad") + "/points.jsonl"));
   };
   const std::string head = "name: s\nworkload: smoke-softmax\nchip: small\n";
   refuse(head + "grid: {workload.tokns: [8, 16]}\n", {"workload.tokns=8", "'tokens'?"});
