@@ -225,12 +225,15 @@ void put_blocks(Text to, const RunReport& report, const std::string& by) {
 
 void put_energy(Text to, const EnergyFigures& energy) {
   const double total = energy.total_dynamic_pj() + energy.total_static_pj();
-  fmt::format_to(to, "\n  energy   {}: {} switching, {} leakage\n", si(1e-12 * total, "J"),
-                 si(1e-12 * energy.total_dynamic_pj(), "J"),
-                 si(1e-12 * energy.total_static_pj(), "J"));
-  for (const auto& [name, picojoules] : energy.dynamic_pj) {
-    const auto leakage = energy.static_pj.find(name);
-    const double all = picojoules + (leakage == energy.static_pj.end() ? 0.0 : leakage->second);
+  const double leakage = energy.total_static_pj() - hw::dram_total(energy.static_pj);
+  fmt::format_to(to, "\n  energy   {}: {} switching, {} leakage", si(1e-12 * total, "J"),
+                 si(1e-12 * energy.total_dynamic_pj(), "J"), si(1e-12 * leakage, "J"));
+  if (const double idle = hw::dram_total(energy.static_pj); idle > 0.0)
+    fmt::format_to(to, ", {} standby and refresh of the DRAM", si(1e-12 * idle, "J"));
+  fmt::format_to(to, "\n");
+  hw::ByComponent components = energy.dynamic_pj;
+  hw::add(components, energy.static_pj);
+  for (const auto& [name, all] : components) {
     if (all > 0.0)
       fmt::format_to(to, "    {:<16}{:>12}{:>8.1f} %\n", name, si(1e-12 * all, "J"),
                      percent(all, total));

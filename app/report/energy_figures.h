@@ -7,7 +7,7 @@ namespace quadrille::app {
 
 struct EnergyFigures {
   hw::ByComponent dynamic_pj;  ///< Switching.
-  hw::ByComponent static_pj;   ///< Leakage.
+  hw::ByComponent static_pj;   ///< Leakage, and the DRAM's standby and refresh.
   hw::ByComponent area_um2;
 
   double total_dynamic_pj() const { return hw::total(dynamic_pj); }

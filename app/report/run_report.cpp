@@ -118,7 +118,7 @@ DynamicOperands dynamic_operands(const RunReport& report, bool with_load, bool w
   for (const CommandFigures& phase : report.steps) {
     if (is_load(phase.name) && !with_load) continue;
     const double picojoules =
-        phase.total_dynamic_pj() - (with_dram ? 0.0 : phase.dynamic_pj.at("dram"));
+        phase.total_dynamic_pj() - (with_dram ? 0.0 : hw::dram_total(phase.dynamic_pj));
     energy += picojoules;
     if (is_product(phase.name)) products += picojoules;
     if (is_write(phase.name)) writes += picojoules;

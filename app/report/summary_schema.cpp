@@ -141,8 +141,9 @@ Json energy() {
                     {"static", real()},
                     {"by_component", by_component()},
                     {"leakage_by_component", by_component()}},
-                   "Energy in pJ: total = dynamic (switching) + static (leakage) = the sum of "
-                   "by_component, which includes leakage_by_component.");
+                   "Energy in pJ: total = dynamic (switching) + static (leakage, and standby and "
+                   "refresh of the DRAM) = the sum of by_component, which includes "
+                   "leakage_by_component, the static parts.");
 }
 
 Json ops() {

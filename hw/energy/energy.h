@@ -20,8 +20,9 @@ ByComponent dynamic_energy_pj(const ChipConfig& config, const Technology& techno
                               const Activity& activity, const Traffic& traffic,
                               const EngineList& list = engines());
 
-/// Leakage, pJ, over `cycles` cycles of the chip's clock: the scratchpad's and the
-/// engines'. The DRAM's standby and refresh power is not included.
+/// What time costs, pJ, over `cycles` cycles of the chip's clock: leakage of the
+/// scratchpad and the engines, standby and refreshes of a DRAM whose kind has figures
+/// (the kind `plain` has none).
 ByComponent static_energy_pj(const ChipConfig& config, const Technology& technology,
                              std::int64_t cycles, const EngineList& list = engines());
 
@@ -31,5 +32,7 @@ ByComponent area_um2(const ChipConfig& config, const Technology& technology,
 
 void add(ByComponent& sum, const ByComponent& part);
 double total(const ByComponent& parts);
+/// Of the DRAM, all its components together.
+double dram_total(const ByComponent& parts);
 
 }  // namespace quadrille::hw

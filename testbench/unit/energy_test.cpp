@@ -84,8 +84,12 @@ TEST(Energy, IsCountersTimesRows) {
                                           29 * row("op.leading_one") + 31 * row("op.multiply") +
                                           37 * row("op.requantise"));
   EXPECT_NEAR(energy.at("sram"), 3.0 * (10 * 4.0 + 6 * 8.0), 1e-9);
-  EXPECT_DOUBLE_EQ(energy.at("dram"), 1024 * row("dram.read_bit") + 512 * row("dram.write_bit") +
-                                          2 * row("dram.activation"));
+  EXPECT_DOUBLE_EQ(energy.at("dram_read"), 1024 * row("dram.read_bit"));
+  EXPECT_DOUBLE_EQ(energy.at("dram_write"), 512 * row("dram.write_bit"));
+  EXPECT_DOUBLE_EQ(energy.at("dram_activation"), 2 * row("dram.activation"));
+  EXPECT_EQ(energy.count("dram_io"), 0U);  // Within the table's price of a bit.
+  EXPECT_DOUBLE_EQ(dram_total(energy), 1024 * row("dram.read_bit") + 512 * row("dram.write_bit") +
+                                           2 * row("dram.activation"));
   EXPECT_DOUBLE_EQ(energy.at("wires"), 8.0 * 160 * row("wire.bit_mm") * row("wire.length"));
 }
 
@@ -158,6 +162,52 @@ TEST(Energy, RotatorsOfTheSinkhornUnitAreAsWideAsHeldWords) {
   config = config.with([](ChipValues& values) { values.sinkhorn.skewed = false; });
   const double plain = area_um2(config, technology).at("sinkhorn");
   EXPECT_NEAR(skewed - plain, 10240 * technology.value("area.mux_bit"), 1e-6);
+}
+
+/// Two channels of a kind of which every price is another.
+ChipConfig chip_of_a_kind() {
+  return chip([](ChipValues& values) {
+    DramKind kind;
+    kind.name = values.dram.kind = "test";
+    kind.width_bits = 16;
+    kind.burst_length = 32;
+    kind.data_rate_mtps = 6400;
+    kind.banks = 8;
+    kind.row_bytes = 2048;
+    kind.activation_pj = 1000;
+    kind.read_pj_per_bit = 3;
+    kind.write_pj_per_bit = 2;
+    kind.read_io_pj_per_bit = 0.5;
+    kind.write_io_pj_per_bit = 0.25;
+    kind.refresh_interval_ns = 4000;
+    kind.refresh_pj = 30000;
+    kind.standby_mw = 40;
+    values.dram.figures = kind;
+    values.dram.channels = 2;
+    values.clock_hz = 1e9;
+  });
+}
+
+TEST(Energy, AKindOfDramHasItsOwnPrices) {
+  Traffic traffic;
+  traffic.dram_read_bytes = 128;
+  traffic.dram_write_bytes = 64;
+  traffic.dram_row_misses = 3;
+  const ByComponent energy =
+      dynamic_energy_pj(chip_of_a_kind(), table(), Unit::kDma, Activity{}, traffic);
+  EXPECT_DOUBLE_EQ(energy.at("dram_activation"), 3 * 1000.0);
+  EXPECT_DOUBLE_EQ(energy.at("dram_read"), 1024 * 3.0);
+  EXPECT_DOUBLE_EQ(energy.at("dram_write"), 512 * 2.0);
+  EXPECT_DOUBLE_EQ(energy.at("dram_io"), 1024 * 0.5 + 512 * 0.25);
+}
+
+// 11 us are two intervals of 4 us and a part: two refreshes of each of two channels;
+// 40 mW x 11 us = 440 nJ a channel.
+TEST(Energy, ADramCostsStandbyAndRefreshesForAsLongAsItLasts) {
+  const ByComponent energy = static_energy_pj(chip_of_a_kind(), table(), 11000);
+  EXPECT_NEAR(energy.at("dram_standby"), 2 * 440000.0, 1e-3);
+  EXPECT_NEAR(energy.at("dram_refresh"), 2 * 2 * 30000.0, 1e-6);
+  EXPECT_EQ(static_energy_pj(chip(), table(), 11000).count("dram_standby"), 0U);
 }
 
 TEST(Energy, LeakageIsPowerTimesTime) {
