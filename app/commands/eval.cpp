@@ -8,12 +8,14 @@
 #include "app/commands/command_line.h"
 #include "app/config/chip_file.h"
 #include "app/files/shipped.h"
+#include "app/files/suggest.h"
 #include "app/networks/operator.h"
 #include "app/operators/tensor_source.h"
 #include "app/rtl/rtl_cache.h"
 #include "app/rtl/rtl_check.h"
 #include "app/version.h"
 #include "hw/engines.h"
+#include "hw/mapper/mapping.h"
 #include "model/errors.h"
 
 namespace quadrille::app {
@@ -109,6 +111,37 @@ OperatorResult fixed_result(Simulation& simulation) {
   return integer_result(simulation.task(), simulation.quantised(), simulation.fixed().tensors);
 }
 
+/// Refuses what needs an engine of an operator that none does yet.
+void require_engines(const EvalOptions& options) {
+  const std::string levels =
+      options.operation + " exists at the levels float and fixed only, since no engine does it yet";
+  if (!options.waves.empty())
+    throw InputError("--waves", in_quotes(options.waves), levels + ", expected no waveforms");
+  if (options.level == "systemc" || options.level == "rtl") {
+    throw InputError("--level", in_quotes(options.level),
+                     levels + ", expected float, fixed or all");
+  }
+}
+
+/// `--level all` of an operator without an engine: the level `fixed` has nothing to be
+/// equal to, so that its error against `float` is all there is to say. That comparison was
+/// not made is no success unless it is allowed.
+int measure_fixed(Simulation& simulation, const EvalOptions& options) {
+  const OperatorResult fixed = fixed_result(simulation);
+  const OperatorResult real = real_result(simulation.task(), simulation.values());
+  const std::string& judged = simulation.task().judged;
+  const ErrorFigures error =
+      error_figures(real.reals.at(judged).values, fixed.reals.at(judged).values);
+  fmt::print("fixed against float: SQNR {}, max abs {:g}\n",
+             error.sqnr_db ? fmt::format("{:.1f} dB", *error.sqnr_db) : "beyond measure",
+             error.max_abs);
+  if (options.allow_missing_rtl) write_result(simulation, fixed, "fixed", options);
+  fmt::print(stderr,
+             "{}: fixed was compared with no other integer level, since no engine does it yet\n",
+             options.operation);
+  return options.allow_missing_rtl ? kGood : kComparisonFailed;
+}
+
 /// Words of --set that are keys of the chip, and the operator's settings.
 std::pair<std::vector<std::string>, std::vector<std::string>> split(
     const std::vector<std::string>& words) {
@@ -137,6 +170,8 @@ int eval_command(const EvalOptions& options) {
     throw InputError("--waves", "'" + options.waves + "'",
                      "waveforms are the RTL's, expected --level rtl or all");
   }
+  const bool on_engines = hw::has_engines(simulation.task().graph);
+  if (!on_engines) require_engines(options);
   RtlCheckOptions rtl{
       options.waves, {}, options.operation == "matmul" ? "cim" : options.operation, {}};
   if (!options.waves_cycles.empty())
@@ -149,6 +184,7 @@ int eval_command(const EvalOptions& options) {
     write_result(simulation, fixed_result(simulation), "fixed", options);
     return kGood;
   }
+  if (options.level == "all" && !on_engines) return measure_fixed(simulation, options);
   if (options.level == "all") {
     if (!rtl.waves.empty()) require_waves(simulation, rtl);
     const OperatorResult fixed = fixed_result(simulation);

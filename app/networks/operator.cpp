@@ -7,7 +7,8 @@
 #include <cmath>
 
 #include "app/files/suggest.h"
-#include "app/networks/input_tensor.h"
+#include "app/networks/operator_builder.h"
+#include "app/networks/vector_operators.h"
 #include "model/errors.h"
 
 namespace quadrille::app {
@@ -19,6 +20,7 @@ using model::Role;
 using model::SinkhornForm;
 using model::SinkhornUpdate;
 using model::TensorId;
+using Builder = OperatorBuilder;
 
 constexpr int kLargestHalfSteps = 1000000;
 /// Score codes are sums of products of 8-bit codes in 32 bits.
@@ -26,124 +28,6 @@ constexpr std::int64_t kWidestScores = std::int64_t{1} << 16;
 
 enum class Phi { kElu1 };
 const Choices<Phi> kPhiChoices = {{"elu1", Phi::kElu1}};
-
-/// Rows and columns behind perhaps two leading dimensions [B, H].
-struct Leading {
-  Shape front;  ///< [B, H], or nothing.
-  int batch() const { return front.empty() ? 1 : static_cast<int>(front[0]); }
-  int heads() const { return front.empty() ? 1 : static_cast<int>(front[1]); }
-  /// The shape [B, H, ...] of a tensor with as many leading dimensions.
-  Shape with(const Shape& rest) const {
-    Shape shape = front;
-    shape.insert(shape.end(), rest.begin(), rest.end());
-    return shape;
-  }
-  /// It takes another number of heads; -1: any.
-  Shape with(std::int64_t heads, const Shape& rest) const {
-    Shape shape = with(rest);
-    if (!front.empty()) shape[1] = heads;
-    return shape;
-  }
-};
-
-std::int64_t rows_of(const Shape& shape) { return element_count(shape) / shape.back(); }
-
-/// Collects the graph of one operator, its tensors' numbers and its outputs.
-class Builder {
- public:
-  Builder(const TensorSource& source, const std::string& name, Settings& settings)
-      : source_(source), settings_(settings) {
-    graph_.name = name;
-    graph_.source = source.path();
-  }
-
-  const TensorSource& source() const { return source_; }
-  Settings& settings() { return settings_; }
-  [[noreturn]] void refuse(const std::string& tensor, const std::string& expectation) const {
-    throw InputError(source_.path(), source_.place(tensor), expectation);
-  }
-
-  /// The leading dimensions of a tensor that has `plain` dimensions without them.
-  Leading leading(const std::string& name, std::size_t plain) const {
-    const Shape& shape = source_.shape(name);
-    if (shape.size() != plain + 2) return {};
-    return {{shape.begin(), shape.begin() + 2}};
-  }
-  InputTensor read(const std::string& name, const Shape& expected, bool any_magnitude = false) {
-    known_.push_back(name);
-    return {source_, name, expected, any_magnitude};
-  }
-  /// A tensor that may be there and is read by the caller.
-  bool optional(const std::string& name) {
-    known_.push_back(name);
-    return source_.has(name);
-  }
-
-  /// A tensor of the graph from the user's, whose given codes must fit its format
-  /// (or fewer bits).
-  TensorId constant(const std::string& name, InputTensor tensor, Role role, Format format,
-                    int bits = 0) {
-    if (source_.has_values()) tensor.require_codes(bits > 0 ? bits : 8 * bytes_of(format));
-    const Shape shape = tensor.shape();
-    Constant made{add(name, rows_of(shape), shape.back(), role, format), tensor.take_reals(), {}};
-    if (tensor.is_integer()) made.given = {tensor.scale()};
-    constants_.push_back(std::move(made));
-    return constants_.back().tensor;
-  }
-  /// The numbers are the builder's own; `scales` are there if codes were given.
-  TensorId constant(const std::string& name, std::int64_t rows, std::int64_t columns, Role role,
-                    Format format, std::vector<double> values, std::vector<double> scales = {}) {
-    constants_.push_back(
-        {add(name, rows, columns, role, format), std::move(values), std::move(scales)});
-    return constants_.back().tensor;
-  }
-  TensorId add(const std::string& name, std::int64_t rows, std::int64_t columns, Role role,
-               Format format) {
-    return graph_.add({name, rows, columns, role, format});
-  }
-  /// An output of the graph that the user sees under `name`.
-  TensorId output(const std::string& tensor, const std::string& name, const Shape& shape,
-                  Format format) {
-    const TensorId id = add(tensor, rows_of(shape), shape.back(), Role::kOutput, format);
-    outputs_.push_back({name, id, shape, 0, 1});
-    return id;
-  }
-  void show(TaskOutput output) { outputs_.push_back(std::move(output)); }
-  void node(model::Node made) { graph_.nodes.push_back(std::move(made)); }
-
-  /// Refuses what nobody has asked for, and hands over.
-  Task finish(const std::string& judged) {
-    settings_.finish();
-    refuse_other_tensors(source_, known_);
-    model::check(graph_);
-    Task task(std::move(graph_));
-    task.outputs = std::move(outputs_);
-    task.judged = judged;
-    if (!source_.has_values()) return task;
-    task.values.resize(task.graph.tensors.size());
-    for (Constant& constant : constants_) {
-      const auto id = static_cast<std::size_t>(constant.tensor);
-      task.given.given_codes[id] = !constant.given.empty();
-      task.given.scales[id] = std::move(constant.given);
-      task.values[id] = std::move(constant.values);
-    }
-    return task;
-  }
-
- private:
-  struct Constant {
-    TensorId tensor;
-    std::vector<double> values;
-    std::vector<double> given;  ///< Scales of codes that the user gave.
-  };
-
-  const TensorSource& source_;
-  Settings& settings_;
-  model::Graph graph_;
-  std::vector<std::string> known_;
-  std::vector<Constant> constants_;
-  std::vector<TaskOutput> outputs_;
-};
 
 /// Q, K and V (if wanted) of an attention, with their leading dimensions.
 struct AttentionInputs {
@@ -605,7 +489,13 @@ constexpr Maker kMakers[] = {
     {"sinkhorn", "doubly stochastic matrix of C, or of Q and K, and attention with V",
      sinkhorn_task},
     {"linear", "attention of Q, K and V by prefix sums, with relative positions RP", linear_task},
-    {"matmul", "product of X and W in integers", matmul_task}};
+    {"matmul", "product of X and W in integers", matmul_task},
+    {"layernorm", "rows of X normalised to mean 0 and variance 1, gamma and beta", layernorm_task},
+    {"rmsnorm", "rows of X over the root of their mean square, gamma and beta", rmsnorm_task},
+    {"activation", "GELU, its tanh form, ReLU or SiLU of X", activation_task},
+    {"rotary", "rotary positions of the rows of X", rotary_task},
+    {"add", "sum of X and Y, a residual", add_task},
+    {"multiply", "product of X and Y by element, a gate", multiply_task}};
 
 }  // namespace
 

@@ -53,6 +53,10 @@ struct Mapping {
   const DramTensor& tensor(const std::string& name) const;
 };
 
+/// Whether an engine does every operator of the graph. lower() refuses others, which exist at
+/// the levels `float` and `fixed` only, or at `float` only.
+bool has_engines(const model::Graph& graph);
+
 /// Plans and emits the program of `graph`. Throws InputError (file =
 /// config.source()) when it does not fit the chip, naming the node, the tensor,
 /// the bytes or macros needed and there, and the smallest change that would do.

@@ -120,6 +120,11 @@ void IntegerNode::put_codes(std::size_t slot, const std::vector<std::int64_t>& c
   if (has_output(slot)) run.tensors[at(node.output(slot))] = pack(codes, output(slot).format);
 }
 
+void IntegerNode::put(std::size_t slot, const VectorFixedResult& result) const {
+  run.saturated += result.saturated;
+  put_codes(slot, result.out_q);
+}
+
 std::int64_t IntegerNode::requantised(std::int64_t sum, const Multiplier& factor, int bits) const {
   const std::int64_t code = requantise(sum, factor, bits);
   run.saturated += code != requantise(sum, factor, 32) ? 1 : 0;

@@ -24,8 +24,9 @@ TensorId Graph::find(const std::string& wanted) const {
 const char* name_of(const Operator& op) {
   static constexpr const char* kNames[] = {"linear",           "damf project", "softmax attention",
                                            "damf attention",   "sinkhorn",     "sinkhorn attention",
-                                           "linear attention", "embedding",    "layer norm",
-                                           "activation",       "add"};
+                                           "linear attention", "layer norm",   "RMS norm",
+                                           "activation",       "add",          "multiply",
+                                           "rotary positions", "embedding"};
   static_assert(std::variant_size_v<Operator> == std::size(kNames));
   return kNames[op.index()];
 }

@@ -91,6 +91,8 @@ struct IntegerNode : NodeView {
            const Multiplier& factor = {}) const;
   /// Stores what has the output's format already.
   void put_codes(std::size_t slot, const std::vector<std::int64_t>& codes) const;
+  /// The same of the vector unit's result, whose clamped elements count.
+  void put(std::size_t slot, const VectorFixedResult& result) const;
   /// A sum as a code of `bits` bits; clamped ones are counted.
   std::int64_t requantised(std::int64_t sum, const Multiplier& factor, int bits) const;
 };
@@ -109,6 +111,12 @@ QUADRILLE_OPERATOR(DamfAttention);
 QUADRILLE_OPERATOR(Sinkhorn);
 QUADRILLE_OPERATOR(SinkhornAttention);
 QUADRILLE_OPERATOR(LinearAttention);
+QUADRILLE_OPERATOR(LayerNorm);
+QUADRILLE_OPERATOR(RmsNorm);
+QUADRILLE_OPERATOR(Activation);
+QUADRILLE_OPERATOR(Add);
+QUADRILLE_OPERATOR(Multiply);
+QUADRILLE_OPERATOR(Rotary);
 #undef QUADRILLE_OPERATOR
 
 /// The largest values of Q, K and the positions, as Calibration has them; empty
@@ -119,20 +127,12 @@ std::vector<double> largest_features(const LinearAttention& op, const FloatNode&
 double largest_logit(const Sinkhorn& op, const FloatNode& at);
 double largest_logit(const SinkhornAttention& op, const FloatNode& at);
 
-// Operators of the level `float` alone have no integer form and no work on the
-// chip.
+// An operator of the level `float` alone has no integer form and no work on the chip.
 void check(const Embedding& op, const NodeView& at);
 void evaluate(const Embedding& op, const FloatNode& at);
-void check(const LayerNorm& op, const NodeView& at);
-void evaluate(const LayerNorm& op, const FloatNode& at);
-void check(const Activation& op, const NodeView& at);
-void evaluate(const Activation& op, const FloatNode& at);
-void check(const Add& op, const NodeView& at);
-void evaluate(const Add& op, const FloatNode& at);
 
 template <typename Op>
-using FloatOnly = std::enable_if_t<std::is_same_v<Op, Embedding> || std::is_same_v<Op, LayerNorm> ||
-                                   std::is_same_v<Op, Activation> || std::is_same_v<Op, Add>>;
+using FloatOnly = std::enable_if_t<std::is_same_v<Op, Embedding>>;
 
 template <typename Op, typename = FloatOnly<Op>>
 IntegerForm quantise(const Op&, QuantiseNode&) {

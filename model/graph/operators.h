@@ -10,6 +10,9 @@
 #include "model/attention/linear.h"
 #include "model/attention/sinkhorn.h"
 #include "model/attention/softmax.h"
+#include "model/vector/elementwise.h"
+#include "model/vector/norm.h"
+#include "model/vector/rotary.h"
 
 namespace quadrille::model {
 
@@ -116,24 +119,17 @@ struct LinearAttention {
   int horizon(std::int64_t rp_rows) const { return static_cast<int>((rp_rows / tables() - 1) / 2); }
 };
 
-// --- operators of the level `float` alone ------------------------------------
-// No engine does them yet; a lowering refuses their nodes by name.
+// --- operators of the vector unit ---------------------------------------------
+// No engine does them yet: they exist at the levels `float` and `fixed`, with codes of
+// 8 or 16 bits in and out. A lowering refuses their nodes by name.
 
-/// Rows of tables by token. In: ids[B, L], table[vocabulary, d], [positions[P, d]],
-/// then tables of earlier tokens [vocabulary, d], j = 1, 2, ...: position i gets
-/// table[id_i] + positions[i] + sum over j <= i of earlier_j[id_(i-j)].
-/// Out: X[B L, d].
-struct Embedding {};
-
-/// (x - mean) / sqrt(variance + epsilon) * gamma + beta of each row, with the
-/// biased variance; a constant row gives beta. In: X[L, d], gamma[1, d],
-/// beta[1, d]. Out: Y[L, d].
+/// In: X[L, d], gamma[1, d], [beta[1, d]]. Out: Y[L, d]. See norm.h.
 struct LayerNorm {
   double epsilon = 1e-5;
 };
-
-/// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), GPT-2's GELU.
-enum class ActivationKind { kGeluTanh };
+struct RmsNorm {
+  double epsilon = 1e-5;
+};
 
 /// In: X. Out: Y of the same shape.
 struct Activation {
@@ -143,9 +139,28 @@ struct Activation {
 /// In: X, Y. Out: their sum.
 struct Add {};
 
+/// In: X, Y. Out: their product, element by element.
+struct Multiply {};
+
+/// Rotary positions of the rows of every instance, which count from 0. In: X, as the
+/// query tensors of `heads` lie. Out: Y of the same shape.
+struct Rotary {
+  Heads heads;
+  RotaryLayout layout = RotaryLayout::kHalf;
+  double theta = 10000.0;
+};
+
+// --- an operator of the level `float` alone ------------------------------------
+
+/// Rows of tables by token. In: ids[B, L], table[vocabulary, d], [positions[P, d]],
+/// then tables of earlier tokens [vocabulary, d], j = 1, 2, ...: position i gets
+/// table[id_i] + positions[i] + sum over j <= i of earlier_j[id_(i-j)].
+/// Out: X[B L, d].
+struct Embedding {};
+
 using Operator =
     std::variant<Linear, DamfProject, SoftmaxAttention, DamfAttention, Sinkhorn, SinkhornAttention,
-                 LinearAttention, Embedding, LayerNorm, Activation, Add>;
+                 LinearAttention, LayerNorm, RmsNorm, Activation, Add, Multiply, Rotary, Embedding>;
 
 /// "linear", "layer norm", ...: what messages call an operator.
 const char* name_of(const Operator& op);
@@ -179,7 +194,18 @@ struct LinearAttentionInteger {
   Multiplier out;
 };
 
+/// LayerNorm and RmsNorm have the form NormInteger, Activation ActivationInteger, Add
+/// AddFactors.
+struct MultiplyInteger {
+  Multiplier out;
+};
+struct RotaryInteger {
+  std::vector<std::int32_t> rotations;  ///< Of one instance: (cos, sin), [L, d/2, 2].
+  Multiplier out;
+};
+
 using IntegerForm = std::variant<std::monostate, LinearInteger, DamfProjectInteger, SoftmaxInteger,
-                                 DamfInteger, SinkhornFormat, LinearAttentionInteger>;
+                                 DamfInteger, SinkhornFormat, LinearAttentionInteger, NormInteger,
+                                 ActivationInteger, AddFactors, MultiplyInteger, RotaryInteger>;
 
 }  // namespace quadrille::model

@@ -1,5 +1,5 @@
-// Question: do the operators of the level float alone give the numbers that
-// "Transformers from scratch" prints, and does a replaced value enter the stream?
+// Question: do the embedding and the vector unit's operators in double precision give the numbers
+// that "Transformers from scratch" prints, and does a replaced value enter the stream?
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -43,6 +43,17 @@ std::vector<double> layer_norm(const std::vector<double>& x, const std::vector<d
   return apply(LayerNorm{}, {{rows, width, x}, {1, width, gamma}, {1, width, beta}}, rows, width);
 }
 
+std::vector<double> rms_norm(const std::vector<double>& x, const std::vector<double>& gamma,
+                             double epsilon) {
+  const auto width = static_cast<std::int64_t>(gamma.size());
+  const auto rows = static_cast<std::int64_t>(x.size()) / width;
+  return apply(RmsNorm{epsilon}, {{rows, width, x}, {1, width, gamma}}, rows, width);
+}
+
+double activation(ActivationKind kind, double x) {
+  return apply(Activation{kind}, {{1, 1, {x}}}, 1, 1).front();
+}
+
 double gelu(double x) { return apply(Activation{}, {{1, 1, {x}}}, 1, 1).front(); }
 
 TEST(TransformersFromScratch, CrossEntropyIsInNats) {
@@ -66,6 +77,77 @@ TEST(LayerNorm, ConstantRowsGiveBeta) {
   const std::vector<double> beta = {0.25, -7.0, 3.0};
   for (const double constant : {0.0, 0.1, -1e9, 1e300})
     EXPECT_EQ(layer_norm({constant, constant, constant}, {1, 2, 3}, beta), beta) << constant;
+}
+
+TEST(LayerNorm, ConstantRowsGiveBetaWithoutEpsilon) {
+  EXPECT_EQ(apply(LayerNorm{0.0}, {{1, 2, {4, 4}}, {1, 2, {1, 2}}, {1, 2, {0.25, -7.0}}}, 1, 2),
+            (std::vector<double>{0.25, -7.0}));
+}
+
+TEST(RmsNorm, DividesByTheRootOfTheMeanSquare) {
+  const double root = std::sqrt(12.5);
+  const std::vector<double> y = rms_norm({3, 4, 0, 0}, {1, -2}, 0.0);
+  const std::vector<double> expected = {3 / root, -8 / root, 0, 0};
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(y[i], expected[i], 1e-15) << i;
+  EXPECT_NEAR(rms_norm({3, 4}, {1, 1}, 3.5)[0], 3 / 4.0, 1e-15);
+}
+
+// Printed digits of x Phi(x) and x / (1 + e^-x).
+TEST(Activations, OfOneAndMinusOne) {
+  EXPECT_NEAR(activation(ActivationKind::kGelu, 1.0), 0.841344746068543, 1e-14);
+  EXPECT_NEAR(activation(ActivationKind::kGelu, -1.0), -0.158655253931457, 1e-14);
+  EXPECT_NEAR(activation(ActivationKind::kSilu, 1.0), 0.731058578630005, 1e-14);
+  EXPECT_NEAR(activation(ActivationKind::kSilu, -1.0), -0.268941421369995, 1e-14);
+  EXPECT_EQ(activation(ActivationKind::kRelu, 3.0), 3.0);
+  EXPECT_EQ(activation(ActivationKind::kRelu, -3.0), 0.0);
+  for (const ActivationKind kind : {ActivationKind::kGelu, ActivationKind::kGeluTanh,
+                                    ActivationKind::kRelu, ActivationKind::kSilu}) {
+    EXPECT_EQ(activation(kind, -1e30), 0.0);
+    EXPECT_EQ(activation(kind, 1e30), 1e30);
+  }
+}
+
+TEST(Multiply, ByElement) {
+  EXPECT_EQ(apply(Multiply{}, {{1, 3, {1, 2, 3}}, {1, 3, {4, -5, 0}}}, 1, 3),
+            (std::vector<double>{4, -10, 0}));
+}
+
+/// Row 1 of width 4 is turned by 1 and by theta^(-1/2) = 0.01 radians.
+TEST(Rotary, TurnsPairsByTheirPosition) {
+  const double c = std::cos(1.0), s = std::sin(1.0), d = std::cos(0.01), t = std::sin(0.01);
+  const Given x = {2, 4, {9, 8, 7, 6, 1, 2, 3, 4}};
+  const auto turned = [&](RotaryLayout layout) {
+    Rotary op;
+    op.layout = layout;
+    return apply(op, {x}, 2, 4);
+  };
+  const std::vector<double> half = {9, 8, 7, 6, c - 3 * s, 2 * d - 4 * t, s + 3 * c, 2 * t + 4 * d};
+  const std::vector<double> interleaved = {
+      9, 8, 7, 6, c - 2 * s, s + 2 * c, 3 * d - 4 * t, 3 * t + 4 * d};
+  const std::vector<double> found_half = turned(RotaryLayout::kHalf);
+  const std::vector<double> found_interleaved = turned(RotaryLayout::kInterleaved);
+  for (std::size_t i = 0; i < 8; ++i) {
+    EXPECT_NEAR(found_half[i], half[i], 1e-14) << i;
+    EXPECT_NEAR(found_interleaved[i], interleaved[i], 1e-14) << i;
+  }
+}
+
+// Positions count from 0 in every head and entry of a batch, however these lie.
+TEST(Rotary, TurnsEveryInstanceAlike) {
+  const std::vector<double> one = {1, 2, 3, 4};  // Two rows of one instance.
+  Rotary alone;
+  const std::vector<double> expected = apply(alone, {{2, 2, one}}, 2, 2);
+  Rotary stacked;
+  stacked.heads = {1, 2, 2, false};
+  EXPECT_EQ(apply(stacked, {{4, 2, {1, 2, 3, 4, 1, 2, 3, 4}}}, 4, 2),
+            (std::vector<double>{expected[0], expected[1], expected[2], expected[3], expected[0],
+                                 expected[1], expected[2], expected[3]}));
+  Rotary columns;
+  columns.heads = {1, 2, 2, true};
+  EXPECT_EQ(apply(columns, {{2, 4, {1, 2, 1, 2, 3, 4, 3, 4}}}, 2, 4),
+            (std::vector<double>{expected[0], expected[1], expected[0], expected[1], expected[2],
+                                 expected[3], expected[2], expected[3]}));
+  EXPECT_THROW(apply(Rotary{}, {{1, 3, {1, 2, 3}}}, 1, 3), InputError);
 }
 
 TEST(Gelu, TanhForm) {

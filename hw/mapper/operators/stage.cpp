@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <type_traits>
 
 #include "hw/engines/cim/exact_product.h"
 #include "hw/mapper/operators/scores.h"
@@ -10,18 +11,27 @@
 namespace quadrille::hw {
 namespace {
 
+template <typename Op, typename... Others>
+constexpr bool kIsOneOf = (std::is_same_v<Op, Others> || ...);
+
+/// The operators that no engine does yet.
+template <typename Op>
+constexpr bool kHasNoEngine =
+    kIsOneOf<Op, model::LayerNorm, model::RmsNorm, model::Activation, model::Add, model::Multiply,
+             model::Rotary, model::Embedding>;
+
 /// Refusals of one node: "CHIP: KEY: node NAME: expected ...".
 class Limits {
  public:
   Limits(const ChipConfig& config, const model::Graph& graph, const model::Node& node)
       : config_(config), graph_(graph), node_(node) {}
 
-  /// An operator without an integer form.
   template <typename Op>
   void operator()(const Op&) const {
+    static_assert(kHasNoEngine<Op>, "every operator of an engine has its limits here");
     throw InputError(config_.source(), "node " + node_.name,
-                     "expected an operator that the chip has, since this one exists at the level "
-                     "float only");
+                     std::string("expected an operator that the chip has, but no engine does '") +
+                         model::name_of(node_.op) + "' yet");
   }
 
   void operator()(const model::Linear& op) const {
@@ -146,6 +156,13 @@ class Limits {
 };
 
 }  // namespace
+
+bool has_engines(const model::Graph& graph) {
+  return std::none_of(graph.nodes.begin(), graph.nodes.end(), [](const model::Node& node) {
+    return std::visit([](const auto& op) { return kHasNoEngine<std::decay_t<decltype(op)>>; },
+                      node.op);
+  });
+}
 
 void check_limits(const ChipConfig& config, const model::Graph& graph, const model::Node& node) {
   std::visit(Limits(config, graph, node), node.op);
