@@ -78,11 +78,19 @@ std::map<std::string, hw::RtlTrace> waves_into(OutputFolder& folder, const RunRe
   return waves;
 }
 
+void require_begins_within(const CycleRange& range, std::int64_t cycles) {
+  if (range.first < cycles) return;
+  throw InputError(
+      "--waves-cycles", fmt::format("{}:{}", range.first, range.last),
+      fmt::format("expected a range that begins before the run's end, cycle {}", cycles));
+}
+
 std::string trace_note(const Trace& trace) {
   if (trace.slices_left_out == 0)
     return "\n  trace    trace.json opens in https://ui.perfetto.dev\n";
   return fmt::format(
-      "\n  trace    trace.json opens in https://ui.perfetto.dev; {} slices that begin after cycle "
+      "\n  trace    trace.json opens in https://ui.perfetto.dev; {} slices that begin in or after "
+      "cycle "
       "{} are left out: --waves-cycles FROM:TO picks others\n",
       grouped_digits(trace.slices_left_out), grouped_digits(trace.complete_to_cycle));
 }
@@ -164,6 +172,7 @@ int run_command(const RunOptions& options) {
   files.emplace_back("summary.json", summary_json(report));
   std::string notes;
   if (traces.timeline) {
+    require_begins_within(traces.cycles, report.outcome.chip.cycles);
     Trace trace = trace_of(report, {traces.cycles});
     files.emplace_back("trace.json", std::move(trace.json));
     notes = trace_note(trace);

@@ -11,7 +11,7 @@ namespace quadrille::app {
 
 struct TraceOptions {
   CycleRange cycles;                   ///< Slices and counters lie within.
-  std::int64_t most_slices = 200'000;  ///< Of the units, their waits and the critical path.
+  std::int64_t most_slices = 200'000;  ///< Of all tracks together.
 };
 
 struct Trace {

@@ -27,6 +27,7 @@ constexpr std::int64_t kGoodEnoughShare = 200;
 /// From so many commands on, finer blocks must pay.
 constexpr std::int64_t kManyCommands = 1024;
 /// Blocks that a start and a remedy try at most, with projections and without.
+constexpr std::size_t kMostStarts = 3;
 constexpr std::int64_t kMostBlocks = 64;
 constexpr std::int64_t kMostOperatorBlocks = 4096;
 constexpr std::int64_t kInfeasible = std::numeric_limits<std::int64_t>::max();
@@ -214,7 +215,7 @@ class Planner {
   Mapping plan() {
     Choices best;
     std::int64_t cycles = kInfeasible;
-    for (const Choices& start : find_starts()) {
+    for (const Choices& start : best_starts()) {
       restart();
       consider(start);
       for (std::int64_t before = kInfeasible; best_price_ < before && worth_it();) {
@@ -289,29 +290,55 @@ class Planner {
     return least;
   }
 
-  // From everything in the scratchpad down to everything spilled; of each kind the one
-  // with the fewest blocks that fits.
-  std::vector<Choices> find_starts() {
-    std::vector<Choices> starts;
+  /// Where the search begins, and what that costs.
+  struct Start {
+    Choices choices;
+    std::int64_t price = kInfeasible;
+  };
+
+  // The cheapest are gone into: a start that costs twice as much as another seldom ends
+  // below it, and each costs a search.
+  std::vector<Choices> best_starts() {
+    std::vector<Start> starts = find_starts();
+    std::stable_sort(starts.begin(), starts.end(),
+                     [](const Start& a, const Start& b) { return a.price < b.price; });
+    std::vector<Choices> best;
+    for (const Start& start : starts) {
+      if (best.size() == kMostStarts || start.price > 2 * starts.front().price) break;
+      best.push_back(start.choices);
+    }
+    return best;
+  }
+
+  // From everything in the scratchpad down to everything spilled; of each kind those with
+  // the fewest blocks that fit, and with every weight fetched once.
+  std::vector<Start> find_starts() {
+    std::vector<Start> starts;
     for (const int copies : {2, 1, 0}) {
       for (int spill = 0; spill < (freedom_.between ? 3 : 1); ++spill) {
         for (const int tiles : {4, 1}) {
-          if (const auto start = start_with(copies, spill, tiles)) {
-            starts.push_back(*start);
-            break;
-          }
+          const auto start = start_with(copies, spill, tiles);
+          if (!start) continue;
+          starts.push_back({*start, best_price_});
+          // The same with every weight fetched once, and smaller blocks for it.
+          if (start->input_blocks == 1) continue;
+          Choices once = *start;
+          once.input_blocks = 1;
+          once.query_blocks *= 4;
+          restart();
+          if (consider(once) != kInfeasible) starts.push_back({once, best_price_});
         }
         // Nothing is gained by spilling what has room without any blocks.
-        if (!starts.empty() && copies == 2 && starts[0].token_blocks == 1 &&
-            starts[0].strip_tiles > 1 && starts[0].keep_attention)
+        if (!starts.empty() && copies == 2 && starts[0].choices.token_blocks == 1 &&
+            starts[0].choices.strip_tiles > 1 && starts[0].choices.keep_attention)
           return starts;
       }
-      if (!freedom_.macros || !starts.empty()) break;
+      if (!freedom_.macros) break;
     }
     if (!starts.empty()) return starts;
     for (const Choices& least : {least_choices(kMostBlocks), least_choices()}) {
       restart();
-      if (consider(least) != kInfeasible) return {least};
+      if (consider(least) != kInfeasible) return {{least, best_price_}};
     }
     refuse(missing_);
   }

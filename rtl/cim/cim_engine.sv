@@ -295,6 +295,7 @@ module cim_engine #(
   // What the parameters must satisfy beyond the chip's own limits.
   initial begin
     BeatsFitMacros: assert (Rows % InputBytes == 0);
+    ReciprocalsFitBeats: assert (InputBytes % 4 == 0);
     WordsFitBeats: assert (OutputBytes % 4 == 0);
     BeatsFitColumns: assert (Columns % Words == 0);
     MacrosFitCommand: assert (Macros < 2 ** 12 && Macros * Columns < 2 ** 20);

@@ -252,6 +252,16 @@ TEST(CimRtl, BothPortsAtOnceAtTheDefaultPoint) {
   dance_both_ports(CimConfig{}, lockstep_runs(6'000) / 2'000 + 3, 4);
 }
 
+/// A case whose epilogue normalises, or one without an epilogue.
+CimCase case_with(std::mt19937_64& random, const CimConfig& config, const CimShape& shape,
+                  int first_macro, CimCodes codes, bool normalises) {
+  for (;;) {
+    CimCase test = make_cim_case(random, config, shape, first_macro, codes);
+    const hw::CimEpilogue& epilogue = test.multiply.epilogue;
+    if (normalises ? epilogue.normalise : !epilogue.works()) return test;
+  }
+}
+
 // The widths of the accumulators: all macros in one column or in one row, the
 // codes whose sums are the largest.
 void dance_largest(const CimConfig& config, int tokens, const std::vector<CimShape>& shapes) {
@@ -264,7 +274,8 @@ void dance_largest(const CimConfig& config, int tokens, const std::vector<CimSha
     for (const CimCodes codes : {CimCodes::kLowest, CimCodes::kExtremes}) {
       for (const bool is_signed : {false, true}) {
         shape.tokens = tokens;
-        CimCase test = make_cim_case(random, config, shape, 0, codes);
+        // An epilogue would round or clamp the highest bits away.
+        CimCase test = case_with(random, config, shape, 0, codes, false);
         test.multiply.input_bits = config.input_bits;
         test.multiply.input_signed = is_signed;
         test.write.weight_bits = test.multiply.weight_bits = config.weight_bits;
@@ -286,27 +297,39 @@ TEST(CimRtl, LargestSumsFitAtAnOddPoint) {
 
 TEST(CimRtl, LargestSumsFitAtTheDefaultPoint) { dance_largest({}, 1, {{2048, 1}}); }
 
-// Nothing but the output buffers keeps the token behind a short one waiting.
-TEST(CimRtl, ShortTokensWaitForOutputBuffers) {
+/// Tokens of few bits, one behind the other: the output buffers keep them waiting.
+void dance_short_tokens(const CimConfig& config, int tokens, const std::vector<int>& columns,
+                        bool normalises) {
   const std::uint64_t seed = test_seed(6);
   SCOPED_TRACE("QUADRILLE_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
-  for (const CimConfig& config : {kSmall, kOdd}) {
-    Pair pair(config);
-    std::int64_t cycle = 0;
-    for (const int columns : {1, 4, config.columns, config.columns + 1}) {
-      CimCase test = make_cim_case(random, config, {5, columns, 40}, 3, CimCodes::kUniform);
-      // The closed form of reciprocals is exact for ports that chips can have, powers of two.
-      if (config.input_bytes_per_cycle == kOdd.input_bytes_per_cycle)
-        test.multiply.epilogue.normalise = false;
-      for (const int bits : {1, 2, 4}) {
-        test.multiply.input_bits = bits;
-        test.after = tile_result(test);
-        dance_one(pair, test, random, cycle);
-        if (testing::Test::HasFailure()) return;
-      }
+  Pair pair(config);
+  std::int64_t cycle = 0;
+  for (const int count : columns) {
+    CimCase test = case_with(random, config, {5, count, tokens}, 3, CimCodes::kUniform, normalises);
+    for (const int bits : {1, 2, 4}) {
+      test.multiply.input_bits = bits;
+      test.after = tile_result(test);
+      dance_one(pair, test, random, cycle);
+      if (testing::Test::HasFailure()) return;
     }
   }
+}
+
+// Nothing but the output buffers keeps the token behind a short one waiting.
+TEST(CimRtl, ShortTokensWaitForOutputBuffers) {
+  for (const CimConfig& config : {kSmall, kOdd})
+    dance_short_tokens(config, 40, {1, 4, config.columns, config.columns + 1}, false);
+}
+
+// The places that hold reciprocals are used again and again: 16 of them at the small point,
+// 64 at the default one.
+TEST(CimRtl, ReciprocalsGoAroundTheirPlacesAtTheSmallPoint) {
+  dance_short_tokens(kSmall, 3 * 16 + 1, {1, 5, kSmall.columns + 1}, true);
+}
+
+TEST(CimRtl, ReciprocalsGoAroundTheirPlacesAtTheDefaultPoint) {
+  dance_short_tokens(CimConfig{}, 3 * 64 + 1, {1}, true);
 }
 
 // A model in which the weights' sign bit is another one: the comparison must
@@ -320,10 +343,8 @@ TEST(CimRtl, OneWrongConstantIsFound) {
     Pair pair(kSmall, [](hw::CimBank& bank) {
       return hw::make_cim_rtl_bodies(bank, wrong_rtl_library(hw::cim_rtl_design(bank.config())));
     });
-    CimCase test = make_cim_case(random, kSmall, {64, 16, 2}, 1, CimCodes::kExtremes);
     // An epilogue may round the difference away.
-    while (test.multiply.epilogue.works())
-      test = make_cim_case(random, kSmall, {64, 16, 2}, 1, CimCodes::kExtremes);
+    CimCase test = case_with(random, kSmall, {64, 16, 2}, 1, CimCodes::kExtremes, false);
     test.write.weight_bits = test.multiply.weight_bits = 8;
     const Bytes memory(test.before.data(), test.before.size());
     std::int64_t cycle = 0;

@@ -46,8 +46,8 @@ TEST(Bounds, OfASoftmaxLayerAreItsShapesOverTheRates) {
   EXPECT_EQ(cycles.at("cim_write_port"), (4 * 64 * 64 + 2 * 32 * 64) / 16);
   // X three times, the heads' values, Q, and the weights of two heads.
   EXPECT_EQ(cycles.at("cim_input_port"), (4 * 32 * 64 + 32 * 64 + 2 * 32 * 32) / 32);
-  // Codes of Q, K, V and of the heads' values; 32-bit sums of the output and of the scores.
-  EXPECT_EQ(cycles.at("cim_output_port"), (4 * 32 * 64 + 4 * (32 * 64 + 2 * 32 * 32)) / 64);
+  // Four projections, scores and weighted values, each result in the place of a 32-bit sum.
+  EXPECT_EQ(cycles.at("cim_output_port"), 4 * (4 * 32 * 64 + 2 * 32 * 32 + 32 * 64) / 64);
   // 64 rows of 4 beats, and a cycle for each row.
   EXPECT_EQ(cycles.at("softmax"), 64 * (4 + 1));
   // The bank's epilogue makes all codes.

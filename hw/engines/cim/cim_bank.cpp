@@ -75,6 +75,11 @@ CimBank::CimBank(const CimConfig& config) : config_(config) {
   check("input_bytes_per_cycle", config.input_bytes_per_cycle, Beat::kBytes);
   check("output_bytes_per_cycle", config.output_bytes_per_cycle, Beat::kBytes);
   check("write_bytes_per_cycle", config.write_bytes_per_cycle, Beat::kBytes);
+  if (config.input_bytes_per_cycle % 4 != 0) {
+    throw InvariantError("cim input_bytes_per_cycle " +
+                         std::to_string(config.input_bytes_per_cycle) +
+                         ", expected whole reciprocals of 4 bytes");
+  }
   macros_.resize(static_cast<std::size_t>(config.macros));
 }
 
