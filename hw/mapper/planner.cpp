@@ -215,9 +215,11 @@ class Planner {
   Mapping plan() {
     Choices best;
     std::int64_t cycles = kInfeasible;
-    for (const Choices& start : best_starts()) {
+    for (const Start& start : starts_by_price()) {
+      // The cheapest comes first; what costs much more than it ends up at seldom gets below.
+      if (cycles != kInfeasible && start.price - start.price / 5 > cycles) break;
       restart();
-      consider(start);
+      consider(start.choices);
       for (std::int64_t before = kInfeasible; best_price_ < before && worth_it();) {
         before = best_price_;
         descend();
@@ -296,18 +298,12 @@ class Planner {
     std::int64_t price = kInfeasible;
   };
 
-  // The cheapest are gone into: a start that costs twice as much as another seldom ends
-  // below it, and each costs a search.
-  std::vector<Choices> best_starts() {
+  std::vector<Start> starts_by_price() {
     std::vector<Start> starts = find_starts();
     std::stable_sort(starts.begin(), starts.end(),
                      [](const Start& a, const Start& b) { return a.price < b.price; });
-    std::vector<Choices> best;
-    for (const Start& start : starts) {
-      if (best.size() == kMostStarts || start.price > 2 * starts.front().price) break;
-      best.push_back(start.choices);
-    }
-    return best;
+    if (starts.size() > kMostStarts) starts.resize(kMostStarts);
+    return starts;
   }
 
   // From everything in the scratchpad down to everything spilled; of each kind those with
@@ -320,6 +316,9 @@ class Planner {
           const auto start = start_with(copies, spill, tiles);
           if (!start) continue;
           starts.push_back({*start, best_price_});
+          // Nothing is gained by spilling what has room without any blocks.
+          if (copies == 2 && tiles > 1 && start->token_blocks == 1 && start->keep_attention)
+            return starts;
           // The same with every weight fetched once, and smaller blocks for it.
           if (start->input_blocks == 1) continue;
           Choices once = *start;
@@ -328,10 +327,6 @@ class Planner {
           restart();
           if (consider(once) != kInfeasible) starts.push_back({once, best_price_});
         }
-        // Nothing is gained by spilling what has room without any blocks.
-        if (!starts.empty() && copies == 2 && starts[0].choices.token_blocks == 1 &&
-            starts[0].choices.strip_tiles > 1 && starts[0].choices.keep_attention)
-          return starts;
       }
       if (!freedom_.macros) break;
     }
