@@ -30,8 +30,8 @@ struct HeadError {
   ErrorFigures figures;
 };
 
-/// Of every instance of every attention in the graph that has a real-valued output: the
-/// level `fixed` (whose bits a checked run has) against the level `float`.
+/// Holds the level `fixed` (whose bits a checked run has) against the level `float`, for every
+/// instance of every attention in the graph that has a real-valued output.
 std::vector<HeadError> head_errors(const model::Graph& graph, const model::Values& expected,
                                    const model::Quantised& quantised,
                                    const model::ByteTensors& fixed);

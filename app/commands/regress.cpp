@@ -65,7 +65,7 @@ void take_verdict(const CaseOutcome& outcome, bool bless, Tally& tally) {
   const CaseVerdict& verdict = outcome.verdict;
   tally.not_built.insert(verdict.not_built.begin(), verdict.not_built.end());
   if (verdict.good() && verdict.values + verdict.counters + verdict.bounds == 0) {
-    // Of this case only RTL was wanted, and none is built.
+    // Only RTL was wanted of this case, and none is built.
     ++tally.not_compared;
     tally.results.push_back(
         {outcome.name, JunitCase::Kind::kSkipped, {"not compared: its RTL is not built"}});

@@ -22,8 +22,8 @@ struct NamedCodes {
 std::optional<std::string> code_difference(const std::string& tensor, const Shape& shape,
                                            const NamedCodes& expected, const NamedCodes& found);
 
-/// The same of values that may be `max_abs` apart: "tensor 'out' [3,5]: golden 0.5, fixed 0.75,
-/// expected at most 0.125 apart (...)".
+/// Says the same of values that may be `max_abs` apart: "tensor 'out' [3,5]: golden 0.5, fixed
+/// 0.75, expected at most 0.125 apart (...)".
 std::optional<std::string> value_difference(const std::string& tensor, const Shape& shape,
                                             const std::string& expected_name,
                                             const std::vector<double>& expected,

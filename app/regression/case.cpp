@@ -19,7 +19,7 @@ namespace quadrille::app {
 namespace fs = std::filesystem;
 namespace {
 
-/// Of an operator without data the case has the shapes.
+/// Makes the task of an operator without data, of which the case has the shapes.
 Task operator_without_data(const YamlNode& root, const std::string& name, Settings settings,
                            std::map<std::string, Shape> shapes) {
   OperatorOptions options;

@@ -13,9 +13,9 @@ namespace quadrille::app {
 
 /// Each takes the place of the equality with a golden, which it would follow from.
 struct CaseBounds {
-  /// Of every run (tile, beat, RTL), in place of the counters of time.
+  /// Every run (tile, beat, RTL) keeps it, in place of the counters of time.
   std::optional<std::int64_t> cycles_at_most;
-  /// Of the output by which the task is judged against the level `float`, in place of the
+  /// The output by which the task is judged keeps it against the level `float`, in place of the
   /// golden outputs without a tolerance.
   std::optional<double> sqnr_db_at_least;
   /// Output -> how far its values may be from the golden's, in their own unit.
